@@ -1,0 +1,81 @@
+//! What a parsed line is made of: names and values that borrow from the line.
+
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// A value as parsed. Borrows from the line; owns only what an escape forced to be rebuilt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// JSON `null`. Events keep it only where the sender wrote it.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number that fits.
+    Int(i64),
+    /// Any other finite number.
+    Float(f64),
+    /// Text.
+    Str(Cow<'a, str>),
+    /// A JSON array.
+    List(Vec<Value<'a>>),
+    /// A JSON object, in the order in which it was written; a repeated key is kept as often as it came.
+    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+}
+
+impl<'a> Value<'a> {
+    /// Borrowed text.
+    #[must_use]
+    pub fn text(text: &'a str) -> Value<'a> {
+        Value::Str(Cow::Borrowed(text))
+    }
+
+    /// The text of a string value.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// One named value. Dots in the name are paths (`http.request.method`) unless the parser says otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field<'a> {
+    /// The ECS name where the format has one, else the name as it was written.
+    pub name: Cow<'a, str>,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// Everything that a line says, in the order in which it says it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields<'a> {
+    /// The line's own time in UTC nanoseconds since 1970, where it has one that can be read and is in the
+    /// years 1 to 9998 as far as nanoseconds in an `i64` reach (1677 to 2262).
+    pub time: Option<i64>,
+    /// The fields; `message` is one of them where the format has a message.
+    pub items: SmallVec<[Field<'a>; 12]>,
+    /// Tags to put on the event, such as `_timestampoutofrange`.
+    pub tags: SmallVec<[&'static str; 1]>,
+}
+
+impl<'a> Fields<'a> {
+    /// Adds a field at the end.
+    pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: Value<'a>) {
+        self.items.push(Field { name: name.into(), value });
+    }
+
+    /// Adds a text field unless the text is empty or the placeholder `-`.
+    pub fn push_present(&mut self, name: &'static str, text: &'a str) {
+        if !text.is_empty() && text != "-" {
+            self.push(name, Value::text(text));
+        }
+    }
+
+    /// The first field of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.items.iter().find(|field| field.name == name).map(|field| &field.value)
+    }
+}

@@ -1,0 +1,22 @@
+//! Pure parsers: text in, borrowed values out.
+//!
+//! # Layout
+//! - [`fields`]: what a parsed line is made of. [`error`]: where a line stopped making sense.
+//! - [`line`]: one file a line format, and [`line::detect`], which finds the format of a line by itself.
+//! - [`join`]: which lines continue the one before (stack traces).
+//! - [`time`]: timestamps in all the layouts that logs use.
+//! - [`query`]: the search language: AST, grammar, printer.
+//!
+//! # Promises
+//! No I/O, no clock, no global state, no panic on any input. Linear time in the input, bounded depth.
+//! A value borrows from the line; only what an escape forced to be rebuilt is owned.
+
+pub mod error;
+pub mod fields;
+pub mod join;
+pub mod line;
+pub mod query;
+pub mod time;
+
+pub use error::ParseError;
+pub use fields::{Field, Fields, Value};
