@@ -5,9 +5,6 @@
 //!
 //! - [`event`]: what a log line becomes; its JSON form is the wire form everywhere
 //! - [`flow`]: what flows (records, frames, batches) and the two ends that every plugin holds
-//! - [`log`]: the write-ahead log between inputs and workers
-//! - [`store`]: manifest, partitions, the index
-//! - [`plan`]: a frame in, a batch of events out
 
 pub mod clock;
 pub mod event;
