@@ -1,1 +1,125 @@
-//! To be written.
+//! Events as JSON: one object, nested, the same from every command and the API.
+//!
+//! `@timestamp` first (RFC 3339, UTC, `Z`), `message` next, then the fields in the order in which they were set; no nulls
+//! are added; `@metadata` never appears. Written by hand because it is a hot path and the order is ours.
+
+use super::{Event, Map, Value};
+use std::fmt::Write as _;
+
+/// Appends the event as one JSON object, without a line end. `id` becomes `_id` at the end.
+///
+/// ```
+/// use logship::event::{Event, Timestamp, Value, json};
+/// let mut event = Event::from_line(Timestamp::from_nanos(0), "boom".into());
+/// event.fields.insert("n".into(), Value::Int(1));
+/// let mut out = String::new();
+/// json::write_event(&mut out, &event, None);
+/// assert_eq!(out, r#"{"@timestamp":"1970-01-01T00:00:00.000Z","message":"boom","n":1}"#);
+/// ```
+pub fn write_event(out: &mut String, event: &Event, id: Option<&dyn std::fmt::Display>) {
+    let _ = write!(out, "{{\"@timestamp\":\"{}\"", event.time);
+    if let Some(message) = event.fields.get("message") {
+        out.push_str(",\"message\":");
+        write_value(out, message);
+    }
+    for (key, value) in event.fields.iter().filter(|(key, _)| !matches!(key.as_str(), "message" | "@timestamp")) {
+        out.push(',');
+        write_text(out, key.as_str());
+        out.push(':');
+        write_value(out, value);
+    }
+    if let Some(id) = id {
+        let _ = write!(out, ",\"_id\":\"{id}\"");
+    }
+    out.push('}');
+}
+
+/// Appends a value as JSON. Floats are never `NaN` or infinite in JSON: those become `null`.
+pub fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Int(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::Float(number) if number.is_finite() => {
+            let _ = write!(out, "{number:?}");
+        }
+        Value::Float(_) => out.push_str("null"),
+        Value::Str(text) => write_text(out, text),
+        Value::Time(time) => {
+            let _ = write!(out, "\"{time}\"");
+        }
+        Value::List(items) => {
+            out.push('[');
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                write_value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Map(map) => write_map(out, map),
+    }
+}
+
+fn write_map(out: &mut String, map: &Map) {
+    out.push('{');
+    for (n, (key, value)) in map.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write_text(out, key.as_str());
+        out.push(':');
+        write_value(out, value);
+    }
+    out.push('}');
+}
+
+/// Appends a JSON string. Runs without anything to escape are copied whole.
+pub fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        from = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            other => {
+                let _ = write!(out, "\\u{other:04x}");
+            }
+        }
+    }
+    out.push_str(&text[from..]);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(text in ".*") {
+            let mut out = String::new();
+            write_text(&mut out, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn any_float_reads_back(number in any::<f64>().prop_filter("finite", |n| n.is_finite())) {
+            let mut out = String::new();
+            write_value(&mut out, &Value::Float(number));
+            prop_assert_eq!(serde_json::from_str::<f64>(&out).unwrap(), number);
+        }
+    }
+}
