@@ -12,7 +12,7 @@ mod map;
 mod time;
 mod value;
 
-pub use absorb::Limits;
+pub use absorb::ECS_OBJECTS;
 pub use map::{Key, Map};
 pub use time::Timestamp;
 pub use value::Value;
