@@ -7,6 +7,11 @@
 //! - [`flow`]: what flows (records, frames, batches) and the two ends that every plugin holds
 
 pub mod clock;
+pub mod codecs;
+pub mod config;
 pub mod event;
 pub mod flow;
+pub mod inputs;
+pub mod outputs;
+pub mod plan;
 pub mod query;

@@ -3,8 +3,58 @@
 //! `@timestamp` first (RFC 3339, UTC, `Z`), `message` next, then the fields in the order in which they were set; no nulls
 //! are added; `@metadata` never appears. Written by hand because it is a hot path and the order is ours.
 
-use super::{Event, Map, Value};
+use super::{Event, Key, Map, Timestamp, Value};
+use logship_parsers::time::{Stamp, iso8601};
 use std::fmt::Write as _;
+
+/// Reads an event that [`write_event`] wrote, and its `_id` where it has one.
+///
+/// # Errors
+/// The text is no JSON object or its `@timestamp` is no RFC 3339 time: one sentence.
+///
+/// ```
+/// use logship::event::json;
+/// let text = r#"{"@timestamp":"2026-01-01T00:00:00.123Z","message":"boom","a":{"b":[1,null]},"_id":"x"}"#;
+/// let (event, id) = json::read_event(text).map_err(|e| e.to_string())?;
+/// let mut out = String::new();
+/// json::write_event(&mut out, &event, Some(&id.unwrap_or_default()));
+/// assert_eq!(out, text);
+/// # Ok::<(), String>(())
+/// ```
+pub fn read_event(text: &str) -> Result<(Event, Option<String>), String> {
+    let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let mut event = Event::new(Timestamp::default());
+    let mut id = None;
+    for (name, value) in parsed {
+        match (name.as_str(), value) {
+            ("@timestamp", serde_json::Value::String(time)) => {
+                let Some(Stamp::At(nanos)) = iso8601(&time, 0) else { return Err(format!("`{time}` is no time")) };
+                event.time = Timestamp::from_nanos(nanos);
+            }
+            ("_id", serde_json::Value::String(own)) => id = Some(own),
+            (_, value) => {
+                event.fields.insert(Key::from(name.as_str()), from_serde(value));
+            }
+        }
+    }
+    Ok((event, id))
+}
+
+fn from_serde(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(truth) => Value::Bool(truth),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => Value::Float(number.as_f64().unwrap_or_default()),
+        },
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_serde).collect()),
+        serde_json::Value::Object(fields) => {
+            Value::Map(fields.into_iter().map(|(name, value)| (Key::from(name.as_str()), from_serde(value))).collect())
+        }
+    }
+}
 
 /// Appends the event as one JSON object, without a line end. `id` becomes `_id` at the end.
 ///

@@ -1,0 +1,180 @@
+//! What can be typed. What it means is decided by the commands.
+
+use crate::outputs::terminal;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Log aggregation in one binary.
+///
+/// `app | logship` shows, stores and indexes what the app prints; the page to search it is printed once.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "logship", version, max_term_width = 110, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// Options of `app | logship`.
+    #[command(flatten)]
+    pub pipe: Pipe,
+    /// The command; none means the pipe.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Shared {
+    /// Where logs and the store are [default: $XDG_STATE_HOME/logship, ~/.local/state/logship, /var/lib/logship]
+    #[arg(long, global = true, env = "LOGSHIP_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The address that the page and the API listen on
+    #[arg(long, global = true, env = "LOGSHIP_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7447")]
+    pub listen: String,
+    /// The server to ask, such as http://logs.example:7447
+    #[arg(long, global = true, env = "LOGSHIP_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// A file whose first line is the token to demand (server) or to send (search, tail); LOGSHIP_TOKEN holds one itself
+    #[arg(long, global = true, env = "LOGSHIP_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The name under which browsers reach the page, such as https://logs.example
+    #[arg(long, global = true, env = "LOGSHIP_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Serve an address beyond this machine without a token
+    #[arg(long, global = true, env = "LOGSHIP_INSECURE")]
+    pub insecure: bool,
+    /// A TOML file; its keys are the names of these options
+    #[arg(long, global = true, env = "LOGSHIP_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How logship's own messages look
+    #[arg(long, global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+    /// No messages but errors
+    #[arg(long, short, global = true, env = "LOGSHIP_QUIET")]
+    pub quiet: bool,
+    /// Events older than this, by arrival, are dropped: 30d, 12h, never
+    #[arg(long, global = true, env = "LOGSHIP_RETENTION_AGE", value_name = "AGE", default_value = "30d")]
+    pub retention_age: String,
+    /// The store may grow to this size, then its oldest days are dropped: 50GiB, never
+    #[arg(long, global = true, env = "LOGSHIP_RETENTION_SIZE", value_name = "SIZE", default_value = "50GiB")]
+    pub retention_size: String,
+    /// This much of the disk stays free: oldest days are dropped first, then nothing more is taken in
+    #[arg(long, global = true, env = "LOGSHIP_FREE_DISK", value_name = "SIZE", default_value = "512MiB")]
+    pub free_disk: String,
+}
+
+/// How logship's own messages look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Options of `app | logship`.
+#[derive(Clone, Debug, Args)]
+pub struct Pipe {
+    /// What stdout shows [default: pretty on a terminal, raw else]
+    #[arg(long, env = "LOGSHIP_FORMAT", value_enum)]
+    pub format: Option<terminal::Format>,
+    /// Keep the page up after the input has ended
+    #[arg(long, env = "LOGSHIP_SERVE")]
+    pub serve: bool,
+    /// The service name of lines that name none
+    #[arg(long, env = "LOGSHIP_SERVICE", value_name = "NAME")]
+    pub service: Option<String>,
+    /// Try this line format first
+    #[arg(long = "as", value_name = "NAME")]
+    pub format_name: Option<String>,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Take logs over HTTP, store them, serve the page and the API
+    Server(Server),
+    /// Search stored events and print them, oldest first
+    Search(Search),
+    /// Print events as they arrive
+    Tail(Tail),
+    /// Parse lines and print them as JSON, without storing anything
+    Parse(Parse),
+    /// Serve the page over a temporary store, fed by made-up services
+    Demo(Demo),
+}
+
+/// `logship server`
+#[derive(Clone, Debug, Args)]
+pub struct Server {}
+
+/// What events look like in the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One aligned line for people
+    Text,
+    /// One JSON object an event
+    Json,
+    /// The message alone
+    Raw,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// `logship search`
+#[derive(Clone, Debug, Args)]
+pub struct Search {
+    /// The query, such as: level:error timeout
+    #[arg(value_name = "QUERY", num_args = 0..)]
+    pub query: Vec<String>,
+    /// Events at or after: 1h, 2026-01-02, 2026-01-02T03:04:05Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Events before
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The newest N events
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// What events look like
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Print only the number of matches
+    #[arg(long, short)]
+    pub count: bool,
+    /// The columns of csv
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "@timestamp,log.level,service.name,message")]
+    pub fields: Vec<String>,
+}
+
+/// `logship tail`
+#[derive(Clone, Debug, Args)]
+pub struct Tail {
+    /// The query
+    #[arg(value_name = "QUERY", num_args = 0..)]
+    pub query: Vec<String>,
+    /// What events look like
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+    /// The columns of csv
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "@timestamp,log.level,service.name,message")]
+    pub fields: Vec<String>,
+}
+
+/// `logship parse`
+#[derive(Clone, Debug, Args)]
+pub struct Parse {
+    /// Files to parse, gzip and zstd too; none means stdin
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Try this line format first
+    #[arg(long = "as", value_name = "NAME")]
+    pub format_name: Option<String>,
+}
+
+/// `logship demo`
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// Events a second
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub rate: u32,
+}

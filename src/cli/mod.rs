@@ -1,0 +1,79 @@
+//! The command line: one file a command. Parses what was typed, runs it, and turns the outcome into an exit code: 0 done,
+//! 1 failed, 2 wrong usage, config or query.
+
+mod args;
+mod client;
+mod demo;
+mod parse;
+mod pipe;
+mod search;
+mod server;
+mod settings;
+mod signals;
+mod tail;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::{os::unix::fs::FileTypeExt, process::ExitCode};
+
+/// A command's failure: the message for stderr and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened, where, and what to do.
+    message: String,
+    /// 1 failed, 2 wrong usage, config or query.
+    code: u8,
+}
+
+impl Failure {
+    /// Something failed that was asked for rightly.
+    fn failed(message: impl ToString) -> Failure {
+        Failure { message: message.to_string(), code: 1 }
+    }
+
+    /// What was asked for is wrong.
+    fn usage(message: impl ToString) -> Failure {
+        Failure { message: message.to_string(), code: 2 }
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match settings::with_config_file(Cli::parse()) {
+        Ok(cli) => cli,
+        Err(failure) => return report(&failure),
+    };
+    settings::init_diagnostics(&cli.shared);
+    let outcome = match cli.command {
+        Some(Command::Server(args)) => server::run(&cli.shared, &args),
+        Some(Command::Search(args)) => search::run(&cli.shared, &args),
+        Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
+        Some(Command::Parse(args)) => parse::run(&args),
+        Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
+        None if stdin_is_fed() => pipe::run(&cli.shared, &cli.pipe),
+        None => {
+            let _ = Cli::command().print_help();
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    if !failure.message.is_empty() {
+        eprintln!("logship: {}", failure.message);
+    }
+    ExitCode::from(failure.code)
+}
+
+/// Whether stdin is a pipe, a socket or a file, rather than a terminal or `/dev/null`.
+fn stdin_is_fed() -> bool {
+    std::fs::metadata("/dev/stdin").is_ok_and(|stdin| {
+        let kind = stdin.file_type();
+        kind.is_fifo() || kind.is_socket() || kind.is_file()
+    })
+}

@@ -1,0 +1,119 @@
+//! `logship parse [FILE..]`: lines in, NDJSON out, and nothing else. No store, no network.
+
+use super::{Failure, args, settings};
+use crate::{
+    clock,
+    codecs::{inflate, lines::Lines},
+    event::json,
+    flow::{Frame, LogId, Origin, Pos, RawBatch},
+    inputs::stdin::CHUNK_BYTES,
+    plan::{Plan, StreamHints},
+};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::Path,
+    sync::Arc,
+};
+
+/// Records parsed at once.
+const BATCH_RECORDS: usize = 4_096;
+
+pub fn run(args: &args::Parse) -> Result<(), Failure> {
+    let plan = settings::plan(args.format_name.as_deref())?;
+    let mut out = io::BufWriter::with_capacity(CHUNK_BYTES, io::stdout().lock());
+    if args.files.is_empty() {
+        return finish(parse("stdin", io::stdin().lock(), &plan, &mut out), &mut out);
+    }
+    let mut failures = Vec::new();
+    for path in &args.files {
+        match File::open(path) {
+            Ok(file) => match parse(&path.to_string_lossy(), file, &plan, &mut out) {
+                Ok(()) => {}
+                Err(Stopped::Output) => return Ok(()),
+                Err(Stopped::Input(cause)) => failures.push(unreadable(path, &cause)),
+            },
+            Err(cause) => failures.push(unreadable(path, &cause)),
+        }
+    }
+    finish(Ok(()), &mut out)?;
+    if failures.is_empty() { Ok(()) } else { Err(Failure::failed(failures.join("\nlogship: "))) }
+}
+
+fn unreadable(path: &Path, cause: &io::Error) -> String {
+    format!("cannot read {}: {cause}", path.display())
+}
+
+/// Why parsing ended early.
+enum Stopped {
+    /// Reading failed.
+    Input(io::Error),
+    /// Whoever reads the output went away: nothing more to do, and no error.
+    Output,
+}
+
+fn finish(outcome: Result<(), Stopped>, out: &mut impl Write) -> Result<(), Failure> {
+    let flushed = out.flush();
+    match outcome {
+        Err(Stopped::Input(cause)) => Err(Failure::failed(format!("cannot read stdin: {cause}"))),
+        Err(Stopped::Output) => Ok(()),
+        Ok(()) if flushed.as_ref().is_err_and(|cause| cause.kind() != io::ErrorKind::BrokenPipe) => {
+            Err(Failure::failed(format!("cannot write to stdout: {}", flushed.err().map(|c| c.to_string()).unwrap_or_default())))
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn parse(source: &str, input: impl Read, plan: &Plan, out: &mut impl Write) -> Result<(), Stopped> {
+    let mut input = inflate::reader(input).map_err(Stopped::Input)?;
+    let origin = Arc::new(Origin { source: source.to_owned(), zone: settings::zone_name(), ..Origin::default() });
+    let mut stream = Stream { plan, origin, hints: StreamHints::default(), text: String::new() };
+    let mut lines = Lines::default();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let count = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+            Err(cause) => {
+                lines.finish();
+                stream.write(&mut lines, out)?;
+                return Err(Stopped::Input(cause));
+            }
+        };
+        lines.push(&buffer[..count]);
+        if lines.ready_bytes() >= CHUNK_BYTES {
+            stream.write(&mut lines, out)?;
+        }
+    }
+    lines.finish();
+    stream.write(&mut lines, out)
+}
+
+/// One input on its way through the plan.
+struct Stream<'p> {
+    plan: &'p Plan,
+    origin: Arc<Origin>,
+    hints: StreamHints,
+    text: String,
+}
+
+impl Stream<'_> {
+    fn write(&mut self, lines: &mut Lines, out: &mut impl Write) -> Result<(), Stopped> {
+        loop {
+            let records = lines.take(BATCH_RECORDS);
+            if records.is_empty() {
+                return Ok(());
+            }
+            let batch = RawBatch { origin: self.origin.clone(), span: None, received: clock::now(), records };
+            let frame = Frame { log: LogId::from_bits(0), start: Pos(0), end: Pos(0), suspect: false, batch };
+            let hint = self.hints.observe(&frame);
+            self.text.clear();
+            for stored in self.plan.run(&frame, hint) {
+                json::write_event(&mut self.text, &stored.event, None);
+                self.text.push('\n');
+            }
+            out.write_all(self.text.as_bytes()).map_err(|_| Stopped::Output)?;
+        }
+    }
+}

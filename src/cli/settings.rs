@@ -1,0 +1,137 @@
+//! From what was typed to what it means: config file, token, sizes, the data directory.
+
+use super::{
+    Failure,
+    args::{Cli, LogFormat, Shared},
+};
+use crate::{
+    config::{DataDir, DataDirError},
+    plan::Plan,
+};
+use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
+use logship_parsers::line::detect;
+use std::{path::PathBuf, time::Duration};
+
+/// Applies the config file below flags and environment.
+pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
+    let Some(path) = cli.shared.config.clone() else { return Ok(cli) };
+    let named = |what: &str| Failure::usage(format!("config file {}: {what}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|cause| named(&cause.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| named(&cause.to_string()))?;
+    let matches = Cli::command().get_matches();
+    let command = Cli::command();
+    let mut words: Vec<String> = std::env::args().collect();
+    for (key, value) in &table {
+        let Some(option) = command.get_arguments().find(|a| a.get_long() == Some(key)) else {
+            let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+            return Err(named(&format!("unknown option `{key}`; known are {}", known.join(", "))));
+        };
+        let source = matches.value_source(option.get_id().as_str());
+        if matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
+            continue;
+        }
+        match value {
+            toml::Value::Boolean(false) => {}
+            toml::Value::Boolean(true) => words.insert(1, format!("--{key}")),
+            toml::Value::String(text) => words.insert(1, format!("--{key}={text}")),
+            other => words.insert(1, format!("--{key}={other}")),
+        }
+    }
+    let matches = Cli::command().try_get_matches_from(words).map_err(|error| named(&error.to_string()))?;
+    Cli::from_arg_matches(&matches).map_err(|error| named(&error.to_string()))
+}
+
+/// Sends logship's own messages to stderr. `LOGSHIP_LOG` chooses what (`debug`, `logship=trace`).
+pub fn init_diagnostics(shared: &Shared) {
+    let default = if shared.quiet { "error" } else { "warn" };
+    let filter = std::env::var("LOGSHIP_LOG").unwrap_or_else(|_| format!("off,logship={default}"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match shared.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+/// The data directory, made where it is missing.
+pub fn data_dir(shared: &Shared) -> Result<DataDir, DataDirError> {
+    DataDir::open(&DataDir::locate(shared.data.as_deref())?)
+}
+
+/// Where the data directory is, whether or not it is there.
+pub fn data_path(shared: &Shared) -> Result<PathBuf, Failure> {
+    DataDir::locate(shared.data.as_deref()).map_err(Failure::usage)
+}
+
+/// The token of `LOGSHIP_TOKEN` or of the token file.
+pub fn token(shared: &Shared) -> Result<Option<String>, Failure> {
+    let text = match (&shared.token_file, std::env::var("LOGSHIP_TOKEN")) {
+        (Some(path), _) => std::fs::read_to_string(path)
+            .map_err(|cause| Failure::usage(format!("cannot read the token file {}: {cause}", path.display())))?,
+        (None, Ok(text)) => text,
+        (None, Err(_)) => return Ok(None),
+    };
+    let token = text.lines().next().unwrap_or("").trim();
+    if token.is_empty() {
+        return Err(Failure::usage("the token is empty: the first line of the token file or LOGSHIP_TOKEN must hold it"));
+    }
+    Ok(Some(token.to_owned()))
+}
+
+/// The plan, with the format that was forced.
+pub fn plan(format_name: Option<&str>) -> Result<Plan, Failure> {
+    let Some(name) = format_name else { return Ok(Plan::auto()) };
+    match detect::by_name(name) {
+        Some(format) => Ok(Plan::forced(format)),
+        None => {
+            let known: Vec<_> = logship_parsers::line::FORMATS.iter().map(|format| format.name).collect();
+            Err(Failure::usage(format!("unknown format `{name}`; known are {}", known.join(", "))))
+        }
+    }
+}
+
+/// The zone of this machine, for stamps without one.
+pub fn zone_name() -> Option<String> {
+    let zone = jiff::tz::TimeZone::system();
+    zone.iana_name().map(str::to_owned)
+}
+
+/// A size such as `50GiB`, in bytes; `never` is none.
+pub fn size(option: &str, text: &str) -> Result<Option<u64>, Failure> {
+    const UNITS: &[(&str, u64)] = &[
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    if text == "never" {
+        return Ok(None);
+    }
+    let parsed = UNITS.iter().find_map(|(unit, factor)| {
+        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        (number.is_finite() && number >= 0.0).then_some((number * *factor as f64) as u64)
+    });
+    let hint = || Failure::usage(format!("--{option} {text}: expected a size such as 50GiB or 500MB, or never"));
+    parsed.map(Some).ok_or_else(hint)
+}
+
+/// An age such as `30d`; `never` is none.
+pub fn age(option: &str, text: &str) -> Result<Option<Duration>, Failure> {
+    const UNITS: &[(&str, u64)] = &[("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
+    if text == "never" {
+        return Ok(None);
+    }
+    let parsed = UNITS.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(Duration::from_secs(number.checked_mul(*seconds)?))
+    });
+    let hint = || Failure::usage(format!("--{option} {text}: expected an age such as 30d or 12h, or never"));
+    parsed.map(Some).ok_or_else(hint)
+}

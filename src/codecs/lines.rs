@@ -1,0 +1,241 @@
+//! Lines, and the records that they join to.
+//!
+//! Bytes are pushed as they come and records are taken when convenient; a record is a slice of one buffer, also when it
+//! joins several lines (a stack trace), because joined lines lie side by side.
+//!
+//! Limits: a line is at most [`LINE_BYTES_MAX`] long: the prefix is kept and marked, the rest is counted and forgotten. A
+//! joined record has at most `JOINED_LINES_MAX` lines and `JOINED_BYTES_MAX` bytes; the caller calls [`Lines::settle`]
+//! when no line has come for `JOINED_IDLE`. At most one line limit and one unfinished record are buffered.
+
+use crate::{
+    event::LINE_BYTES_MAX,
+    flow::{Record, RecordKind},
+};
+use bytes::{Bytes, BytesMut};
+use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner};
+use std::ops::Range;
+
+/// The framing of one stream.
+#[derive(Debug, Default)]
+pub struct Lines {
+    joiner: Joiner,
+    buffer: BytesMut,
+    /// Where the search for the next line end goes on.
+    scanned: usize,
+    /// Where the unfinished line begins.
+    line_start: usize,
+    /// The record that later lines may still join: its bytes and its number of lines.
+    open: Option<(Range<usize>, usize)>,
+    /// Finished records that nobody took yet.
+    ready: Vec<(Range<usize>, RecordKind)>,
+    /// The rest of an overlong line is being dropped.
+    skipping: bool,
+    lines: u64,
+    dropped_bytes: u64,
+}
+
+impl Lines {
+    /// Takes in bytes as they came.
+    pub fn push(&mut self, mut chunk: &[u8]) {
+        // In pieces, so that a line far over the limit never lies in memory whole.
+        while !chunk.is_empty() {
+            let (piece, rest) = chunk.split_at(chunk.len().min(LINE_BYTES_MAX));
+            chunk = rest;
+            self.push_piece(piece);
+        }
+    }
+
+    fn push_piece(&mut self, mut piece: &[u8]) {
+        if self.skipping {
+            let end = memchr::memchr(b'\n', piece);
+            self.dropped_bytes += end.unwrap_or(piece.len()) as u64;
+            let Some(end) = end else { return };
+            self.skipping = false;
+            piece = &piece[end + 1..];
+        }
+        self.buffer.extend_from_slice(piece);
+        while let Some(found) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
+            let end = self.scanned + found;
+            self.scanned = end + 1;
+            self.line(self.line_start..end);
+            self.line_start = end + 1;
+        }
+        self.scanned = self.buffer.len();
+        if self.scanned - self.line_start > LINE_BYTES_MAX {
+            self.line(self.line_start..self.scanned);
+            self.line_start = self.scanned;
+            self.skipping = true;
+        }
+    }
+
+    /// One whole line, without its line end.
+    fn line(&mut self, mut range: Range<usize>) {
+        self.lines += 1;
+        if range.len() > LINE_BYTES_MAX {
+            self.settle();
+            self.dropped_bytes += (range.len() - LINE_BYTES_MAX) as u64;
+            range.end = range.start + LINE_BYTES_MAX;
+            self.ready.push((range, RecordKind { json: false, truncated: true }));
+            self.joiner = Joiner::default();
+            return;
+        }
+        if self.buffer[range.clone()].last() == Some(&b'\r') {
+            range.end -= 1;
+        }
+        let decision = self.joiner.push(&self.buffer[range.clone()]);
+        if let (Decision::Continues, Some((open, lines))) = (decision, self.open.as_mut())
+            && *lines < JOINED_LINES_MAX
+            && range.end - open.start <= JOINED_BYTES_MAX
+        {
+            open.end = range.end;
+            *lines += 1;
+            return;
+        }
+        self.settle();
+        if !range.is_empty() {
+            self.open = Some((range, 1));
+        }
+    }
+
+    /// Finishes the record that later lines could have joined. Empty lines are no records.
+    pub fn settle(&mut self) {
+        if let Some((range, _)) = self.open.take() {
+            self.ready.push((range, RecordKind::default()));
+        }
+    }
+
+    /// Finishes everything: a last line without a line end, too.
+    pub fn finish(&mut self) {
+        if self.line_start < self.buffer.len() {
+            let end = self.buffer.len();
+            self.line(self.line_start..end);
+            self.line_start = end;
+            self.scanned = end;
+        }
+        self.settle();
+        self.joiner = Joiner::default();
+    }
+
+    /// Whether a record waits for lines that may still join it.
+    #[must_use]
+    pub fn unsettled(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Bytes of the finished records, about.
+    #[must_use]
+    pub fn ready_bytes(&self) -> usize {
+        match (self.ready.first(), self.ready.last()) {
+            (Some((first, _)), Some((last, _))) => last.end - first.start,
+            _ => 0,
+        }
+    }
+
+    /// How many finished records wait.
+    #[must_use]
+    pub fn ready_records(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Lines seen so far, and bytes dropped from overlong ones.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.lines, self.dropped_bytes)
+    }
+
+    /// The finished records, at most `records_max`, slices of one buffer.
+    pub fn take(&mut self, records_max: usize) -> Vec<Record> {
+        let count = self.ready.len().min(records_max);
+        let Some((last, _)) = count.checked_sub(1).map(|at| &self.ready[at]) else { return Vec::new() };
+        let boundary = last.end;
+        let frozen: Bytes = self.buffer.split_to(boundary).freeze();
+        let records = self
+            .ready
+            .drain(..count)
+            .map(|(range, kind)| Record { bytes: frozen.slice(range), kind })
+            .collect();
+        self.shift(boundary);
+        records
+    }
+
+    fn shift(&mut self, by: usize) {
+        self.scanned -= by;
+        self.line_start -= by;
+        if let Some((open, _)) = &mut self.open {
+            *open = open.start - by..open.end - by;
+        }
+        for (range, _) in &mut self.ready {
+            *range = range.start - by..range.end - by;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(chunks: &[&str], expected: &[&str]) {
+        let mut lines = Lines::default();
+        let mut records = Vec::new();
+        for chunk in chunks {
+            lines.push(chunk.as_bytes());
+            records.extend(lines.take(usize::MAX));
+        }
+        lines.finish();
+        records.extend(lines.take(usize::MAX));
+        let texts: Vec<_> = records.iter().map(|r| std::str::from_utf8(&r.bytes).unwrap()).collect();
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn lines_and_joined_records() {
+        check(&["a\nb\n"], &["a", "b"]);
+        check(&["a\r\nb"], &["a", "b"]);
+        check(&["a", "b\n\n\nc"], &["ab", "c"]);
+        check(
+            &["2026-01-02 03:04:05 ERROR x\njava.lang.E: y\n\tat a.b(C.java:1)\n", "\tat d.e(F.java:2)\n2026-01-02 03:04:06 INFO z\n"],
+            &["2026-01-02 03:04:05 ERROR x\njava.lang.E: y\n\tat a.b(C.java:1)\n\tat d.e(F.java:2)", "2026-01-02 03:04:06 INFO z"],
+        );
+    }
+
+    #[test]
+    fn an_overlong_line_keeps_its_prefix_in_bounded_memory() {
+        let mut lines = Lines::default();
+        let mut records = Vec::new();
+        lines.push(b"before\n");
+        for _ in 0..100 {
+            lines.push(&vec![b'x'; 1 << 20]);
+            records.extend(lines.take(usize::MAX));
+            assert!(lines.buffer.len() <= 2 * LINE_BYTES_MAX + 16);
+        }
+        lines.push(b"\nafter\n");
+        lines.finish();
+        records.extend(lines.take(usize::MAX));
+        let sizes: Vec<_> = records.iter().map(|r| (r.bytes.len(), r.kind.truncated)).collect();
+        assert_eq!(sizes, [(6, false), (LINE_BYTES_MAX, true), (5, false)]);
+        assert_eq!(lines.counts(), (3, (99 << 20) as u64));
+    }
+
+    proptest! {
+        /// However the bytes are cut, the records are the same.
+        #[test]
+        fn cuts_do_not_matter(text in "([a-z]{0,6}|\tat x|\\{\"a\":1\\}|\r)(\n([a-z]{0,6}|  at x\\(y\\)|\r))*", cuts in prop::collection::vec(1..9_usize, 1..40)) {
+            let run = |sizes: &mut dyn Iterator<Item = usize>| {
+                let (mut lines, mut rest, mut out) = (Lines::default(), text.as_bytes(), Vec::new());
+                while !rest.is_empty() {
+                    let (piece, tail) = rest.split_at(sizes.next().unwrap().min(rest.len()));
+                    lines.push(piece);
+                    out.extend(lines.take(3));
+                    rest = tail;
+                }
+                lines.finish();
+                out.extend(lines.take(usize::MAX));
+                out
+            };
+            let whole = run(&mut std::iter::repeat(usize::MAX));
+            let cut = run(&mut cuts.iter().copied().cycle());
+            prop_assert_eq!(whole, cut);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! How bytes become records, before the log.
+
+pub mod inflate;
+pub mod lines;

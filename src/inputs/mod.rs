@@ -1,0 +1,3 @@
+//! Where records come from: one file an input. HTTP inputs are routes of the API (`api/ingest`).
+
+pub mod stdin;

@@ -1,0 +1,267 @@
+//! The pipe: `app | logship`.
+//!
+//! Two threads. The *reader* reads, passes the bytes on to stdout and hands them over; the *framer* cuts records and gives
+//! them to the log. The app comes first: when storing stalls for longer than [`HANDOVER_WAIT`], bytes are passed on, counted
+//! and not stored. Memory: at most [`CHUNKS_QUEUED_MAX`] chunks of [`CHUNK_BYTES`], one unfinished record, and
+//! [`UNANSWERED_MAX`] batches on their way to the disk.
+
+use crate::{
+    clock,
+    codecs::lines::Lines,
+    flow::{AppendError, Intake, Origin, Pending, RawBatch, Record, SyncClass},
+};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use logship_parsers::join::JOINED_IDLE;
+use std::{
+    collections::VecDeque,
+    io::Read,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Bytes read at once: the size of a pipe.
+pub const CHUNK_BYTES: usize = 64 << 10;
+/// Chunks between reader and framer.
+pub const CHUNKS_QUEUED_MAX: usize = 64;
+/// How long the reader waits for a stalled log before it goes on without storing.
+pub const HANDOVER_WAIT: Duration = Duration::from_secs(2);
+/// Batches given to the log and not answered yet.
+pub const UNANSWERED_MAX: usize = 64;
+/// A batch is handed to the log when it has this many bytes,
+const BATCH_BYTES: usize = 512 << 10;
+/// or when its first record is this old.
+const BATCH_WAIT: Duration = Duration::from_millis(50);
+/// Most records of a batch.
+const BATCH_RECORDS_MAX: usize = 16_384;
+
+/// What went through the pipe.
+#[derive(Debug, Default)]
+pub struct PipeCounters {
+    /// Records cut from the input.
+    pub records: AtomicU64,
+    /// Records that are durable.
+    pub stored: AtomicU64,
+    /// Records that could not be stored.
+    pub not_stored: AtomicU64,
+    /// Lines of those, and line ends in chunks that were passed on without being framed.
+    pub lines_not_stored: AtomicU64,
+    /// Bytes cut from overlong lines.
+    pub truncated_bytes: AtomicU64,
+}
+
+impl PipeCounters {
+    fn lost(&self, records: u64, lines: u64) {
+        self.not_stored.fetch_add(records, Ordering::Relaxed);
+        self.lines_not_stored.fetch_add(lines, Ordering::Relaxed);
+    }
+}
+
+/// Reads to the end of the input; `pass` sees the bytes first, as they come.
+///
+/// # Errors
+/// Reading failed.
+pub fn read(
+    mut input: impl Read,
+    pass: &mut dyn FnMut(&[u8]),
+    chunks: &Sender<Bytes>,
+    counters: &PipeCounters,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let count = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(cause) => return Err(cause),
+        };
+        pass(&buffer[..count]);
+        let chunk = Bytes::copy_from_slice(&buffer[..count]);
+        if let Err(rejected) = chunks.send_timeout(chunk, HANDOVER_WAIT) {
+            counters.lost(0, line_ends(&rejected.into_inner()));
+        }
+    }
+    Ok(())
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// The second half: chunks to records to the log.
+#[derive(Debug)]
+pub struct Framer {
+    chunks: Receiver<Bytes>,
+    intake: Option<Intake>,
+    origin: Arc<Origin>,
+    counters: Arc<PipeCounters>,
+    lines: Lines,
+    unanswered: VecDeque<(Pending, u64, u64)>,
+    first_failure: Option<AppendError>,
+}
+
+impl Framer {
+    /// Without an intake everything counts as not stored.
+    #[must_use]
+    pub fn new(chunks: Receiver<Bytes>, intake: Option<Intake>, origin: Origin, counters: Arc<PipeCounters>) -> Framer {
+        Framer {
+            chunks,
+            intake,
+            origin: Arc::new(origin),
+            counters,
+            lines: Lines::default(),
+            unanswered: VecDeque::new(),
+            first_failure: None,
+        }
+    }
+
+    /// Runs until the input ends or `stop` is set, then waits until every record is durable or known to be lost. `seen`
+    /// is shown each batch. Returns why the first lost records were lost.
+    pub fn run(mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&RawBatch)) -> Option<AppendError> {
+        let mut waiting_since: Option<Instant> = None;
+        let mut quiet_since = clock::instant();
+        loop {
+            let patience = match waiting_since {
+                Some(since) => BATCH_WAIT.saturating_sub(clock::since(since)),
+                None if self.lines.unsettled() => JOINED_IDLE.saturating_sub(clock::since(quiet_since)),
+                None => Duration::from_millis(200),
+            };
+            let ended = match self.chunks.recv_timeout(patience) {
+                Ok(chunk) => {
+                    self.lines.push(&chunk);
+                    quiet_since = clock::instant();
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.lines.unsettled() && clock::since(quiet_since) >= JOINED_IDLE {
+                        self.lines.settle();
+                    }
+                    stop.load(Ordering::Relaxed)
+                }
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            if ended {
+                break;
+            }
+            waiting_since = (self.lines.ready_records() > 0).then(|| waiting_since.unwrap_or_else(clock::instant));
+            let old = waiting_since.is_some_and(|since| clock::since(since) >= BATCH_WAIT);
+            if old || self.lines.ready_bytes() >= BATCH_BYTES || self.lines.ready_records() >= BATCH_RECORDS_MAX {
+                self.hand_over(seen);
+                waiting_since = None;
+            }
+            self.collect_answers(UNANSWERED_MAX);
+        }
+        self.lines.finish();
+        self.hand_over(seen);
+        self.collect_answers(0);
+        self.first_failure
+    }
+
+    fn hand_over(&mut self, seen: &mut dyn FnMut(&RawBatch)) {
+        self.counters.truncated_bytes.store(self.lines.counts().1, Ordering::Relaxed);
+        loop {
+            let records = self.lines.take(BATCH_RECORDS_MAX);
+            if records.is_empty() {
+                return;
+            }
+            self.counters.records.fetch_add(records.len() as u64, Ordering::Relaxed);
+            let (count, lines) = (records.len() as u64, lines_of(&records));
+            let batch = RawBatch { origin: self.origin.clone(), span: None, received: clock::now(), records };
+            seen(&batch);
+            self.collect_answers(UNANSWERED_MAX - 1);
+            let submitted = match &self.intake {
+                Some(intake) => intake.submit(batch, SyncClass::Relaxed),
+                None => Err(AppendError::Closed),
+            };
+            match submitted {
+                Ok(pending) => self.unanswered.push_back((pending, count, lines)),
+                Err(failure) => self.failed(failure, count, lines),
+            }
+        }
+    }
+
+    fn failed(&mut self, failure: AppendError, records: u64, lines: u64) {
+        self.counters.lost(records, lines);
+        self.first_failure.get_or_insert(failure);
+    }
+
+    /// Takes the answers that have come; waits while more than `unanswered_max` are missing.
+    fn collect_answers(&mut self, unanswered_max: usize) {
+        while let Some((pending, records, lines)) = self.unanswered.pop_front() {
+            let answer = if self.unanswered.len() >= unanswered_max {
+                pending.wait()
+            } else {
+                match pending.try_answer() {
+                    Ok(answer) => answer,
+                    Err(pending) => return self.unanswered.push_front((pending, records, lines)),
+                }
+            };
+            match answer {
+                Ok(_) => {
+                    self.counters.stored.fetch_add(records, Ordering::Relaxed);
+                }
+                Err(failure) => self.failed(failure, records, lines),
+            }
+        }
+    }
+}
+
+fn lines_of(records: &[Record]) -> u64 {
+    records.iter().map(|record| 1 + line_ends(&record.bytes)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Appended, LogId, Pos};
+
+    /// Runs the pipe over `input` against a log that answers each append with `answer`.
+    fn run(input: &[u8], answer: Result<(), AppendError>) -> (Arc<PipeCounters>, Vec<Vec<u8>>, Option<AppendError>) {
+        let (intake, mut appends) = Intake::channel();
+        let log = std::thread::Builder::new()
+            .spawn(move || {
+                let mut texts = Vec::new();
+                while let Some(append) = appends.blocking_recv() {
+                    texts.extend(append.batch.records.iter().map(|record| record.bytes.to_vec()));
+                    let position = Appended { log: LogId::from_bits(1), end: Pos(1), duplicate: false };
+                    let _ = append.answer.send(answer.clone().map(|()| position));
+                }
+                texts
+            })
+            .unwrap();
+        let counters = Arc::new(PipeCounters::default());
+        let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
+        let framer = Framer::new(chunks, Some(intake), Origin::default(), counters.clone());
+        let framing = std::thread::Builder::new()
+            .spawn(move || framer.run(&AtomicBool::new(false), &mut |_| {}))
+            .unwrap();
+        let mut passed = Vec::new();
+        read(input, &mut |bytes| passed.extend_from_slice(bytes), &sender, &counters).unwrap();
+        drop(sender);
+        assert_eq!(passed, input);
+        let failure = framing.join().unwrap();
+        (counters, log.join().unwrap(), failure)
+    }
+
+    fn load(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn every_record_is_answered_for() {
+        let (counters, texts, failure) = run(b"a\nb\nc", Ok(()));
+        assert_eq!(texts, [b"a", b"b", b"c"]);
+        assert_eq!((load(&counters.records), load(&counters.stored), failure), (3, 3, None));
+    }
+
+    #[test]
+    fn a_full_log_stops_no_byte_and_every_lost_line_is_counted() {
+        let (counters, _, failure) = run(b"x\njava.lang.E: y\n\tat a.b(C.java:1)\nz\n", Err(AppendError::Full));
+        assert_eq!(failure, Some(AppendError::Full));
+        assert_eq!(load(&counters.records), load(&counters.not_stored));
+        assert_eq!((load(&counters.lines_not_stored), load(&counters.stored)), (4, 0));
+    }
+}

@@ -1,0 +1,157 @@
+//! The store as an output: events in log order into the one open partition.
+//!
+//! Events are searchable [`SOFT_COMMIT`] after they came and durable here after [`HARD_COMMIT`] or [`HARD_COMMIT_BYTES`]; until
+//! then the log has them. The output ends when the pipeline does, with everything durable, or at the first failure: the
+//! owner then starts again from what is durable.
+
+use crate::{
+    clock,
+    flow::{Batch, LogId, Outlet},
+    store::{Store, StoreError},
+};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::runtime::Handle;
+
+/// How long after an event came it is searchable, at most.
+pub const SOFT_COMMIT: Duration = Duration::from_secs(1);
+/// How long the log may have to keep what is indexed already.
+pub const HARD_COMMIT: Duration = Duration::from_secs(30);
+/// How many bytes of log may wait for a hard commit.
+pub const HARD_COMMIT_BYTES: u64 = 64 << 20;
+/// How often retention and sealing are looked at.
+const MAINTENANCE: Duration = Duration::from_secs(10);
+/// After the first event of a quiet time, events are searchable this soon.
+const FIRST_COMMIT: Duration = Duration::from_millis(200);
+
+/// What the output tells the rest.
+pub trait Watcher {
+    /// Events were added.
+    fn added(&self, events: u64);
+    /// Everything added so far is searchable.
+    fn searchable(&self);
+    /// That many more events are durable.
+    fn durable(&self, events: u64);
+    /// Old partitions were dropped, each with a sentence.
+    fn dropped(&self, what: &[String]);
+}
+
+/// Times of the last steps.
+struct Clockwork {
+    first_unsearchable: Option<Instant>,
+    last_soft: Instant,
+    last_hard: Instant,
+    last_maintenance: Instant,
+    uncommitted_events: u64,
+    uncommitted_bytes: u64,
+}
+
+/// Runs until the outlet ends; returns the store with everything durable.
+///
+/// # Errors
+/// The store failed: what is not durable is still in the logs.
+pub fn run(
+    mut store: Store,
+    outlet: &mut Outlet,
+    gone: &Mutex<Vec<LogId>>,
+    watcher: &dyn Watcher,
+    runtime: &Handle,
+) -> Result<Store, StoreError> {
+    let now = clock::instant();
+    let mut clockwork = Clockwork {
+        first_unsearchable: None,
+        last_soft: now,
+        last_hard: now,
+        last_maintenance: now,
+        uncommitted_events: 0,
+        uncommitted_bytes: 0,
+    };
+    loop {
+        let next = runtime.block_on(async { tokio::time::timeout(clockwork.patience(), outlet.next()).await });
+        match next {
+            Ok(Some(batch)) => clockwork.add(&mut store, &batch, watcher)?,
+            Ok(None) => break,
+            Err(_) => {}
+        }
+        clockwork.commit_if_due(&mut store, outlet, gone, watcher)?;
+    }
+    clockwork.hard(&mut store, outlet, gone, watcher)?;
+    Ok(store)
+}
+
+impl Clockwork {
+    /// How long nothing is due.
+    fn patience(&self) -> Duration {
+        let soft = self.first_unsearchable.map(|_| self.soft_due());
+        let hard = (self.uncommitted_events > 0).then(|| HARD_COMMIT.saturating_sub(clock::since(self.last_hard)));
+        let maintenance = MAINTENANCE.saturating_sub(clock::since(self.last_maintenance));
+        soft.into_iter().chain(hard).fold(maintenance, Duration::min)
+    }
+
+    /// Until the next soft commit: soon after a quiet time, else in steps.
+    fn soft_due(&self) -> Duration {
+        let since_first = self.first_unsearchable.map_or(Duration::ZERO, clock::since);
+        FIRST_COMMIT.saturating_sub(since_first).max(SOFT_COMMIT.saturating_sub(clock::since(self.last_soft)))
+    }
+
+    fn add(&mut self, store: &mut Store, batch: &Batch, watcher: &dyn Watcher) -> Result<(), StoreError> {
+        store.add(batch)?;
+        self.first_unsearchable.get_or_insert_with(clock::instant);
+        self.uncommitted_events += batch.events.len() as u64;
+        let first = batch.events.first().map_or(batch.end, |stored| stored.id.at);
+        self.uncommitted_bytes += batch.end.0.saturating_sub(first.0);
+        watcher.added(batch.events.len() as u64);
+        Ok(())
+    }
+
+    fn commit_if_due(
+        &mut self,
+        store: &mut Store,
+        outlet: &Outlet,
+        gone: &Mutex<Vec<LogId>>,
+        watcher: &dyn Watcher,
+    ) -> Result<(), StoreError> {
+        let dirty = self.uncommitted_events > 0;
+        if self.uncommitted_bytes >= HARD_COMMIT_BYTES || (dirty && clock::since(self.last_hard) >= HARD_COMMIT) {
+            self.hard(store, outlet, gone, watcher)?;
+        } else if self.first_unsearchable.is_some() && self.soft_due().is_zero() {
+            store.commit_soft()?;
+            self.soft_done(watcher);
+        }
+        if clock::since(self.last_maintenance) >= MAINTENANCE {
+            self.last_maintenance = clock::instant();
+            watcher.dropped(&store.maintain(clock::now())?);
+        }
+        if !dirty {
+            self.last_hard = clock::instant();
+        }
+        Ok(())
+    }
+
+    fn soft_done(&mut self, watcher: &dyn Watcher) {
+        self.first_unsearchable = None;
+        self.last_soft = clock::instant();
+        watcher.searchable();
+    }
+
+    fn hard(
+        &mut self,
+        store: &mut Store,
+        outlet: &Outlet,
+        gone: &Mutex<Vec<LogId>>,
+        watcher: &dyn Watcher,
+    ) -> Result<(), StoreError> {
+        for log in gone.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            store.forget_log(log);
+        }
+        let progress = store.commit_hard()?;
+        self.soft_done(watcher);
+        watcher.durable(self.uncommitted_events);
+        (self.uncommitted_events, self.uncommitted_bytes) = (0, 0);
+        self.last_hard = clock::instant();
+        outlet.done(&progress);
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! Parsed frames, in order, to the live tail and to the outputs.
+
+use super::{
+    counters::Counters,
+    tail::Tail,
+    workers::{Exit, Parsed},
+};
+use crate::flow::Batch;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Runs until the workers have ended or the store has. `first_number` is the delivery number of the next event.
+pub fn run(exit: &Exit, tail: &Tail, store: &mpsc::Sender<Arc<Batch>>, counters: &Counters) {
+    let mut first_number = tail.next_number();
+    while let Some(Parsed { frame, records, events }) = exit.next() {
+        let count = events.len() as u64;
+        counters.parse.enter(records);
+        counters.parse.leave(count);
+        let batch = Arc::new(Batch { log: frame.log, end: frame.end, first_number, events });
+        first_number += count;
+        tail.publish(&batch);
+        if store.blocking_send(batch).is_err() {
+            return;
+        }
+    }
+}

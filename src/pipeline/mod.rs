@@ -1,0 +1,21 @@
+//! The one place that sees everything: starts the parts, connects them, and ends them in order.
+//!
+//! ```text
+//! logs ─> dispatch ─(2 frames a worker)─> workers ─(oneshots in order)─> deliver ─(8 batches)─> store ─> done(pos) ─> trim
+//!                                                                          └─> live tail
+//! ```
+//! [`Owner`] holds the store's lock and reads every log of the data directory, its own and those of other processes, by one
+//! rule: a living log up to its last mark, a dead one to its end. When a part fails, the whole is started again from what
+//! is durable: the logs keep everything that the store has not.
+
+pub mod counters;
+mod deliver;
+mod dispatch;
+mod engine;
+mod owner;
+pub mod tail;
+mod workers;
+
+pub use dispatch::LogState;
+pub use owner::{Common, Owner, OwnerSettings, State};
+pub use workers::{JOBS_PER_WORKER_MAX, WORKERS_MAX};

@@ -1,0 +1,243 @@
+//! The plan that needs no configuration: every record is parsed by the format it shows.
+
+use crate::{
+    event::{Event, Key, Timestamp, Value},
+    flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
+};
+use bytestring::ByteString;
+use logship_parsers::line::{
+    Context,
+    detect::{self, Detector, FormatId},
+};
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Streams whose format is remembered; when there are more, all are learned anew.
+pub const HINTED_STREAMS_MAX: usize = 10_000;
+
+type ParseRecord = fn(&Record, &Frame, &Context, Option<FormatId>) -> Event;
+
+/// What turns frames into events.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    parse: ParseRecord,
+    forced: Option<FormatId>,
+}
+
+impl Plan {
+    /// Formats are detected line by line.
+    #[must_use]
+    pub fn auto() -> Plan {
+        Plan { parse: parse_record, forced: None }
+    }
+
+    /// The named format is tried first on every line (`--as NAME`).
+    #[must_use]
+    pub fn forced(format: FormatId) -> Plan {
+        Plan { parse: parse_record, forced: Some(format) }
+    }
+
+    /// The events of a frame, one for each record, in order.
+    #[must_use]
+    pub fn run(&self, frame: &Frame, hint: Option<FormatId>) -> Vec<Stored> {
+        let context = context(&frame.batch);
+        let hint = self.forced.or(hint);
+        let mut events = Vec::with_capacity(frame.batch.records.len());
+        while events.len() < frame.batch.records.len() {
+            // One guard for the whole frame: it costs nothing until a parser panics.
+            let guarded = catch_unwind(AssertUnwindSafe(|| self.run_from(frame, &context, hint, &mut events)));
+            if guarded.is_err() {
+                let at = events.len();
+                let event = plain(&frame.batch.records[at], &frame.batch);
+                events.push(Stored { id: id(frame, at), event });
+            }
+        }
+        events
+    }
+
+    fn run_from(&self, frame: &Frame, context: &Context, hint: Option<FormatId>, events: &mut Vec<Stored>) {
+        for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
+            let event = if frame.suspect {
+                plain(record, &frame.batch)
+            } else {
+                (self.parse)(record, frame, context, hint)
+            };
+            events.push(Stored { id: id(frame, at), event });
+        }
+    }
+}
+
+fn id(frame: &Frame, at: usize) -> EventId {
+    EventId { log: frame.log, at: Pos(frame.start.0 + at as u64) }
+}
+
+fn plain(record: &Record, batch: &RawBatch) -> Event {
+    let mut event = Event::from_line(batch.received, text_of(record).0);
+    event.tag("_parserpanic");
+    event
+}
+
+/// The record's text; whether it had to be changed to be UTF-8.
+fn text_of(record: &Record) -> (ByteString, bool) {
+    match ByteString::try_from(record.bytes.clone()) {
+        Ok(text) => (text, false),
+        Err(_) => (ByteString::from(String::from_utf8_lossy(&record.bytes).into_owned()), true),
+    }
+}
+
+fn parse_record(record: &Record, frame: &Frame, context: &Context, hint: Option<FormatId>) -> Event {
+    let (line, changed) = text_of(record);
+    let (_, fields) = detect::parse(hint, &line, context);
+    let mut event = Event::new(fields.time.map_or(frame.batch.received, Timestamp::from_nanos));
+    event.absorb(&line, fields);
+    if record.kind.truncated {
+        event.tag("_truncated");
+    }
+    if changed {
+        event.tag("_invalidutf8");
+    }
+    add_origin(&mut event, &frame.batch.origin);
+    event
+}
+
+/// Host and service of the origin, where the line itself names none.
+fn add_origin(event: &mut Event, origin: &Origin) {
+    for (object, name) in [("service", &origin.service), ("host", &origin.host)] {
+        let Some(name) = name else { continue };
+        match event.fields.get_mut(object) {
+            None => {
+                let inner = [(Key::from("name"), Value::from(name.as_str()))].into_iter().collect();
+                event.fields.insert(Key::from(object), Value::Map(inner));
+            }
+            Some(Value::Map(there)) if there.get("name").is_none() => {
+                there.insert(Key::from("name"), Value::from(name.as_str()));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// What parsers may know besides the line: when it arrived, and the offset of stamps without a zone.
+fn context(batch: &RawBatch) -> Context {
+    let zone = batch.origin.zone.as_deref().map_or(jiff::tz::TimeZone::UTC, zone);
+    let received = jiff::Timestamp::from_nanosecond(i128::from(batch.received.as_nanos())).unwrap_or_default();
+    Context { received: batch.received.as_nanos(), utc_offset_s: zone.to_offset(received).seconds(), ..Context::default() }
+}
+
+/// The zone of an IANA name or of an offset such as `+02:00`; UTC if it is neither.
+fn zone(name: &str) -> jiff::tz::TimeZone {
+    if let Ok(zone) = jiff::tz::TimeZone::get(name) {
+        return zone;
+    }
+    let (sign, rest) = match name.split_at_checked(1) {
+        Some(("+", rest)) => (1, rest),
+        Some(("-", rest)) => (-1, rest),
+        _ => return jiff::tz::TimeZone::UTC,
+    };
+    let seconds = rest.split_once(':').and_then(|(hours, minutes)| {
+        Some(sign * (hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60))
+    });
+    let offset = seconds.and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
+    offset.map_or(jiff::tz::TimeZone::UTC, jiff::tz::TimeZone::fixed)
+}
+
+/// The formats of streams, learned by the dispatcher in log order, so that workers share one opinion.
+#[derive(Debug, Default)]
+pub struct StreamHints {
+    detectors: HashMap<String, Detector>,
+}
+
+impl StreamHints {
+    /// Looks at the first record of a frame and says which format to try first.
+    pub fn observe(&mut self, frame: &Frame) -> Option<FormatId> {
+        if frame.suspect {
+            return None;
+        }
+        if self.detectors.len() >= HINTED_STREAMS_MAX {
+            self.detectors.clear();
+        }
+        let source = &frame.batch.origin.source;
+        if !self.detectors.contains_key(source) {
+            self.detectors.insert(source.clone(), Detector::default());
+        }
+        let detector = self.detectors.get_mut(source)?;
+        let hint = detector.hint();
+        let first = frame.batch.records.first()?;
+        let guarded = catch_unwind(AssertUnwindSafe(|| {
+            detect::parse(hint, &text_of(first).0, &context(&frame.batch)).0
+        }));
+        if let Ok(format) = guarded {
+            detector.observe(format);
+        }
+        detector.hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::json, flow::LogId};
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn frame(records: &[&[u8]], origin: Origin) -> Frame {
+        Frame {
+            log: LogId::from_bits(1),
+            start: Pos(100),
+            end: Pos(200),
+            suspect: false,
+            batch: RawBatch {
+                origin: Arc::new(origin),
+                span: None,
+                received: Timestamp::from_millis(1_767_225_600_000),
+                records: records.iter().map(|bytes| Record::text(Bytes::copy_from_slice(bytes))).collect(),
+            },
+        }
+    }
+
+    fn check(line: &[u8], expected: &str) {
+        let events = Plan::auto().run(&frame(&[line], Origin::default()), None);
+        let mut out = String::new();
+        json::write_event(&mut out, &events[0].event, None);
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn lines_become_events() {
+        check(b"level=error msg=\"boom\"", r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"boom","log":{"level":"error"}}"#);
+        check(
+            b"{\"time\":\"2026-01-02T03:04:05Z\",\"msg\":\"hi\",\"user\":\"ann\"}",
+            r#"{"@timestamp":"2026-01-02T03:04:05.000Z","message":"hi","user":{"name":"ann"}}"#,
+        );
+        check(b"\xff\xfe", r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"��","tags":["_invalidutf8"]}"#);
+    }
+
+    #[test]
+    fn a_panic_costs_one_record_its_fields_and_nothing_else() {
+        fn panics_on_b(record: &Record, frame: &Frame, context: &Context, hint: Option<FormatId>) -> Event {
+            assert!(record.bytes != "b", "parsers may be wrong");
+            parse_record(record, frame, context, hint)
+        }
+        let plan = Plan { parse: panics_on_b, forced: None };
+        let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), None);
+        let messages: Vec<_> = events.iter().map(|e| (e.event.message().unwrap(), e.event.fields.get("tags").is_some())).collect();
+        assert_eq!(messages, [("a", false), ("b", true), ("c", false)]);
+        assert_eq!(events[2].id.at, Pos(102));
+    }
+
+    #[test]
+    fn the_origin_fills_in_what_the_line_leaves_open() {
+        let origin = Origin { service: Some("api".into()), host: Some("h1".into()), ..Origin::default() };
+        let events = Plan::auto().run(&frame(&[b"level=info msg=x host=h2"], origin), None);
+        assert_eq!(events[0].event.fields.path("host.name"), Some(&Value::from("h2")));
+        assert_eq!(events[0].event.fields.path("service.name"), Some(&Value::from("api")));
+    }
+
+    #[test]
+    fn zones_are_names_or_offsets() {
+        let offset = |name| zone(name).to_offset(jiff::Timestamp::UNIX_EPOCH).seconds();
+        assert_eq!([offset("+02:00"), offset("-05:30"), offset("nowhere"), offset("+9x:00")], [7200, -19800, 0, 0]);
+    }
+}

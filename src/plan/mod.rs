@@ -1,0 +1,9 @@
+//! A frame in, events out.
+//!
+//! A plan is a **pure function of (frame, hint)**: no clock but the frame's time of arrival, no randomness. Replaying a
+//! frame after a crash gives the same events. A line that no format knows is an event with the line as its message; a
+//! record that makes a parser panic is kept as plain text, tagged `_parserpanic`, and the other records go on.
+
+mod auto;
+
+pub use auto::{Plan, StreamHints};
