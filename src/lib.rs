@@ -5,7 +5,11 @@
 //!
 //! - [`event`]: what a log line becomes; its JSON form is the wire form everywhere
 //! - [`flow`]: what flows (records, frames, batches) and the two ends that every plugin holds
+//! - [`fs`]: file access of everything that promises durability
+//! - [`log`]: the write-ahead log between inputs and workers
 
 pub mod clock;
 pub mod event;
 pub mod flow;
+pub mod fs;
+pub mod log;
