@@ -5,6 +5,8 @@
 //! pending state apart and crashes on command. Paths and names are UTF-8; names that are not are never listed.
 
 mod real;
+#[cfg(test)]
+pub mod sim;
 
 pub use real::RealFs;
 
@@ -129,7 +131,8 @@ pub fn read(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Gives a file new content: after a crash it holds either the old or the new, and after success the new.
+/// Gives a file new content: after a crash it holds either the old or the new, and after success the new. Who reads it
+/// after a crash and acts on it calls [`Fs::sync_dir`] first: another power loss could bring the old content back.
 ///
 /// # Errors
 /// As the operating system says; then either content may be there.
@@ -142,22 +145,28 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Creates a folder and those above it, and makes their names durable.
+/// Creates a folder and those above it, and makes their names durable. Those that exist count as well: whoever created
+/// them may have crashed before that. Existing ones in a folder that cannot be read are trusted.
 ///
 /// # Errors
 /// As the operating system says.
 pub fn create_dirs(fs: &dyn Fs, path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let created = match fs.create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_dirs(fs, parent)?;
-            fs.create_dir(path)
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    if parent != Path::new(".") {
+        create_dirs(fs, parent)?;
+    }
+    let created = fs.create_dir(path);
+    match (created, fs.sync_dir(parent)) {
+        (Ok(()), synced) => synced,
+        (Err(_), Err(error)) if error.kind() == io::ErrorKind::PermissionDenied && fs.list(path).is_ok() => Ok(()),
+        (Err(error), synced) if error.kind() == io::ErrorKind::AlreadyExists => synced,
+        (Err(error), _) => {
+            if fs.list(path).is_ok() {
+                Ok(())
+            } else {
+                Err(error)
+            }
         }
-        other => other,
-    };
-    match created {
-        Ok(()) => fs.sync_dir(parent),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
     }
 }

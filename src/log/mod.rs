@@ -38,6 +38,8 @@
 
 mod folder;
 mod frame;
+#[cfg(test)]
+mod model;
 mod reader;
 mod segment;
 mod sources;
