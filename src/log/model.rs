@@ -1,0 +1,326 @@
+//! The model test of the log: random programs of a client, a log and a store run in the simulated file system and are
+//! killed at every single operation, by a crash of the process or a loss of power, and often once more while they
+//! recover. Afterwards every acknowledged record must be in the store exactly once and none twice.
+
+use super::{Limit, Options, Reader, SourceTable, folder, list, remove, sources_of, trim, writer::Writer};
+use crate::event::Timestamp;
+use crate::flow::{Append, AppendError, Appended, LogId, Origin, Pos, RawBatch, Record, Span, SyncClass};
+use crate::fs::{
+    self, Fs,
+    sim::{Fault, SimFs},
+};
+use proptest::prelude::*;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+use tokio::sync::{oneshot, watch};
+
+const ROOT: &str = "/data/log";
+const MANIFEST: &str = "/data/manifest";
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// A batch of so many records, of a source that can send again or of none.
+    Append {
+        source: Option<u8>,
+        records: u8,
+    },
+    /// A batch that was sent already is sent again, pending, acknowledged or failed.
+    Resend(prop::sample::Index),
+    Flush,
+    Commit,
+    /// The store takes in what the log has, and commits.
+    Drain,
+    Trim,
+    Close,
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (prop::option::of(0u8..2), 0u8..4).prop_map(|(source, records)| Op::Append { source, records }),
+        2 => any::<prop::sample::Index>().prop_map(Op::Resend),
+        1 => Just(Op::Flush),
+        5 => Just(Op::Commit),
+        2 => Just(Op::Drain),
+        1 => Just(Op::Trim),
+        1 => Just(Op::Close),
+    ]
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fate {
+    Unknown,
+    Acknowledged,
+}
+
+#[derive(Clone, Debug)]
+struct Sent {
+    source: Option<u8>,
+    span: Option<Span>,
+    records: Vec<u64>,
+    fate: Fate,
+}
+
+/// What the store has: written as one file, so that records and positions are durable together.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Manifest {
+    progress: BTreeMap<String, u64>,
+    stored: Vec<u64>,
+}
+
+/// What outlives every crash: the client's knowledge.
+struct World {
+    options: Options,
+    sent: Vec<Sent>,
+    records: u64,
+    next: [u64; 2],
+    logs: u64,
+}
+
+/// One life of the process.
+struct Life {
+    fs: Arc<dyn Fs>,
+    writer: Writer,
+    ends: watch::Receiver<Pos>,
+    id: LogId,
+    waiting: Vec<(usize, oneshot::Receiver<Result<Appended, AppendError>>)>,
+    manifest: Manifest,
+}
+
+/// The process ended: something failed that it cannot live with.
+struct Ended;
+
+fn text(record: u64) -> String {
+    format!("{record}{}", "\u{ff5e}".repeat(record as usize * 7 % 23))
+}
+
+fn drain(fs: &Arc<dyn Fs>, manifest: &mut Manifest, dir: &Path, limit: Limit) -> Result<(), Ended> {
+    let id = folder::id_of(dir).map_err(|_| Ended)?.to_string();
+    let from = Pos(manifest.progress.get(&id).copied().unwrap_or(0));
+    let open = || Reader::open(fs, dir, from);
+    // A missing frame is a loss, whatever else happens.
+    let mut reader =
+        open().map_err(|error| assert!(!error.to_string().contains("missing"), "{error}")).map_err(|()| Ended)?;
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next(limit).map_err(|_| Ended)? {
+        frames.push(frame.start);
+        manifest.stored.extend(frame.batch.records.iter().map(|record| {
+            let line = std::str::from_utf8(&record.bytes).unwrap();
+            let number: u64 = line.trim_end_matches('\u{ff5e}').parse().unwrap();
+            assert_eq!(line, text(number));
+            number
+        }));
+        manifest.progress.insert(id.clone(), frame.end.0);
+    }
+    let mut marked = open().map_err(|_| Ended)?;
+    let mut behind = Vec::new();
+    while let Some(frame) = marked.next(Limit::Marked).map_err(|_| Ended)? {
+        behind.push(frame.start);
+    }
+    assert!(frames.starts_with(&behind), "marked frames {behind:?} are not the first of {frames:?}");
+    // A loss of power may keep a later frame and not an earlier one, but not of what was synced.
+    assert!(limit == Limit::Everything || reader.stats().bad_bytes_skipped == 0, "nothing durable is bad");
+    let json = serde_json::to_vec(manifest).unwrap();
+    fs::replace(&**fs, Path::new(MANIFEST), &json).map_err(|_| Ended)
+}
+
+impl World {
+    fn start(&mut self, sim: &SimFs) -> Result<Life, Ended> {
+        let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+        let root = Path::new(ROOT);
+        fs::create_dirs(&*fs, root).map_err(|_| Ended)?;
+        folder::tidy(&*fs, root).map_err(|_| Ended)?;
+        // What is read is not durable until its folder is.
+        fs.sync_dir(Path::new("/data")).map_err(|_| Ended)?;
+        let mut manifest: Manifest = match fs::read(&*fs, Path::new(MANIFEST)) {
+            Ok(json) => serde_json::from_slice(&json).unwrap(),
+            Err(_) => Manifest::default(),
+        };
+        let dead = list(&*fs, root).map_err(|_| Ended)?;
+        let mut carried = SourceTable::default();
+        for log in &dead {
+            assert!(!log.alive);
+            carried.merge(&sources_of(&fs, &log.dir).map_err(|_| Ended)?);
+        }
+        self.logs += 1;
+        let id = LogId::from_bits(self.logs);
+        let (ends, durable) = watch::channel(Pos(0));
+        let writer = Writer::create(fs.clone(), root, id, self.options, carried, ends).map_err(|_| Ended)?;
+        for log in &dead {
+            drain(&fs, &mut manifest, &log.dir, Limit::Everything)?;
+            remove(&*fs, &log.dir).map_err(|_| Ended)?;
+        }
+        Ok(Life { fs, writer, ends: durable, id, waiting: Vec::new(), manifest })
+    }
+
+    fn append(&mut self, source: Option<u8>, records: u8) -> usize {
+        let numbers: Vec<u64> = (0..u64::from(records)).map(|i| self.records + i).collect();
+        self.records += u64::from(records);
+        let span = source.map(|source| {
+            let from = self.next[source as usize];
+            self.next[source as usize] += u64::from(records) + 1;
+            Span { from, to: from + u64::from(records) + 1 }
+        });
+        self.sent.push(Sent { source, span, records: numbers, fate: Fate::Unknown });
+        self.sent.len() - 1
+    }
+
+    fn send(&mut self, life: &mut Life, which: usize) {
+        let sent = &self.sent[which];
+        let (answer, receiver) = oneshot::channel();
+        let source = sent.source.map(|source| source.to_string()).unwrap_or_default();
+        let batch = RawBatch {
+            origin: Arc::new(Origin { source, ..Origin::default() }),
+            span: sent.span,
+            received: Timestamp::from_millis(which as i64),
+            records: sent.records.iter().map(|&record| Record::text(text(record).into())).collect(),
+        };
+        life.writer.stage(Append { batch, class: SyncClass::Prompt, answer });
+        life.waiting.push((which, receiver));
+        self.hear(life);
+    }
+
+    /// Takes the answers that have come.
+    fn hear(&mut self, life: &mut Life) {
+        let (sent, ends) = (&mut self.sent, &life.ends);
+        life.waiting.retain_mut(|(which, receiver)| match receiver.try_recv() {
+            Ok(Ok(appended)) => {
+                assert!(appended.end <= *ends.borrow() && appended.log == life.id);
+                let known = sent[*which].fate == Fate::Acknowledged;
+                assert!(appended.duplicate || !known, "an acknowledged batch was stored again");
+                sent[*which].fate = Fate::Acknowledged;
+                false
+            }
+            Err(oneshot::error::TryRecvError::Empty) => true,
+            _ => false,
+        });
+    }
+
+    fn run(&mut self, life: &mut Life, op: &Op) -> Result<bool, Ended> {
+        match op {
+            Op::Append { source, records } => {
+                let which = self.append(*source, *records);
+                self.send(life, which);
+            }
+            Op::Resend(index) => {
+                let again: Vec<usize> = (0..self.sent.len()).filter(|&i| self.sent[i].span.is_some()).collect();
+                if !again.is_empty() {
+                    self.send(life, *index.get(&again));
+                }
+            }
+            Op::Flush => life.writer.flush(),
+            Op::Commit => life.writer.commit(),
+            Op::Drain => {
+                let limit = Limit::Durable(life.writer.durable());
+                drain(&life.fs, &mut life.manifest, life.writer.dir(), limit)?;
+            }
+            Op::Trim => {
+                let pos = life.manifest.progress.get(&life.id.to_string()).copied().unwrap_or(0);
+                trim(&*life.fs, life.writer.dir(), Pos(pos)).map_err(|_| Ended)?;
+            }
+            Op::Close => life.writer.commit(),
+        }
+        self.hear(life);
+        Ok(matches!(op, Op::Close))
+    }
+
+    /// Runs on from life to life; a program goes on where a life ended.
+    fn live(&mut self, sim: &mut SimFs, program: &[Op]) {
+        let mut ops = program.iter();
+        let mut lives = 0;
+        while !ops.as_slice().is_empty() || lives == 0 {
+            lives += 1;
+            assert!(lives < 100, "it never starts");
+            *sim = sim.restart();
+            let Ok(mut life) = self.start(sim) else { continue };
+            while let Some(op) = ops.next() {
+                let before = sim.ops();
+                if !matches!(self.run(&mut life, op), Ok(false)) {
+                    break;
+                }
+                // The process may have died without noticing: appends only hear nothing.
+                if sim.ops() != before && life.fs.list(Path::new("/")).is_err() {
+                    break;
+                }
+            }
+            self.hear(&mut life);
+        }
+    }
+
+    fn check(&mut self, sim: &mut SimFs) {
+        sim.heal();
+        *sim = sim.restart();
+        self.options = Options::default();
+        let Ok(mut life) = self.start(sim) else { panic!("recovery failed") };
+        for which in 0..self.sent.len() {
+            if self.sent[which].span.is_some() && self.sent[which].fate == Fate::Unknown {
+                self.send(&mut life, which);
+            }
+        }
+        life.writer.commit();
+        self.hear(&mut life);
+        assert!(life.waiting.is_empty());
+        let limit = Limit::Durable(life.writer.durable());
+        assert!(drain(&life.fs, &mut life.manifest, life.writer.dir(), limit).is_ok());
+        let mut seen = BTreeSet::new();
+        for &record in &life.manifest.stored {
+            assert!(seen.insert(record), "record {record} is stored twice");
+        }
+        for sent in &self.sent {
+            assert!(sent.span.is_none() || sent.fate == Fate::Acknowledged, "{sent:?} was refused");
+            let kept = sent.records.iter().filter(|record| seen.contains(record)).count();
+            assert!(kept == sent.records.len() || sent.fate != Fate::Acknowledged, "{sent:?} is lost");
+            assert!(kept == sent.records.len() || kept == 0, "{sent:?} is torn");
+        }
+    }
+}
+
+/// Runs a program with a crash at one operation; whether it came to that.
+fn crash(program: &[Op], options: Options, faults: &[(u64, Fault)], op: u64, seed: u64) -> bool {
+    let mut sim = SimFs::new(seed ^ op.wrapping_mul(0x1234_5678_9abc_def1));
+    faults.iter().for_each(|&(op, fault)| sim.inject(op, fault));
+    let kinds = [Fault::Kill, Fault::PowerLoss];
+    let pick = seed.wrapping_add(op) as usize;
+    sim.inject(op, kinds[pick % 2]);
+    if pick % 3 != 0 {
+        sim.inject(op + 1 + (seed >> 8).wrapping_add(op * 7) % 40, kinds[pick / 2 % 2]);
+    }
+    let mut world = World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0 };
+    world.live(&mut sim, program);
+    let reached = sim.ops() > op;
+    if pick % 4 == 0 {
+        sim.lose_power();
+    }
+    world.check(&mut sim);
+    reached
+}
+
+fn any_fault() -> impl Strategy<Value = (u64, Fault)> {
+    (8u64..150, prop_oneof![Just(Fault::Fail), Just(Fault::NoSpace)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24),
+        max_shrink_iters: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_acknowledged_is_lost_and_nothing_doubled(
+        program in prop::collection::vec(any_op(), 1..24),
+        segment_bytes_max in prop_oneof![Just(1u64), 200u64..900, Just(1 << 20)],
+        bytes_max in prop_oneof![3 => Just(1u64 << 30), 1 => 600u64..3000],
+        faults in prop::collection::vec(any_fault(), 0..5),
+        seed in any::<u64>(),
+    ) {
+        let options = Options { bytes_max, segment_bytes_max };
+        let mut op = 0;
+        while crash(&program, options, &faults, op, seed) {
+            op += 1;
+        }
+    }
+}

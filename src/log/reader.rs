@@ -1,0 +1,305 @@
+//! Reading a log from a position on, in the writing process or another, while it grows or after its writer died.
+
+use super::{
+    LogError, folder,
+    frame::{self, HEADER_BYTES, Kind, Look, Origins, Place},
+    segment::{self, Segment},
+};
+use crate::flow::{Frame, LogId, Pos};
+use crate::fs::Fs;
+use bytes::{Buf as _, Bytes};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How much is read at once; more only for a longer frame.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// How far a log may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Up to the durable end, as the writer in the same process says it.
+    Durable(Pos),
+    /// Up to the last mark: of a log that another process may be writing.
+    Marked,
+    /// As far as frames are valid: of a dead log. [`super::settle`] it first, unless nothing is decided by what is read.
+    Everything,
+}
+
+/// What a reader met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReaderStats {
+    /// Frames of records.
+    pub frames: u64,
+    /// Their records.
+    pub records: u64,
+    /// The records' bytes.
+    pub bytes: u64,
+    /// Bytes that are no frame, followed by a valid frame or by the next segment.
+    pub bad_bytes_skipped: u64,
+    /// Stretches of such bytes.
+    pub bad_regions: u64,
+    /// Bytes at the end that are no frame, with none behind them: what a crash left of the last write.
+    pub torn_bytes: u64,
+}
+
+/// What follows the chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// More of the segment.
+    More,
+    /// Another frame, if any: frames do not reach across.
+    Boundary,
+    /// The end of the file.
+    End,
+}
+
+enum Step {
+    Records(Frame),
+    Passed,
+    /// So many bytes are needed.
+    Read(usize),
+    Torn,
+}
+
+/// A place in a log and the chunk that follows it.
+#[derive(Debug)]
+pub struct Reader {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    log: LogId,
+    pos: Pos,
+    /// From `pos` on; nothing beyond the limit.
+    chunk: Bytes,
+    behind: Behind,
+    /// Bytes skipped since the last valid frame.
+    skipped: u64,
+    sound: Pos,
+    marked: Pos,
+    origins: Origins,
+    stats: ReaderStats,
+}
+
+impl Reader {
+    /// A reader of the log in `dir`. Every frame from `from` on is read, or there is an error.
+    ///
+    /// # Errors
+    /// [`LogError::Gap`] if frames from `from` on are missing; or the folder cannot be read, or is no log.
+    pub fn open(fs: &Arc<dyn Fs>, dir: &Path, from: Pos) -> Result<Reader, LogError> {
+        let log = folder::id_of(dir)?;
+        let first =
+            segment::bases(&**fs, dir)?.first().copied().ok_or_else(|| LogError::NoLog { dir: dir.to_owned() })?;
+        if first > from {
+            return Err(LogError::Gap { log, wanted: from, first });
+        }
+        let (chunk, behind) = (Bytes::new(), Behind::More);
+        let (origins, stats) = (Origins::default(), ReaderStats::default());
+        let (fs, dir) = (fs.clone(), dir.to_owned());
+        Ok(Reader { fs, dir, log, pos: from, chunk, behind, skipped: 0, sound: from, marked: Pos(0), origins, stats })
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Up to where frames were delivered or skipped.
+    #[must_use]
+    pub fn pos(&self) -> Pos {
+        self.pos
+    }
+
+    /// What was met so far.
+    #[must_use]
+    pub fn stats(&self) -> ReaderStats {
+        self.stats
+    }
+
+    /// The end of the last valid frame.
+    pub(super) fn sound(&self) -> Pos {
+        self.sound
+    }
+
+    /// The end of the last mark.
+    pub(super) fn marked(&self) -> Pos {
+        self.marked
+    }
+
+    /// The next frame within the limit; `None` if there is none now. Its records are slices of the chunk it was read
+    /// with, and keep that alive.
+    ///
+    /// # Errors
+    /// A file cannot be read, a later version wrote it, or frames were trimmed that were still wanted. Asking again tries
+    /// again from the same place.
+    pub fn next(&mut self, limit: Limit) -> Result<Option<Frame>, LogError> {
+        loop {
+            if matches!(limit, Limit::Durable(end) if end <= self.pos) {
+                return Ok(None);
+            }
+            match self.step() {
+                Step::Records(frame) => return Ok(Some(frame)),
+                Step::Passed => {}
+                Step::Read(length) => {
+                    if !self.fill(limit, length)? {
+                        return Ok(None);
+                    }
+                }
+                Step::Torn => return Ok(None),
+            }
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        if self.chunk.is_empty() {
+            return Step::Read(CHUNK_BYTES);
+        }
+        match frame::look(&self.chunk, Place { log: self.log, pos: self.pos }) {
+            Look::Frame { kind, total } => self.frame(kind, total),
+            Look::Needs(length) if self.behind == Behind::More => Step::Read(length),
+            Look::Needs(_) | Look::Bad => self.skip(),
+        }
+    }
+
+    fn frame(&mut self, kind: Kind, total: usize) -> Step {
+        self.confirm_skipped();
+        let start = self.pos;
+        let payload = self.chunk.split_to(total).slice(HEADER_BYTES..);
+        self.pos.0 += total as u64;
+        self.sound = self.pos;
+        match kind {
+            Kind::Mark => self.marked = self.pos,
+            Kind::SourceTable => {}
+            Kind::Records => {
+                let Some(batch) = frame::records(payload, &mut self.origins) else {
+                    self.skipped = total as u64;
+                    self.confirm_skipped();
+                    return Step::Passed;
+                };
+                self.stats.frames += 1;
+                self.stats.records += batch.records.len() as u64;
+                self.stats.bytes += batch.records.iter().map(|record| record.bytes.len() as u64).sum::<u64>();
+                return Step::Records(Frame { log: self.log, start, end: self.pos, suspect: false, batch });
+            }
+        }
+        Step::Passed
+    }
+
+    fn confirm_skipped(&mut self) {
+        self.stats.bad_regions += u64::from(self.skipped > 0);
+        self.stats.bad_bytes_skipped += self.skipped;
+        self.stats.torn_bytes = 0;
+        self.skipped = 0;
+    }
+
+    /// Goes on to the next place in the chunk where a frame begins, or may begin with what follows the chunk.
+    fn skip(&mut self) -> Step {
+        let mut at = 1;
+        while let Some(found) = self.chunk.get(at..).and_then(|rest| memchr::memchr(frame::MAGIC[0], rest)) {
+            at += found;
+            match frame::look(&self.chunk[at..], Place { log: self.log, pos: Pos(self.pos.0 + at as u64) }) {
+                Look::Frame { .. } => return self.skip_bytes(at),
+                Look::Needs(_) if self.behind == Behind::More => return self.skip_bytes(at),
+                Look::Needs(_) | Look::Bad => at += 1,
+            }
+        }
+        if self.behind == Behind::End {
+            self.stats.torn_bytes = self.skipped + self.chunk.len() as u64;
+            // Read again next time: it may be a frame by then.
+            self.chunk.clear();
+            return Step::Torn;
+        }
+        self.skip_bytes(self.chunk.len());
+        if self.behind == Behind::Boundary {
+            self.confirm_skipped();
+        }
+        Step::Passed
+    }
+
+    fn skip_bytes(&mut self, count: usize) -> Step {
+        self.chunk.advance(count);
+        self.pos.0 += count as u64;
+        self.skipped += count as u64;
+        Step::Passed
+    }
+
+    /// Reads a chunk of at least `length` bytes from here on, as far as there are so many within the limit; whether there
+    /// is anything.
+    fn fill(&mut self, limit: Limit, length: usize) -> Result<bool, LogError> {
+        loop {
+            // Listed anew each time, because a segment begun meanwhile voids the rest of this one. All that the limit
+            // covers was in its place before the limit was known.
+            let bases = segment::bases(&*self.fs, &self.dir)?;
+            let after = bases.partition_point(|base| *base <= self.pos);
+            let next = bases.get(after).copied();
+            let Some(&base) = after.checked_sub(1).and_then(|at| bases.get(at)) else {
+                let none = || LogError::NoLog { dir: self.dir.clone() };
+                return Err(LogError::Gap { log: self.log, wanted: self.pos, first: next.ok_or_else(none)? });
+            };
+            let segment = Segment::open(&*self.fs, &self.dir, self.log, base)?;
+            let durable = if let Limit::Durable(end) = limit { end } else { Pos(u64::MAX) };
+            let until = segment.end.min(durable).min(next.unwrap_or(durable));
+            if until > self.pos {
+                let closed = next.is_some() || until == durable;
+                return self.read(&segment, until, length, closed, limit);
+            }
+            match next {
+                Some(next) if next <= durable => {
+                    // What the segment should hold up to the next one's base is missing.
+                    self.skipped += next.0 - self.pos.0;
+                    self.confirm_skipped();
+                    self.pos = next;
+                    self.chunk.clear();
+                }
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        segment: &Segment,
+        until: Pos,
+        length: usize,
+        closed: bool,
+        limit: Limit,
+    ) -> Result<bool, LogError> {
+        let there = usize::try_from(until.0 - self.pos.0).unwrap_or(usize::MAX);
+        let mut length = length.max(CHUNK_BYTES).min(there);
+        loop {
+            let mut bytes = segment.read(self.pos, length)?;
+            self.behind = match (length < there, closed) {
+                (true, _) => Behind::More,
+                (false, true) => Behind::Boundary,
+                (false, false) => Behind::End,
+            };
+            if limit == Limit::Marked && !closed {
+                match self.last_mark(&bytes) {
+                    Some(end) => bytes.truncate(end),
+                    None if length < there => {
+                        length = length.saturating_mul(2).min(there);
+                        continue;
+                    }
+                    None => return Ok(false),
+                }
+                self.behind = Behind::Boundary;
+            }
+            self.chunk = bytes.into();
+            return Ok(!self.chunk.is_empty());
+        }
+    }
+
+    /// Where the last mark in these bytes, which begin here, ends.
+    fn last_mark(&self, bytes: &[u8]) -> Option<usize> {
+        let mut before = bytes;
+        while let Some(at) = memchr::memrchr(frame::MAGIC[0], before) {
+            let place = Place { log: self.log, pos: Pos(self.pos.0 + at as u64) };
+            if let Look::Frame { kind: Kind::Mark, total } = frame::look(&bytes[at..], place) {
+                return Some(at + total);
+            }
+            before = &before[..at];
+        }
+        None
+    }
+}

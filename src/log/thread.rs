@@ -1,0 +1,352 @@
+//! The log thread: when groups close, and the only place of the writing half that knows the time.
+
+use super::{GROUP_BYTES_MAX, LogCounters, LogError, Options, PROMPT_MAX, RELAXED_MAX, UNSYNCED_BYTES_MAX};
+use super::{folder, sources::SourceTable, writer::Writer};
+use crate::clock;
+use crate::flow::{Append, Intake, LogId, Pos, SyncClass};
+use crate::fs::{self, Fs};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, JoinHandle, Thread},
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, watch};
+
+/// How often a new log is tried when somebody tidies it away while it comes into being.
+const ATTEMPTS_MAX: usize = 8;
+
+/// A log open for writing. The log closes when this and every [`Intake`] is dropped: what waits becomes durable and is
+/// answered, then the lock is released.
+#[derive(Debug)]
+pub struct LogWriter {
+    /// The log.
+    pub id: LogId,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Up to where it is durable; ends with the log.
+    pub durable: watch::Receiver<Pos>,
+    /// What was done.
+    pub counters: Arc<LogCounters>,
+    intake: Intake,
+    thread: JoinHandle<Pos>,
+}
+
+impl LogWriter {
+    /// A writing end.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+
+    /// Waits until every intake is dropped and the log is closed; where it ends.
+    #[must_use]
+    pub fn join(self) -> Pos {
+        let LogWriter { durable, intake, thread, .. } = self;
+        drop(intake);
+        thread.join().unwrap_or_else(|_| *durable.borrow())
+    }
+}
+
+/// Opens a new log in `root`, which is created if it is missing. `carried` is what the logs before it know of their
+/// sources; it is durable in the new log on return.
+///
+/// # Errors
+/// The folder cannot be created or written.
+pub fn open(fs: &Arc<dyn Fs>, root: &Path, options: Options, carried: &SourceTable) -> Result<LogWriter, LogError> {
+    fs::create_dirs(&**fs, root).map_err(LogError::io("create", root))?;
+    folder::tidy(&**fs, root)?;
+    let segment_bytes_max = options.segment_bytes_max.min(options.bytes_max / 4);
+    let options = Options { segment_bytes_max, ..options };
+    let (ends, durable) = watch::channel(Pos(0));
+    let mut attempts = 1;
+    let (id, writer) = loop {
+        let id = random_id();
+        match Writer::create(fs.clone(), root, id, options, carried.clone(), ends.clone()) {
+            Ok(writer) => break (id, writer),
+            Err(error) if attempts == ATTEMPTS_MAX || !was_tidied(&error) => return Err(error),
+            Err(_) => attempts += 1,
+        }
+    };
+    drop(ends);
+    let (intake, appends) = Intake::channel();
+    let (dir, counters) = (writer.dir().to_owned(), writer.counters());
+    let thread = thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || run(writer, appends))
+        .map_err(LogError::io("start the thread of", &dir))?;
+    Ok(LogWriter { id, dir, durable, counters, intake, thread })
+}
+
+/// Another process took the half-made folder for one that a crash left.
+fn was_tidied(error: &LogError) -> bool {
+    match error {
+        LogError::Alive { .. } => true,
+        LogError::Io { cause, .. } => cause.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// The standard library seeds this hasher from the operating system's randomness.
+fn random_id() -> LogId {
+    LogId::from_bits(RandomState::new().hash_one((std::process::id(), clock::now())))
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+enum Received {
+    Append(Append),
+    Late,
+    Closed,
+}
+
+/// The next append, or [`Received::Late`] at a point in time: the channel's own blocking receive has none.
+fn receive(appends: &mut mpsc::Receiver<Append>, until: Option<Instant>, waker: &Waker) -> Received {
+    loop {
+        match appends.poll_recv(&mut Context::from_waker(waker)) {
+            Poll::Ready(Some(append)) => return Received::Append(append),
+            Poll::Ready(None) => return Received::Closed,
+            Poll::Pending => {}
+        }
+        match until.map(|until| until.saturating_duration_since(clock::instant())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return Received::Late,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+}
+
+/// When the open group closes.
+#[derive(Debug, Default)]
+struct Pace {
+    /// Appends of the group that somebody waits for.
+    prompt: usize,
+    prompt_since: Option<Instant>,
+    relaxed_since: Option<Instant>,
+    /// How many the last group had: so many are expected back.
+    expected: usize,
+    sync_took: Duration,
+}
+
+impl Pace {
+    fn staged(&mut self, class: SyncClass) {
+        match class {
+            SyncClass::Prompt => {
+                self.prompt += 1;
+                self.prompt_since.get_or_insert_with(clock::instant);
+            }
+            SyncClass::Relaxed => {
+                self.relaxed_since.get_or_insert_with(clock::instant);
+            }
+        }
+    }
+
+    /// `None` while nothing waits.
+    fn due(&self) -> Option<Instant> {
+        let company = if self.prompt < self.expected { self.sync_took.min(PROMPT_MAX) } else { Duration::ZERO };
+        let prompt = self.prompt_since.map(|since| since + company);
+        let relaxed = self.relaxed_since.map(|since| since + RELAXED_MAX);
+        prompt.into_iter().chain(relaxed).min()
+    }
+
+    fn bytes_max(&self) -> usize {
+        if self.prompt > 0 { GROUP_BYTES_MAX } else { UNSYNCED_BYTES_MAX }
+    }
+
+    fn close(&mut self, sync_took: Duration) {
+        *self = Pace { expected: self.prompt, sync_took, ..Pace::default() };
+    }
+}
+
+fn run(mut writer: Writer, mut appends: mpsc::Receiver<Append>) -> Pos {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut pace = Pace::default();
+    loop {
+        if writer.waiting() == 0 {
+            writer.idle();
+        }
+        match receive(&mut appends, pace.due(), &waker) {
+            Received::Append(first) => gather(&mut writer, &mut pace, first, &mut appends),
+            Received::Late => {}
+            Received::Closed => break,
+        }
+        let full = writer.pending() >= pace.bytes_max();
+        if full || pace.due().is_some_and(|due| due <= clock::instant()) {
+            let begun = clock::instant();
+            writer.commit();
+            pace.close(clock::since(begun));
+        }
+    }
+    writer.commit();
+    writer.durable()
+}
+
+/// Stages an append and those queued behind it, and gives them to the file system in one write.
+fn gather(writer: &mut Writer, pace: &mut Pace, first: Append, appends: &mut mpsc::Receiver<Append>) {
+    let mut next = Some(first);
+    let begun = clock::instant();
+    while let Some(append) = next {
+        let class = append.class;
+        if writer.stage(append) {
+            pace.staged(class);
+        }
+        let room = writer.pending() < pace.bytes_max() && clock::since(begun) < PROMPT_MAX;
+        next = if room { appends.try_recv().ok() } else { None };
+    }
+    if writer.waiting() > 0 {
+        writer.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Timestamp;
+    use crate::flow::{AppendError, Appended, Frame, Origin, RawBatch, Record, Span};
+    use crate::fs::RealFs;
+    use crate::log::{Limit, Reader, list, remove, sources_of};
+
+    fn batch(source: &str, span: Option<Span>, text: &str) -> RawBatch {
+        RawBatch {
+            origin: Arc::new(Origin { source: source.to_owned(), ..Origin::default() }),
+            span,
+            received: Timestamp::from_millis(1),
+            records: vec![Record::text(text.to_owned().into())],
+        }
+    }
+
+    fn real_fs() -> Arc<dyn Fs> {
+        Arc::new(RealFs)
+    }
+
+    fn real(root: &Path, options: Options) -> LogWriter {
+        open(&real_fs(), root, options, &SourceTable::default()).unwrap()
+    }
+
+    fn frames(dir: &Path, limit: Limit) -> Vec<Frame> {
+        let mut reader = Reader::open(&real_fs(), dir, Pos(0)).unwrap();
+        std::iter::from_fn(|| reader.next(limit).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_answered_can_be_read_by_everybody() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("data/log");
+        let log = real(&root, Options::default());
+        let intake = log.intake();
+        let pending: Vec<_> =
+            (0..9).map(|i| intake.submit(batch("", None, &i.to_string()), SyncClass::Prompt).unwrap()).collect();
+        let ends: Vec<Pos> = pending.into_iter().map(|pending| pending.wait().unwrap().end).collect();
+        assert!(ends.is_sorted());
+        assert!(*log.durable.borrow() >= ends[8]);
+        for limit in [Limit::Durable(ends[8]), Limit::Marked, Limit::Everything] {
+            let texts: Vec<_> = frames(&log.dir, limit).iter().map(|f| f.batch.records[0].bytes.clone()).collect();
+            assert_eq!(texts, (0..9).map(|i: i32| i.to_string()).collect::<Vec<_>>(), "{limit:?}");
+        }
+        assert!(list(&RealFs, &root).unwrap()[0].alive);
+        assert!(matches!(remove(&RealFs, &log.dir), Err(LogError::Alive { .. })));
+        let dir = log.dir.clone();
+        drop(intake);
+        assert_eq!(log.join(), ends[8]);
+        assert!(!list(&RealFs, &root).unwrap()[0].alive);
+        remove(&RealFs, &dir).unwrap();
+        assert_eq!(list(&RealFs, &root).unwrap(), []);
+        assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn many_writers_lose_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let log = real(temp.path(), Options { segment_bytes_max: 4_000, ..Options::default() });
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let intake = log.intake();
+                let class = if writer == 0 { SyncClass::Relaxed } else { SyncClass::Prompt };
+                let work = move || {
+                    for i in 0..50 {
+                        let source = format!("source-{writer}");
+                        let batch = batch(&source, Some(Span { from: i, to: i + 1 }), &i.to_string());
+                        let pending = intake.submit(batch, class).unwrap();
+                        if writer > 0 || i == 49 {
+                            assert!(!pending.wait().unwrap().duplicate);
+                        }
+                    }
+                };
+                thread::Builder::new().spawn(work).unwrap()
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        let (dir, counters) = (log.dir.clone(), log.counters.clone());
+        assert_eq!(frames(&dir, Limit::Marked).len(), 200);
+        let _ = log.join();
+        let counters: std::collections::BTreeMap<_, _> = counters.snapshot().into();
+        assert_eq!((counters["appends"], counters["records"], counters["failed"]), (200, 200, 0));
+        assert!(counters["segments"] > 2);
+        let table = sources_of(&real_fs(), &dir).unwrap();
+        let next = open(&real_fs(), temp.path(), Options::default(), &table).unwrap();
+        let again = batch("source-2", Some(Span { from: 3, to: 9 }), "again");
+        let answer = next.intake().submit(again, SyncClass::Prompt).unwrap().wait();
+        assert_eq!(answer, Ok(Appended { log: next.id, end: Pos(0), duplicate: true }));
+    }
+
+    #[test]
+    fn a_full_log_says_so_until_it_is_trimmed() {
+        let temp = tempfile::tempdir().unwrap();
+        let log = real(temp.path(), Options { bytes_max: 8_000, ..Options::default() });
+        let append = || log.intake().submit(batch("", None, &"x".repeat(300)), SyncClass::Prompt).unwrap().wait();
+        let mut end = Pos(0);
+        let error = loop {
+            match append() {
+                Ok(appended) => end = appended.end,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, AppendError::Full);
+        assert!(crate::log::trim(&RealFs, &log.dir, end).unwrap() > 0);
+        append().unwrap();
+        let lost = Reader::open(&real_fs(), &log.dir, Pos(0));
+        assert!(matches!(lost, Err(LogError::Gap { wanted: Pos(0), .. })));
+        assert_eq!(append().map(|appended| appended.duplicate), Ok(false));
+    }
+
+    #[test]
+    fn batches_that_are_too_large_are_refused_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let log = real(temp.path(), Options::default());
+        let submit = |batch| log.intake().submit(batch, SyncClass::Prompt).unwrap().wait().map(|_| ());
+        let record = Record::text(vec![b'x'; crate::flow::FRAME_BYTES_MAX].into());
+        let largest = RawBatch { records: vec![record.clone()], ..batch("", None, "") };
+        let larger = RawBatch { records: vec![record, Record::text("x".into())], ..batch("", None, "") };
+        assert_eq!(submit(largest), Ok(()));
+        assert_eq!(submit(larger), Err(AppendError::TooLarge));
+        assert_eq!(submit(batch(&"s".repeat(257), None, "")), Err(AppendError::TooLarge));
+        assert_eq!(submit(batch(&"s".repeat(256), None, "")), Ok(()));
+        assert_eq!(frames(&log.dir, Limit::Marked).len(), 2);
+    }
+
+    #[test]
+    fn groups_close_when_their_company_is_there_or_late() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.due(), None);
+        pace.staged(SyncClass::Relaxed);
+        assert_eq!(pace.due(), pace.relaxed_since.map(|since| since + RELAXED_MAX));
+        pace.staged(SyncClass::Prompt);
+        assert_eq!(pace.due(), pace.prompt_since);
+        pace.staged(SyncClass::Prompt);
+        pace.close(Duration::from_secs(1));
+        assert_eq!(pace.due(), None);
+        pace.staged(SyncClass::Prompt);
+        assert_eq!(pace.due(), pace.prompt_since.map(|since| since + PROMPT_MAX));
+        pace.staged(SyncClass::Prompt);
+        assert_eq!(pace.due(), pace.prompt_since);
+    }
+}
