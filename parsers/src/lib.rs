@@ -4,6 +4,7 @@
 //! - [`fields`]: what a parsed line is made of. [`error`]: where a line stopped making sense.
 //! - [`line`]: one file a line format, and [`line::detect`], which finds the format of a line by itself.
 //! - [`join`]: which lines continue the one before (stack traces).
+//! - [`json`]: JSON values, for lines and for bodies.
 //! - [`time`]: timestamps in all the layouts that logs use.
 //! - [`query`]: the search language: AST, grammar, printer.
 //!
@@ -13,7 +14,9 @@
 
 pub mod error;
 pub mod fields;
+mod grammar;
 pub mod join;
+pub mod json;
 pub mod line;
 pub mod query;
 pub mod time;

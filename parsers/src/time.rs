@@ -1,1 +1,345 @@
-//! To be written.
+//! Timestamps in the layouts that logs use, to UTC nanoseconds since 1970.
+//!
+//! Every stamp that names a real day of the years 0 to 9999 is recognised. One that nanoseconds in an `i64`
+//! cannot hold (before 1677-09-21 or after 2262-04-11) is [`Stamp::OutOfRange`]: recognised, but not usable.
+//! Stamps without a zone are read at the offset the caller gives, stamps without a year in the year nearest to
+//! the time of arrival.
+
+use crate::fields::Fields;
+use crate::grammar::{Step, byte, complete, digits, stop};
+use nom::Parser;
+use nom::combinator::opt;
+
+/// The tag of an event whose stamp was recognised but lies outside of the years that can be stored.
+pub const OUT_OF_RANGE_TAG: &str = "_timestampoutofrange";
+
+/// Below this many seconds (March 1973) a bare number is a duration or a counter, not a time.
+const EPOCH_SECONDS_MIN: i64 = 100_000_000;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// A stamp that was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// UTC nanoseconds since 1970.
+    At(i64),
+    /// A real date that nanoseconds in an `i64` cannot hold.
+    OutOfRange,
+}
+
+impl Stamp {
+    /// Sets the time of a line, or the tag that says why it has none.
+    pub fn put(self, fields: &mut Fields<'_>) {
+        match self {
+            Stamp::At(nanos) => fields.time = Some(nanos),
+            Stamp::OutOfRange if !fields.tags.contains(&OUT_OF_RANGE_TAG) => fields.tags.push(OUT_OF_RANGE_TAG),
+            Stamp::OutOfRange => {}
+        }
+    }
+
+    fn from_seconds(seconds: i64, nanos: u32) -> Stamp {
+        let total = i128::from(seconds) * i128::from(NANOS_PER_SECOND) + i128::from(nanos);
+        i64::try_from(total).map_or(Stamp::OutOfRange, Stamp::At)
+    }
+}
+
+/// A wall clock reading, already checked to name a real day and time.
+#[derive(Clone, Copy)]
+struct Civil {
+    year: i64,
+    month: u32,
+    day: u32,
+    second_of_day: u32,
+    nanos: u32,
+}
+
+impl Civil {
+    fn at_offset(self, offset_s: i32) -> Stamp {
+        let days = days_from_civil(self.year, self.month, self.day);
+        let seconds = days * SECONDS_PER_DAY + i64::from(self.second_of_day) - i64::from(offset_s);
+        Stamp::from_seconds(seconds, self.nanos)
+    }
+}
+
+/// Days from 1970-01-01 to a day of the proleptic Gregorian calendar. `month` 1 to 12, `day` 1 to 31.
+#[must_use]
+pub const fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    // Years begin in March here, so that the leap day is the last of its year.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = (month as i64 + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day as i64 - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The year, month and day that lie so many days after 1970-01-01.
+#[must_use]
+pub const fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u32;
+    (year_of_era + era * 400 + (month <= 2) as i64, month, day)
+}
+
+const fn days_in_month(year: i64, month: u32) -> u32 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// RFC 3339 and ISO 8601 as loggers write them, the whole text: `T` or a space, `-` or `/`, a fraction after a dot
+/// or a comma, `Z`, an offset with or without colon, `UTC`, or nothing, which means `utc_offset_s`.
+#[must_use]
+pub fn iso8601(text: &str, utc_offset_s: i32) -> Option<Stamp> {
+    complete(text, iso8601_prefix(text, utc_offset_s)).ok()
+}
+
+/// [`iso8601`] at the front of a text.
+pub(crate) fn iso8601_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, year) = digits::<4>(input)?;
+    let separator = match rest.as_bytes().first() {
+        Some(&found @ (b'-' | b'/')) => found,
+        _ => return stop(rest, "a date"),
+    };
+    let (rest, month) = digits::<2>(&rest[1..])?;
+    let (rest, ()) = byte(separator, "a date").parse(rest)?;
+    let (rest, day) = digits::<2>(rest)?;
+    let rest = match rest.as_bytes().first() {
+        Some(b'T' | b't' | b' ') => &rest[1..],
+        _ => return stop(rest, "a time of day"),
+    };
+    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
+    let (rest, offset) = opt(zone).parse(rest)?;
+    let Some(civil) = civil(i64::from(year), month, day, second_of_day, nanos) else {
+        return stop(input, "a day that exists");
+    };
+    Ok((rest, civil.at_offset(offset.unwrap_or(utc_offset_s))))
+}
+
+/// `02/Jan/2006:15:04:05 -0700`, the stamp of access logs, at the front of a text.
+pub(crate) fn clf_prefix(input: &str) -> Step<'_, Stamp> {
+    let (rest, day) = digits::<2>(input)?;
+    let (rest, ()) = byte(b'/', "a date").parse(rest)?;
+    let (rest, month) = month_name(rest)?;
+    let (rest, ()) = byte(b'/', "a date").parse(rest)?;
+    let (rest, year) = digits::<4>(rest)?;
+    let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
+    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
+    let (rest, offset) = zone(rest)?;
+    match civil(i64::from(year), month, day, second_of_day, nanos) {
+        Some(civil) => Ok((rest, civil.at_offset(offset))),
+        None => stop(input, "a day that exists"),
+    }
+}
+
+/// `Jan _2 15:04:05`, the stamp of BSD syslog, at the front of a text; also with a padded day, a year after the
+/// day (Cisco) or after the time (`ctime`), and a fraction. Without a year it is the one nearest to `received`.
+pub(crate) fn rfc3164_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, month) = month_name(input)?;
+    let (rest, ()) = byte(b' ', "a day").parse(rest)?;
+    let (rest, day) = match rest.as_bytes() {
+        [b' ', _, ..] => digits::<1>(&rest[1..])?,
+        [_, b' ', ..] => digits::<1>(rest)?,
+        _ => digits::<2>(rest)?,
+    };
+    let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
+    let (rest, year_before) = opt((digits::<4>, byte(b' ', "a time of day"))).parse(rest)?;
+    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
+    let (rest, year_after) = opt((byte(b' ', "a year"), digits::<4>)).parse(rest)?;
+    let year = year_before.map(|(year, ())| year).or(year_after.map(|((), year)| year));
+    let stamp = match year {
+        Some(year) => {
+            civil(i64::from(year), month, day, second_of_day, nanos).map(|civil| civil.at_offset(utc_offset_s))
+        }
+        None => nearest(month, day, second_of_day, nanos, received, utc_offset_s),
+    };
+    stamp.map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
+}
+
+/// `0102 15:04:05.678901`, the stamp of glog and klog, at the front of a text.
+pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, month) = digits::<2>(input)?;
+    let (rest, day) = digits::<2>(rest)?;
+    let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
+    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
+    nearest(month, day, second_of_day, nanos, received, utc_offset_s)
+        .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
+}
+
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size: each unit is taken for
+/// times from 1973 on, and smaller numbers are no times.
+#[must_use]
+pub fn epoch_int(number: i64) -> Option<Stamp> {
+    let (seconds, nanos) = match number {
+        ..EPOCH_SECONDS_MIN => return None,
+        ..100_000_000_000 => (number, 0),
+        ..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000_000),
+        ..100_000_000_000_000_000 => (number / 1_000_000, number % 1_000_000 * 1_000),
+        _ => (number / NANOS_PER_SECOND, number % NANOS_PER_SECOND),
+    };
+    Some(Stamp::from_seconds(seconds, u32::try_from(nanos).ok()?))
+}
+
+/// [`epoch_int`] with a fraction, rounded to the microsecond, which is what a double of today's time can tell.
+#[must_use]
+pub fn epoch_float(number: f64) -> Option<Stamp> {
+    if !(number >= EPOCH_SECONDS_MIN as f64 && number < 1e18) {
+        return None;
+    }
+    let per_second = match number {
+        ..1e11 => 1.0,
+        ..1e14 => 1e3,
+        ..1e17 => 1e6,
+        _ => 1e9,
+    };
+    let whole = number.trunc();
+    let seconds = (whole / per_second).trunc();
+    let micros = ((whole - seconds * per_second + number.fract()) * (1e6 / per_second)).round();
+    // `as` saturates; both are non-negative and far below the limits of their types.
+    Some(Stamp::from_seconds(seconds as i64 + micros as i64 / 1_000_000, (micros as i64 % 1_000_000) as u32 * 1_000))
+}
+
+/// An epoch number written as digits, with an optional fraction where the unit is seconds.
+#[must_use]
+pub fn epoch_text(text: &str) -> Option<Stamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits_only = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if !(9..=19).contains(&whole.len()) || !digits_only(whole) || !digits_only(fraction) {
+        return None;
+    }
+    let number = whole.parse().ok()?;
+    match epoch_int(number)? {
+        Stamp::At(nanos) if !fraction.is_empty() && whole.len() <= 11 => {
+            Some(Stamp::from_seconds(number, 0).plus(nanos, fraction_nanos(fraction.as_bytes())))
+        }
+        stamp => Some(stamp),
+    }
+}
+
+impl Stamp {
+    fn plus(self, base: i64, nanos: u32) -> Stamp {
+        match self {
+            Stamp::At(_) => base.checked_add(i64::from(nanos)).map_or(Stamp::OutOfRange, Stamp::At),
+            Stamp::OutOfRange => self,
+        }
+    }
+}
+
+/// Any whole text that is a stamp: ISO 8601, the stamps of access logs and syslog, an epoch number.
+#[must_use]
+pub fn any(text: &str, received: i64, utc_offset_s: i32) -> Option<Stamp> {
+    match text.as_bytes() {
+        [_, _, b'/', ..] => complete(text, clf_prefix(text)).ok(),
+        [b'A'..=b'Z', ..] => complete(text, rfc3164_prefix(text, received, utc_offset_s)).ok(),
+        [_, _, _, _, b'-' | b'/', ..] => iso8601(text, utc_offset_s),
+        _ => epoch_text(text),
+    }
+}
+
+fn civil(year: i64, month: u32, day: u32, second_of_day: u32, nanos: u32) -> Option<Civil> {
+    let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
+    exists.then_some(Civil { year, month, day, second_of_day, nanos })
+}
+
+/// The reading in the year that puts it nearest to the time of arrival: of the year before, the same and the next one.
+/// A 29th of February that none of these has is the last there was, up to eight years back.
+fn nearest(month: u32, day: u32, second_of_day: u32, nanos: u32, received: i64, utc_offset_s: i32) -> Option<Stamp> {
+    let (year, ..) =
+        civil_from_days((received / NANOS_PER_SECOND + i64::from(utc_offset_s)).div_euclid(SECONDS_PER_DAY));
+    let back = if (month, day) == (2, 29) { 8 } else { 1 };
+    (year - back..=year + 1)
+        .filter_map(|year| civil(year, month, day, second_of_day, nanos))
+        .map(|civil| civil.at_offset(utc_offset_s))
+        .min_by_key(|stamp| match stamp {
+            Stamp::At(nanos) => nanos.abs_diff(received),
+            Stamp::OutOfRange => u64::MAX,
+        })
+}
+
+fn month_name(input: &str) -> Step<'_, u32> {
+    let month = match input.as_bytes().first_chunk::<3>() {
+        Some(b"Jan") => 1,
+        Some(b"Feb") => 2,
+        Some(b"Mar") => 3,
+        Some(b"Apr") => 4,
+        Some(b"May") => 5,
+        Some(b"Jun") => 6,
+        Some(b"Jul") => 7,
+        Some(b"Aug") => 8,
+        Some(b"Sep") => 9,
+        Some(b"Oct") => 10,
+        Some(b"Nov") => 11,
+        Some(b"Dec") => 12,
+        _ => return stop(input, "a month's name"),
+    };
+    Ok((&input[3..], month))
+}
+
+/// `15:04`, `15:04:05`, `15:04:05.678` or `15:04:05,678` as the second of the day and nanoseconds. Second 60 is the
+/// next minute's first: clocks that show a leap second are read one second late rather than not at all.
+fn time_of_day(input: &str) -> Step<'_, (u32, u32)> {
+    let (rest, hour) = digits::<2>(input)?;
+    let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
+    let (rest, minute) = digits::<2>(rest)?;
+    let (rest, second) = match rest.as_bytes().first() {
+        Some(b':') => digits::<2>(&rest[1..])?,
+        _ => (rest, 0),
+    };
+    if hour > 23 || minute > 59 || second > 60 {
+        return stop(input, "a time of day");
+    }
+    let (rest, nanos) = match rest.as_bytes() {
+        [b'.' | b',', b'0'..=b'9', ..] => {
+            let end = 1 + rest.as_bytes()[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+            (&rest[end..], fraction_nanos(&rest.as_bytes()[1..end]))
+        }
+        _ => (rest, 0),
+    };
+    Ok((rest, (hour * 3_600 + minute * 60 + second, nanos)))
+}
+
+/// The digits after the point as nanoseconds; what is finer is cut off.
+fn fraction_nanos(digits: &[u8]) -> u32 {
+    let kept = &digits[..digits.len().min(9)];
+    let number = kept.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    number * 10u32.pow(9 - kept.len() as u32)
+}
+
+/// `Z`, `+01:00`, `+0100`, `+01`, ` +0100`, ` UTC`, ` GMT` as seconds east of Greenwich.
+fn zone(input: &str) -> Step<'_, i32> {
+    let rest = input.strip_prefix(' ').unwrap_or(input);
+    match rest.as_bytes() {
+        [b'Z' | b'z', ..] => {
+            let ends = !rest.as_bytes().get(1).is_some_and(u8::is_ascii_alphanumeric);
+            if ends { Ok((&rest[1..], 0)) } else { stop(input, "a zone") }
+        }
+        [b'U', b'T', b'C', ..] | [b'G', b'M', b'T', ..] => Ok((&rest[3..], 0)),
+        [sign @ (b'+' | b'-'), ..] => {
+            let (rest, hours) = digits::<2>(&rest[1..])?;
+            let (rest, minutes) = match rest.as_bytes() {
+                [b':', b'0'..=b'9', ..] => digits::<2>(&rest[1..])?,
+                [b'0'..=b'9', ..] => digits::<2>(rest)?,
+                // ` -12 ...` with a space before it is rather a number in the text than a zone.
+                _ if input.starts_with(' ') => return stop(input, "a zone"),
+                _ => (rest, 0),
+            };
+            if hours > 23 || minutes > 59 {
+                return stop(input, "a zone");
+            }
+            let seconds = (hours * 3_600 + minutes * 60) as i32;
+            Ok((rest, if *sign == b'-' { -seconds } else { seconds }))
+        }
+        _ => stop(input, "a zone"),
+    }
+}

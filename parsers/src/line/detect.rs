@@ -1,0 +1,185 @@
+//! Which format a line has, found on the line itself, and one format a stream that is tried first.
+//!
+//! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
+//! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
+
+use super::{Context, FORMATS, Format, trace};
+use crate::fields::{Fields, Value};
+use std::borrow::Cow;
+
+/// How many lines running must be of another format before a stream's hint changes.
+const DEVIATIONS_MAX: u8 = 3;
+
+/// A place in [`FORMATS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FormatId(u8);
+
+impl FormatId {
+    /// The format of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<FormatId> {
+        FORMATS.iter().position(|format| format.name == name).and_then(|at| u8::try_from(at).ok()).map(FormatId)
+    }
+
+    /// The format itself.
+    #[must_use]
+    pub fn format(self) -> &'static Format {
+        &FORMATS[usize::from(self.0)]
+    }
+}
+
+/// All formats in the order of trial; the last one takes everything.
+const TRIAL: [FormatId; FORMATS.len()] = trial_order();
+
+const fn trial_order() -> [FormatId; FORMATS.len()] {
+    let mut order = [FormatId(0); FORMATS.len()];
+    let mut filled = 0;
+    while filled < order.len() {
+        let mut at = filled;
+        let id = FormatId(filled as u8);
+        while at > 0 && FORMATS[order[at - 1].0 as usize].rank > FORMATS[filled].rank {
+            order[at] = order[at - 1];
+            at -= 1;
+        }
+        order[at] = id;
+        filled += 1;
+    }
+    order
+}
+
+/// The format that a stream speaks: kept in the face of single deviating lines, changed by several running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detector {
+    hint: Option<FormatId>,
+    deviation: Option<FormatId>,
+    deviations: u8,
+}
+
+impl Detector {
+    /// The format to try first on the stream's next line.
+    #[must_use]
+    pub fn hint(&self) -> Option<FormatId> {
+        self.hint
+    }
+
+    /// Takes note of a line's format.
+    pub fn observe(&mut self, seen: FormatId) {
+        if self.hint.is_none() {
+            self.hint = Some(seen);
+        }
+        if self.hint == Some(seen) {
+            self.deviations = 0;
+            return;
+        }
+        self.deviations = if self.deviation == Some(seen) { self.deviations + 1 } else { 1 };
+        self.deviation = Some(seen);
+        if self.deviations >= DEVIATIONS_MAX {
+            *self = Detector { hint: Some(seen), ..Detector::default() };
+        }
+    }
+
+    /// Parses a record, one line or several joined by `\n`, by the format it has.
+    #[must_use]
+    pub fn parse<'a>(hint: Option<FormatId>, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
+        let record = record.trim_end_matches(['\n', '\r']);
+        let Some(end) = memchr::memchr(b'\n', record.as_bytes()) else { return parse_line(hint, record, context) };
+        let first = record[..end].trim_end_matches('\r');
+        if first == "{"
+            && let Some(json) = FormatId::by_name("json")
+            && let Ok(fields) = (json.format().parse)(record, context)
+        {
+            return (json, fields);
+        }
+        let (id, mut fields) = parse_line(hint, first, context);
+        attach(id.format(), record, end, first.len(), &mut fields);
+        (id, fields)
+    }
+
+    /// Parses a record by a format that the user named; what is not of that format is plain text.
+    #[must_use]
+    pub fn parse_as<'a>(forced: FormatId, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
+        let record = record.trim_end_matches(['\n', '\r']);
+        let end = memchr::memchr(b'\n', record.as_bytes()).unwrap_or(record.len());
+        let first = record[..end].trim_end_matches('\r');
+        let (id, mut fields) = match (forced.format().parse)(first, context) {
+            Ok(fields) => (forced, fields),
+            Err(_) => plain(first, context),
+        };
+        if end < record.len() {
+            attach(id.format(), record, end, first.len(), &mut fields);
+        }
+        (id, fields)
+    }
+}
+
+fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
+    // A hint of plain text is none: everything is plain text, so it is what remains when the others failed.
+    let last = TRIAL[TRIAL.len() - 1];
+    let hint = hint.filter(|hint| *hint != last);
+    let others = TRIAL[..TRIAL.len() - 1].iter().copied().filter(|id| Some(*id) != hint);
+    for id in hint.into_iter().chain(others) {
+        let format = id.format();
+        if (format.probe)(line.as_bytes())
+            && let Ok(fields) = (format.parse)(line, context)
+        {
+            return (id, fields);
+        }
+    }
+    plain(line, context)
+}
+
+fn plain<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
+    let id = TRIAL[TRIAL.len() - 1];
+    let fields = (id.format().parse)(line, context).unwrap_or_else(|_| {
+        let mut fields = Fields::default();
+        fields.push("message", Value::text(line));
+        fields
+    });
+    (id, fields)
+}
+
+/// Puts the lines after the first where they belong: to the message, or where that is not the end of its line, to the
+/// stack trace if they are one.
+fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields: &mut Fields<'a>) {
+    let rest = &record[end + 1..];
+    if format.open_ended {
+        let message = fields.items.iter_mut().find(|field| field.name == "message");
+        if let Some(message) = message {
+            let length = message.value.as_str().map_or(0, str::len);
+            message.value = Value::text(&record[first - length..]);
+        } else {
+            fields.push("message", Value::text(rest));
+        }
+        if let Some(found) = trace::find(record) {
+            put_trace(&found, found.stack, fields);
+        }
+        return;
+    }
+    if fields.get("error.stack_trace").is_none()
+        && let Some(found) = trace::find(rest)
+    {
+        return put_trace(&found, rest, fields);
+    }
+    match fields.items.iter_mut().find(|field| field.name == "message") {
+        Some(message) => {
+            let joined = format!("{}\n{rest}", message.value.as_str().unwrap_or_default());
+            message.value = Value::Str(Cow::Owned(joined));
+        }
+        None => fields.push("message", Value::text(rest)),
+    }
+}
+
+fn put_trace<'a>(found: &trace::Trace<'a>, stack: &'a str, fields: &mut Fields<'a>) {
+    let parts = [("error.type", found.kind), ("error.message", found.message), ("error.stack_trace", Some(stack))];
+    for (name, text) in parts {
+        if let Some(text) = text
+            && fields.get(name).is_none()
+        {
+            fields.push(name, Value::text(text));
+        }
+    }
+    // A program that dies does not name the level.
+    if fields.get("log.level").is_none() {
+        fields.push("log.level", Value::text(if found.fatal { "fatal" } else { "error" }));
+    }
+}

@@ -1,0 +1,319 @@
+//! ECS names for what loggers call time, level, message, error and so on. JSON and logfmt share them.
+//!
+//! A known name maps only if its value has the right shape: `time` must be a stamp (`"time": 0.3` is a duration and
+//! stays), `level` a word or a number that means a level. Among several names for one thing the ECS name itself
+//! wins, then the first; the others keep their own names. Names not listed here stay as written.
+
+use super::{Context, level, trace};
+use crate::fields::{Field, Fields, Value};
+use crate::time::{self, Stamp};
+use std::borrow::Cow;
+
+/// The things that have a name in ECS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+enum Slot {
+    Time,
+    Level,
+    Message,
+    Logger,
+    Service,
+    Host,
+    Pid,
+    Thread,
+    Trace,
+    Span,
+    Origin,
+    ErrorMessage,
+    ErrorType,
+    StackTrace,
+}
+
+const SLOTS: [(Slot, &str); 14] = [
+    (Slot::Time, "@timestamp"),
+    (Slot::Level, "log.level"),
+    (Slot::Message, "message"),
+    (Slot::Logger, "log.logger"),
+    (Slot::Service, "service.name"),
+    (Slot::Host, "host.name"),
+    (Slot::Pid, "process.pid"),
+    (Slot::Thread, "process.thread.name"),
+    (Slot::Trace, "trace.id"),
+    (Slot::Span, "span.id"),
+    (Slot::Origin, "log.origin.file.name"),
+    (Slot::ErrorMessage, "error.message"),
+    (Slot::ErrorType, "error.type"),
+    (Slot::StackTrace, "error.stack_trace"),
+];
+
+/// How surely a name means its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    None,
+    /// Means it only if nothing else does: `event`, a message template.
+    Weak,
+    Alias,
+    Ecs,
+}
+
+/// The best field for a slot so far.
+#[derive(Clone, Copy)]
+struct Holder {
+    claim: Claim,
+    index: usize,
+}
+
+/// Renames the fields of one line in place, takes its time out, and puts level and error into their normal form.
+pub fn normalize<'a>(fields: &mut Fields<'a>, context: &Context) {
+    if fields.items.iter().any(|field| matches!(field.value, Value::Map(_))) {
+        lift(fields);
+    }
+    let mut holders = [Holder { claim: Claim::None, index: 0 }; SLOTS.len()];
+    let mut stamp = None;
+    for (index, field) in fields.items.iter().enumerate() {
+        let Some((slot, claim)) = role(field.name.as_bytes()) else { continue };
+        let holder = &mut holders[slot as usize];
+        if claim <= holder.claim {
+            continue;
+        }
+        if slot == Slot::Time {
+            let Some(found) = stamp_of(&field.value, context) else { continue };
+            stamp = Some(found);
+        } else if !fits(slot, field, &fields.items) {
+            continue;
+        }
+        *holder = Holder { claim, index };
+    }
+    special_names(fields, &mut holders);
+    for (slot, name) in &SLOTS[1..] {
+        let Holder { claim, index } = holders[*slot as usize];
+        if claim != Claim::None {
+            fill(fields, *slot, name, index);
+        }
+    }
+    if holders[Slot::StackTrace as usize].claim != Claim::None {
+        describe_error(fields);
+    }
+    if let Some(stamp) = stamp {
+        stamp.put(fields);
+        if let Stamp::At(_) = stamp {
+            fields.items.remove(holders[Slot::Time as usize].index);
+        }
+    }
+}
+
+/// What a name means. A byte string match compiles to a decision tree: most names cost a few comparisons.
+fn role(name: &[u8]) -> Option<(Slot, Claim)> {
+    Some(match name {
+        b"@timestamp" => (Slot::Time, Claim::Ecs),
+        b"time" | b"ts" | b"timestamp" | b"t" | b"@t" | b"datetime" | b"date" | b"asctime" | b"Timestamp"
+        | b"eventTime" | b"event_time" | b"timeMillis" => (Slot::Time, Claim::Alias),
+        b"log.level" => (Slot::Level, Claim::Ecs),
+        b"level" | b"severity" | b"lvl" | b"@l" | b"levelname" | b"loglevel" | b"log_level" | b"severity_text"
+        | b"severityText" | b"Level" | b"LogLevel" => (Slot::Level, Claim::Alias),
+        b"message" => (Slot::Message, Claim::Ecs),
+        b"msg" | b"@m" | b"Message" | b"RenderedMessage" => (Slot::Message, Claim::Alias),
+        b"event" | b"@mt" | b"short_message" | b"MessageTemplate" => (Slot::Message, Claim::Weak),
+        b"log.logger" => (Slot::Logger, Claim::Ecs),
+        b"logger" | b"logger_name" | b"loggerName" | b"SourceContext" | b"Category" => (Slot::Logger, Claim::Alias),
+        b"target" => (Slot::Logger, Claim::Weak),
+        b"service.name" => (Slot::Service, Claim::Ecs),
+        b"service" | b"app" | b"application" => (Slot::Service, Claim::Alias),
+        b"host.name" => (Slot::Host, Claim::Ecs),
+        b"hostname" | b"host" => (Slot::Host, Claim::Alias),
+        b"process.pid" => (Slot::Pid, Claim::Ecs),
+        b"pid" => (Slot::Pid, Claim::Alias),
+        b"process.thread.name" => (Slot::Thread, Claim::Ecs),
+        b"thread" | b"thread_name" | b"threadName" => (Slot::Thread, Claim::Alias),
+        b"trace.id" => (Slot::Trace, Claim::Ecs),
+        b"trace_id" | b"traceId" | b"traceID" | b"TraceId" | b"traceid" | b"@tr" => (Slot::Trace, Claim::Alias),
+        b"span.id" => (Slot::Span, Claim::Ecs),
+        b"span_id" | b"spanId" | b"spanID" | b"SpanId" | b"spanid" | b"@sp" => (Slot::Span, Claim::Alias),
+        b"caller" | b"file" => (Slot::Origin, Claim::Alias),
+        b"error.message" => (Slot::ErrorMessage, Claim::Ecs),
+        b"error" | b"err" => (Slot::ErrorMessage, Claim::Alias),
+        b"error.type" => (Slot::ErrorType, Claim::Ecs),
+        b"error.stack_trace" => (Slot::StackTrace, Claim::Ecs),
+        b"stack" | b"stacktrace" | b"stack_trace" | b"stackTrace" | b"exc_info" | b"exception" | b"@x"
+        | b"Exception" | b"traceback" | b"error.stack" => (Slot::StackTrace, Claim::Alias),
+        _ => return None,
+    })
+}
+
+/// Whether the value has the shape that the slot needs.
+fn fits(slot: Slot, field: &Field<'_>, all: &[Field<'_>]) -> bool {
+    match (slot, &field.value) {
+        (Slot::Level, Value::Int(number)) => numeric_level(&field.name, *number, all).is_some(),
+        (Slot::Level, Value::Str(word)) => match word.parse() {
+            Ok(number) => numeric_level(&field.name, number, all).is_some(),
+            Err(_) => !word.is_empty(),
+        },
+        (Slot::Pid, Value::Int(_)) => true,
+        (Slot::Pid, Value::Str(digits)) => digits.parse::<u32>().is_ok(),
+        (Slot::Origin, Value::Str(place)) => file_and_line(place).is_some(),
+        // `target` is a word that many programs use: only a Rust module path makes it a logger.
+        (Slot::Logger, Value::Str(name)) => field.name != "target" || name.contains("::"),
+        // Heroku's router means milliseconds by `service=12ms`.
+        (Slot::Service, Value::Str(name)) => name.starts_with(char::is_alphabetic),
+        (Slot::Trace | Slot::Span | Slot::Host | Slot::Thread, Value::Str(id)) => !id.is_empty(),
+        (Slot::Message | Slot::ErrorMessage | Slot::ErrorType | Slot::StackTrace, Value::Str(_)) => true,
+        _ => false,
+    }
+}
+
+/// A level written as a number: pino's and bunyan's tens, or syslog's 0 to 7 under a name that says so (GELF).
+fn numeric_level(name: &str, number: i64, all: &[Field<'_>]) -> Option<&'static str> {
+    level::from_pino(number).or_else(|| {
+        let syslog = name == "severity" || all.iter().any(|field| field.name == "short_message");
+        level::from_syslog(number).filter(|_| syslog)
+    })
+}
+
+fn stamp_of(value: &Value<'_>, context: &Context) -> Option<Stamp> {
+    match value {
+        Value::Int(number) => time::epoch_int(*number),
+        Value::Float(number) => time::epoch_float(*number),
+        Value::Str(text) => time::any(text, context.received, context.utc_offset_s),
+        _ => None,
+    }
+}
+
+/// Names whose meaning depends on their neighbours: `name` is the service for pino and bunyan (levels are numbers)
+/// and the logger for Python (`levelname`); CLEF leaves `@l` out where it is Information.
+fn special_names<'a>(fields: &mut Fields<'a>, holders: &mut [Holder; SLOTS.len()]) {
+    let level = holders[Slot::Level as usize];
+    let name = || fields.items.iter().position(|field| field.name == "name" && matches!(field.value, Value::Str(_)));
+    if level.claim != Claim::None {
+        let held = &fields.items[level.index];
+        let slot = match held.value {
+            Value::Int(_) => Slot::Service,
+            _ if held.name == "levelname" => Slot::Logger,
+            _ => return,
+        };
+        if holders[slot as usize].claim == Claim::None
+            && let Some(index) = name()
+        {
+            holders[slot as usize] = Holder { claim: Claim::Alias, index };
+        }
+    } else if fields.items.iter().any(|field| field.name == "@t") {
+        fields.push("log.level", Value::text("info"));
+    }
+}
+
+/// Gives the field that holds a slot its ECS name and normal value.
+fn fill<'a>(fields: &mut Fields<'a>, slot: Slot, name: &'static str, index: usize) {
+    let value = std::mem::replace(&mut fields.items[index].value, Value::Null);
+    let value = match (slot, value) {
+        (Slot::Level, value) => {
+            let number = match &value {
+                Value::Int(number) => Some(*number),
+                Value::Str(digits) => digits.parse().ok(),
+                _ => None,
+            };
+            match (number.and_then(|number| numeric_level(&fields.items[index].name, number, &fields.items)), value) {
+                (Some(level), _) => Value::text(level),
+                (None, Value::Str(word)) => level::normal(word),
+                (None, value) => value,
+            }
+        }
+        (Slot::Pid, Value::Str(digits)) => digits.parse().map_or(Value::Null, Value::Int),
+        (Slot::Origin, Value::Str(place)) => {
+            if let Some((file, line)) = file_and_line(&place) {
+                let file = file.len();
+                fields.push("log.origin.file.line", Value::Int(line));
+                head(place, file)
+            } else {
+                Value::Str(place)
+            }
+        }
+        (_, value) => value,
+    };
+    let field = &mut fields.items[index];
+    field.value = value;
+    field.name = Cow::Borrowed(name);
+}
+
+fn head(text: Cow<'_, str>, end: usize) -> Value<'_> {
+    match text {
+        Cow::Borrowed(text) => Value::text(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Value::Str(Cow::Owned(text))
+        }
+    }
+}
+
+/// `srv/handler.go:42`.
+fn file_and_line(place: &str) -> Option<(&str, i64)> {
+    let (file, line) = place.rsplit_once(':')?;
+    let line = line.parse::<u32>().ok()?;
+    (!file.is_empty()).then_some((file, i64::from(line)))
+}
+
+/// What a stack trace says about its error, unless the line says it itself.
+fn describe_error(fields: &mut Fields<'_>) {
+    let Some(Value::Str(stack)) = fields.get("error.stack_trace") else { return };
+    let Some(found) = trace::find(stack) else { return };
+    let (kind, text) = (found.kind.map(str::to_owned), found.message.map(str::to_owned));
+    for (name, said) in [("error.type", kind), ("error.message", text)] {
+        if let Some(said) = said
+            && fields.get(name).is_none()
+        {
+            fields.push(name, Value::Str(Cow::Owned(said)));
+        }
+    }
+}
+
+/// Moves what has an ECS name out of nested objects: an error's parts, nested `log.level`, the message of Rust's
+/// `tracing`, the place of Go's `slog`. What is left of an object stays where it was.
+fn lift(fields: &mut Fields<'_>) {
+    let has_message = fields.get("message").is_some();
+    let mut lifted = Vec::new();
+    for field in &mut fields.items {
+        let Value::Map(members) = &mut field.value else { continue };
+        let renamed: fn(&str) -> Option<&'static str> = match &*field.name {
+            "err" | "error" | "exception" | "thrown" | "Exception" => error_part,
+            "log" => |member| (member == "level").then_some("log.level"),
+            "fields" if !has_message => |member| (member == "message").then_some("message"),
+            "source" if members.iter().any(|(name, _)| name == "file") => place_part,
+            _ => continue,
+        };
+        let mut kept = Vec::new();
+        for (name, value) in members.drain(..) {
+            match renamed(&name) {
+                Some(ecs)
+                    if matches!(value, Value::Str(_) | Value::Int(_))
+                        && !lifted.iter().any(|(seen, _)| *seen == ecs) =>
+                {
+                    lifted.push((ecs, value));
+                }
+                _ => kept.push((name, value)),
+            }
+        }
+        *members = kept;
+    }
+    if !lifted.is_empty() {
+        fields.items.retain(|field| field.value != Value::Map(Vec::new()));
+        for (name, value) in lifted {
+            fields.push(name, value);
+        }
+    }
+}
+
+fn error_part(member: &str) -> Option<&'static str> {
+    Some(match member {
+        "type" | "name" | "class" | "kind" => "error.type",
+        "message" | "msg" => "error.message",
+        "stack" | "stack_trace" | "stacktrace" | "stackTrace" | "backtrace" => "error.stack_trace",
+        _ => return None,
+    })
+}
+
+fn place_part(member: &str) -> Option<&'static str> {
+    Some(match member {
+        "file" => "log.origin.file.name",
+        "line" => "log.origin.file.line",
+        "function" => "log.origin.function",
+        _ => return None,
+    })
+}
