@@ -9,7 +9,7 @@ use crate::{
     plan::Plan,
 };
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
-use logship_parsers::line::detect;
+use logship_parsers::line::detect::FormatId;
 use std::{path::PathBuf, time::Duration};
 
 /// Applies the config file below flags and environment.
@@ -83,7 +83,7 @@ pub fn token(shared: &Shared) -> Result<Option<String>, Failure> {
 /// The plan, with the format that was forced.
 pub fn plan(format_name: Option<&str>) -> Result<Plan, Failure> {
     let Some(name) = format_name else { return Ok(Plan::auto()) };
-    match detect::by_name(name) {
+    match FormatId::by_name(name) {
         Some(format) => Ok(Plan::forced(format)),
         None => {
             let known: Vec<_> = logship_parsers::line::FORMATS.iter().map(|format| format.name).collect();

@@ -194,8 +194,8 @@ mod tests {
         check(&["a\r\nb"], &["a", "b"]);
         check(&["a", "b\n\n\nc"], &["ab", "c"]);
         check(
-            &["2026-01-02 03:04:05 ERROR x\njava.lang.E: y\n\tat a.b(C.java:1)\n", "\tat d.e(F.java:2)\n2026-01-02 03:04:06 INFO z\n"],
-            &["2026-01-02 03:04:05 ERROR x\njava.lang.E: y\n\tat a.b(C.java:1)\n\tat d.e(F.java:2)", "2026-01-02 03:04:06 INFO z"],
+            &["2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\n", "\tat d.e(F.java:2)\n2026-01-02 03:04:06 INFO z\n"],
+            &["2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\n\tat d.e(F.java:2)", "2026-01-02 03:04:06 INFO z"],
         );
     }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use logship_parsers::join::JOINED_IDLE;
+use logship_parsers::join::JOIN_WAIT_MS;
 use std::{
     collections::VecDeque,
     io::Read,
@@ -37,6 +37,8 @@ const BATCH_BYTES: usize = 512 << 10;
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// Most records of a batch.
 const BATCH_RECORDS_MAX: usize = 16_384;
+/// A record waits this long for a line that continues it.
+const JOINED_IDLE: Duration = Duration::from_millis(JOIN_WAIT_MS);
 
 /// What went through the pipe.
 #[derive(Debug, Default)]
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_full_log_stops_no_byte_and_every_lost_line_is_counted() {
-        let (counters, _, failure) = run(b"x\njava.lang.E: y\n\tat a.b(C.java:1)\nz\n", Err(AppendError::Full));
+        let (counters, _, failure) = run(b"x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\nz\n", Err(AppendError::Full));
         assert_eq!(failure, Some(AppendError::Full));
         assert_eq!(load(&counters.records), load(&counters.not_stored));
         assert_eq!((load(&counters.lines_not_stored), load(&counters.stored)), (4, 0));

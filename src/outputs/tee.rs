@@ -13,7 +13,7 @@ use logship_parsers::{
     join::{Decision, Joiner},
     line::{
         Context,
-        detect::{self, Detector},
+        detect::Detector,
     },
 };
 use std::io::Write;
@@ -99,7 +99,7 @@ impl<W: Write> PrettyTee<W> {
             let offset = jiff::Timestamp::from_nanosecond(i128::from(received.as_nanos()))
                 .map_or(0, |now| self.look.zone.to_offset(now).seconds());
             let context = Context { received: received.as_nanos(), utc_offset_s: offset, ..Context::default() };
-            let (format, fields) = detect::parse(self.detector.hint(), &shown, &context);
+            let (format, fields) = Detector::parse(self.detector.hint(), &shown, &context);
             self.detector.observe(format);
             let mut event = Event::new(fields.time.map_or(received, Timestamp::from_nanos));
             event.absorb(&shown, fields);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn each_line_is_shown_once_however_it_is_cut() {
-        let whole = b"2026-01-02T03:04:05Z ERROR x\njava.lang.E: y\n\tat a.b(C.java:1)\nlast";
+        let whole = b"2026-01-02T03:04:05Z ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\nlast";
         let expected = shown(&[whole]);
         assert!(expected.contains("\n    \tat a.b(C.java:1)\n") && expected.ends_with("last\n"), "{expected}");
         let (first, second) = whole.split_at(31);

@@ -7,7 +7,7 @@ use crate::{
 use bytestring::ByteString;
 use logship_parsers::line::{
     Context,
-    detect::{self, Detector, FormatId},
+    detect::{Detector, FormatId},
 };
 use std::{
     collections::HashMap,
@@ -17,7 +17,16 @@ use std::{
 /// Streams whose format is remembered; when there are more, all are learned anew.
 pub const HINTED_STREAMS_MAX: usize = 10_000;
 
-type ParseRecord = fn(&Record, &Frame, &Context, Option<FormatId>) -> Event;
+type ParseRecord = fn(&Record, &Frame, &Context, Format) -> Event;
+
+/// How a record's format is found.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    /// This one, then as text.
+    Forced(FormatId),
+    /// By what the record shows; this one is tried first.
+    Detected(Option<FormatId>),
+}
 
 /// What turns frames into events.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +42,7 @@ impl Plan {
         Plan { parse: parse_record, forced: None }
     }
 
-    /// The named format is tried first on every line (`--as NAME`).
+    /// Every record is of the named format, or text (`--as NAME`).
     #[must_use]
     pub fn forced(format: FormatId) -> Plan {
         Plan { parse: parse_record, forced: Some(format) }
@@ -43,11 +52,11 @@ impl Plan {
     #[must_use]
     pub fn run(&self, frame: &Frame, hint: Option<FormatId>) -> Vec<Stored> {
         let context = context(&frame.batch);
-        let hint = self.forced.or(hint);
+        let format = self.forced.map_or(Format::Detected(hint), Format::Forced);
         let mut events = Vec::with_capacity(frame.batch.records.len());
         while events.len() < frame.batch.records.len() {
             // One guard for the whole frame: it costs nothing until a parser panics.
-            let guarded = catch_unwind(AssertUnwindSafe(|| self.run_from(frame, &context, hint, &mut events)));
+            let guarded = catch_unwind(AssertUnwindSafe(|| self.run_from(frame, &context, format, &mut events)));
             if guarded.is_err() {
                 let at = events.len();
                 let event = plain(&frame.batch.records[at], &frame.batch);
@@ -57,12 +66,12 @@ impl Plan {
         events
     }
 
-    fn run_from(&self, frame: &Frame, context: &Context, hint: Option<FormatId>, events: &mut Vec<Stored>) {
+    fn run_from(&self, frame: &Frame, context: &Context, format: Format, events: &mut Vec<Stored>) {
         for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
             let event = if frame.suspect {
                 plain(record, &frame.batch)
             } else {
-                (self.parse)(record, frame, context, hint)
+                (self.parse)(record, frame, context, format)
             };
             events.push(Stored { id: id(frame, at), event });
         }
@@ -87,9 +96,12 @@ fn text_of(record: &Record) -> (ByteString, bool) {
     }
 }
 
-fn parse_record(record: &Record, frame: &Frame, context: &Context, hint: Option<FormatId>) -> Event {
+fn parse_record(record: &Record, frame: &Frame, context: &Context, format: Format) -> Event {
     let (line, changed) = text_of(record);
-    let (_, fields) = detect::parse(hint, &line, context);
+    let (_, fields) = match format {
+        Format::Forced(format) => Detector::parse_as(format, &line, context),
+        Format::Detected(hint) => Detector::parse(hint, &line, context),
+    };
     let mut event = Event::new(fields.time.map_or(frame.batch.received, Timestamp::from_nanos));
     event.absorb(&line, fields);
     if record.kind.truncated {
@@ -166,7 +178,7 @@ impl StreamHints {
         let hint = detector.hint();
         let first = frame.batch.records.first()?;
         let guarded = catch_unwind(AssertUnwindSafe(|| {
-            detect::parse(hint, &text_of(first).0, &context(&frame.batch)).0
+            Detector::parse(hint, &text_of(first).0, &context(&frame.batch)).0
         }));
         if let Ok(format) = guarded {
             detector.observe(format);
@@ -216,9 +228,9 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_record_its_fields_and_nothing_else() {
-        fn panics_on_b(record: &Record, frame: &Frame, context: &Context, hint: Option<FormatId>) -> Event {
+        fn panics_on_b(record: &Record, frame: &Frame, context: &Context, format: Format) -> Event {
             assert!(record.bytes != "b", "parsers may be wrong");
-            parse_record(record, frame, context, hint)
+            parse_record(record, frame, context, format)
         }
         let plan = Plan { parse: panics_on_b, forced: None };
         let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), None);
