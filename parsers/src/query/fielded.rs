@@ -38,7 +38,7 @@ impl<'t> Grammar<'t> {
             Op::Matches | Op::NotMatches => {
                 let (after, text) = loki::string(rest)?;
                 let len = rest.len() - after.len();
-                let (_, regex) = loki::regex(rest, len, text)?;
+                let (_, regex) = loki::regex(rest, len, &text)?;
                 let (after, query) = self.condition(&head, Test::Regex(regex), rest, after)?;
                 let query = if head.op == Op::NotMatches { negate(query) } else { query };
                 self.hint(input, input.len() - after.len(), format!("read as Loki's language; here it is `{query}`"));
@@ -367,7 +367,7 @@ fn moment(literal: &Literal) -> Result<(Bound, Bound), (QueryErrorCode, &'static
     if matches!(literal.meaning, Meaning::Relative(_)) {
         return Ok((Bound::Included(literal.clone()), Bound::Included(literal.clone())));
     }
-    let (start, covers) = time(&literal.text).ok_or(wrong.clone())?;
+    let (start, covers) = time(&literal.text).ok_or(wrong)?;
     let end = start.checked_add(covers).ok_or(wrong)?;
     let low = Literal { text: literal.text.clone(), quoted: false, meaning: Meaning::Time(start) };
     let high = Literal { text: time_text(end), quoted: false, meaning: Meaning::Time(end) };

@@ -270,8 +270,12 @@ impl<'t> Grammar<'t> {
     }
 
     fn loki(&mut self, input: &'t str) -> Read<'t, Query> {
-        let (rest, query) = alt((loki::selector, loki::line_filter)).parse(input)?;
-        self.clause(input, rest)?;
+        let total = self.text.len();
+        let (rest, query) = alt((|input| loki::selector(input, total), loki::line_filter)).parse(input)?;
+        let clauses = if let Query::And(all) = &query { all.len() } else { 1 };
+        for _ in 0..clauses {
+            self.clause(input, rest)?;
+        }
         let len = input.len() - rest.len();
         self.hint(input, len, format!("read as Loki's language; here it is written `{query}`"));
         Ok((rest, query))
@@ -414,5 +418,91 @@ pub(super) fn negate(query: Query) -> Query {
     match query {
         Query::Not(inner) => *inner,
         query => Query::Not(Box::new(query)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The code of the error in `text`.
+    fn check(text: &str, expected: QueryErrorCode) {
+        assert_eq!(parse(text).map_err(|error| error.code), Err(expected));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let nested = |depth| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(QUERY_DEPTH_MAX)).is_ok());
+        check(&nested(QUERY_DEPTH_MAX + 1), QueryErrorCode::TooDeep);
+        check(&"(".repeat(10_000), QueryErrorCode::TooDeep);
+        check(&"a:(".repeat(10_000), QueryErrorCode::TooDeep);
+        check(&"-(".repeat(10_000), QueryErrorCode::TooDeep);
+        assert!(parse(&"a ".repeat(QUERY_CLAUSES_MAX)).is_ok());
+        check(&"a ".repeat(QUERY_CLAUSES_MAX + 1), QueryErrorCode::TooManyClauses);
+        check(&format!("a:[{}b]", "b,".repeat(QUERY_CLAUSES_MAX)), QueryErrorCode::TooManyClauses);
+        check(&format!("{{{}a=\"b\"}}", "a=\"b\",".repeat(QUERY_CLAUSES_MAX)), QueryErrorCode::TooManyClauses);
+        check(&"a".repeat(QUERY_BYTES_MAX + 1), QueryErrorCode::TooLong);
+        check(&format!("/{}/", "(".repeat(10_000)), QueryErrorCode::BadRegex);
+        assert!(parse(&format!("{}a", "NOT ".repeat(10_000))).is_ok());
+        assert!(parse(&format!("{}a", "!".repeat(10_000))).is_ok());
+    }
+
+    #[test]
+    fn negations_cancel_out() {
+        for (text, expected) in [("NOT -!a", "-a"), ("!!a", "a"), ("-(-(-(a b)))", "-(a b)"), ("NOT NOT a:b", "a:b")] {
+            assert_eq!(parse(text).unwrap().query.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn fields_know_where_they_stand() {
+        let text = "é \"user name\":x";
+        let Query::And(all) = parse(text).unwrap().query else { panic!("two clauses") };
+        let Some(Query::Field(test)) = all.get(1) else { panic!("a field") };
+        assert_eq!(&text[test.field.span.0.start..test.field.span.0.end], "\"user name\"");
+    }
+
+    fn spans_lie_inside(text: &str) -> Result<(), TestCaseError> {
+        let spans = match parse(text) {
+            Ok(parsed) => {
+                let printed = parsed.query.to_string();
+                prop_assert_eq!(parse(&printed).map(|again| again.query), Ok(parsed.query), "{}", printed);
+                parsed.hints.iter().map(|hint| hint.span).collect()
+            }
+            Err(error) => {
+                prop_assert!(!error.render(text).is_empty());
+                vec![error.span]
+            }
+        };
+        for span in spans {
+            prop_assert!(text.get(span.start..span.end).is_some(), "{:?} of {:?}", span, text);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        #[test]
+        fn any_text_is_a_query_or_an_error(text in any::<String>()) {
+            spans_lie_inside(&text)?;
+        }
+
+        #[test]
+        fn any_syntax_is_a_query_or_an_error(text in "[ab59é日 .:=/_@\\\\\"'(){}\\[\\]*?|&,!~+<>-]{0,24}") {
+            spans_lie_inside(&text)?;
+        }
+
+        #[test]
+        fn any_pieces_are_a_query_or_an_error(
+            pieces in prop::collection::vec(
+                "(a|b:|-|NOT |\\(|\\)|\\[|\\]|\\{|\\}| | OR | TO | IN |\"|\"a b\"|/|/a[/]/|_time:|15m|now|>|>=|,|=|!=|=~|\\||10\\.0\\.0\\.0/8|é|\\*|\\\\|:)",
+                0..12,
+            )
+        ) {
+            spans_lie_inside(&pieces.concat())?;
+        }
     }
 }

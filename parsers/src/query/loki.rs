@@ -1,6 +1,6 @@
 //! Pieces of Loki's language that people paste: `{app="x"}`, `|= "text"`, `|~ "re"`, `!= "text"`, `!~ "re"`.
 
-use super::ast::{FieldName, FieldTest, Query, Regex, SpanIgnored, Test, Text};
+use super::ast::{FieldName, FieldTest, Query, Regex, Span, SpanIgnored, Test, Text};
 use super::grammar::{and, negate};
 use super::lexical::{Fault, Op, Read, check_regex, mismatch, quoted, regex_problem, unescape_slashes};
 use super::literal::literal;
@@ -12,15 +12,15 @@ use nom::combinator::value;
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, terminated};
 
-/// `{app="x", env!="y", pod=~"a.*"}`.
-pub(super) fn selector(input: &str) -> Read<'_, Query> {
+/// `{app="x", env!="y", pod=~"a.*"}`, in a query of `total` bytes.
+pub(super) fn selector(input: &str, total: usize) -> Read<'_, Query> {
     let comma = delimited(multispace0::<&str, Fault>, char(','), multispace0);
-    let list = separated_list1(comma, matcher);
+    let list = separated_list1(comma, |input| matcher(input, total));
     let (rest, all) = delimited(terminated(char('{'), multispace0), list, (multispace0, char('}'))).parse(input)?;
     Ok((rest, and(all)))
 }
 
-fn matcher(input: &str) -> Read<'_, Query> {
+fn matcher(input: &str, total: usize) -> Read<'_, Query> {
     let (rest, name) = take_while1(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.')).parse(input)?;
     let (rest, op) = alt((
         value(Op::Matches, tag("=~")),
@@ -32,10 +32,12 @@ fn matcher(input: &str) -> Read<'_, Query> {
     let at = rest;
     let (rest, text) = string(rest)?;
     let test = match op {
-        Op::Matches | Op::NotMatches => Test::Regex(regex(at, at.len() - rest.len(), text)?.1),
+        Op::Matches | Op::NotMatches => Test::Regex(regex(at, at.len() - rest.len(), &text)?.1),
         _ => Test::Exact(literal(text, true)),
     };
-    let name = FieldName { name: name.to_owned(), span: SpanIgnored::default() };
+    let start = total.saturating_sub(input.len());
+    let span = SpanIgnored(Span { start, end: start + name.len() });
+    let name = FieldName { name: name.to_owned(), span };
     let query = Query::Field(FieldTest { field: name, test });
     let negated = matches!(op, Op::NotExact | Op::NotMatches);
     Ok((rest, if negated { negate(query) } else { query }))
@@ -53,7 +55,7 @@ pub(super) fn line_filter(input: &str) -> Read<'_, Query> {
     let at = rest.trim_start();
     let (rest, text) = string(at)?;
     let text = if expression {
-        Text::Regex(regex(at, at.len() - rest.len(), text)?.1)
+        Text::Regex(regex(at, at.len() - rest.len(), &text)?.1)
     } else {
         Text::Phrase { text, slop: 0, prefix: false }
     };
@@ -72,9 +74,9 @@ fn backquoted(input: &str) -> Read<'_, String> {
 }
 
 /// The expression of a string of `len` bytes at `at`, checked.
-pub(super) fn regex(at: &str, len: usize, text: String) -> Read<'_, Regex> {
+pub(super) fn regex<'t>(at: &'t str, len: usize, text: &str) -> Read<'t, Regex> {
     // As everywhere in the tree, `\/` is written `/`, and an empty expression is one that fits everything.
-    let pattern = if text.is_empty() { "(?:)".to_owned() } else { unescape_slashes(&text) };
+    let pattern = if text.is_empty() { "(?:)".to_owned() } else { unescape_slashes(text) };
     match check_regex(&pattern) {
         Ok(()) => Ok((at, Regex { pattern, ignore_case: false })),
         Err((_, _, what)) => regex_problem(at, len, &what),
