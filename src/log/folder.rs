@@ -197,6 +197,7 @@ fn delete(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
 
 /// Removes what crashes left of logs that were coming or going.
 pub(super) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
+    let mut remains = Vec::new();
     for name in names(fs, root)? {
         let id = name.strip_prefix(NEW).or_else(|| name.strip_prefix(OLD));
         let Some(id) = id else { continue };
@@ -206,9 +207,17 @@ pub(super) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
         // The rename settles the race with a writer that is just creating it: one of the two renames fails.
         let aside = root.join(format!("{OLD}{id}"));
         if name.starts_with(OLD) || fs.rename(&root.join(&name), &aside).is_ok() {
-            // Two may tidy at a time, and what cannot be removed harms nobody.
-            let _ = delete(fs, &aside);
+            remains.push(aside);
         }
+    }
+    if remains.is_empty() {
+        return Ok(());
+    }
+    // Or a loss of power could bring a log back under its own name, emptied.
+    fs.sync_dir(root).map_err(LogError::io("sync", root))?;
+    for aside in remains {
+        // Two may tidy at a time, and what cannot be removed harms nobody.
+        let _ = delete(fs, &aside);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! killed at every single operation, by a crash of the process or a loss of power, and often once more while they
 //! recover. Afterwards every acknowledged record must be in the store exactly once and none twice.
 
-use super::{Limit, Options, Reader, SourceTable, folder, list, remove, sources_of, trim, writer::Writer};
+use super::{Found, Limit, Options, Reader, SourceTable, folder, list, remove, sources_of, trim, writer::Writer};
 use crate::event::Timestamp;
 use crate::flow::{Append, AppendError, Appended, LogId, Origin, Pos, RawBatch, Record, Span, SyncClass};
 use crate::fs::{
@@ -77,6 +77,8 @@ struct World {
     records: u64,
     next: [u64; 2],
     logs: u64,
+    /// Dead logs are drained at the start, rather than with the own log: both are allowed.
+    eager: bool,
 }
 
 /// One life of the process.
@@ -87,6 +89,7 @@ struct Life {
     id: LogId,
     waiting: Vec<(usize, oneshot::Receiver<Result<Appended, AppendError>>)>,
     manifest: Manifest,
+    dead: Vec<Found>,
 }
 
 /// The process ended: something failed that it cannot live with.
@@ -126,6 +129,22 @@ fn drain(fs: &Arc<dyn Fs>, manifest: &mut Manifest, dir: &Path, limit: Limit) ->
     fs::replace(&**fs, Path::new(MANIFEST), &json).map_err(|_| Ended)
 }
 
+impl Life {
+    fn drain_dead(&mut self) -> Result<(), Ended> {
+        for log in std::mem::take(&mut self.dead) {
+            drain(&self.fs, &mut self.manifest, &log.dir, Limit::Everything)?;
+            remove(&*self.fs, &log.dir).map_err(|_| Ended)?;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<(), Ended> {
+        self.drain_dead()?;
+        let limit = Limit::Durable(self.writer.durable());
+        drain(&self.fs, &mut self.manifest, self.writer.dir(), limit)
+    }
+}
+
 impl World {
     fn start(&mut self, sim: &SimFs) -> Result<Life, Ended> {
         let fs: Arc<dyn Fs> = Arc::new(sim.clone());
@@ -134,7 +153,7 @@ impl World {
         folder::tidy(&*fs, root).map_err(|_| Ended)?;
         // What is read is not durable until its folder is.
         fs.sync_dir(Path::new("/data")).map_err(|_| Ended)?;
-        let mut manifest: Manifest = match fs::read(&*fs, Path::new(MANIFEST)) {
+        let manifest: Manifest = match fs::read(&*fs, Path::new(MANIFEST)) {
             Ok(json) => serde_json::from_slice(&json).unwrap(),
             Err(_) => Manifest::default(),
         };
@@ -148,11 +167,11 @@ impl World {
         let id = LogId::from_bits(self.logs);
         let (ends, durable) = watch::channel(Pos(0));
         let writer = Writer::create(fs.clone(), root, id, self.options, carried, ends).map_err(|_| Ended)?;
-        for log in &dead {
-            drain(&fs, &mut manifest, &log.dir, Limit::Everything)?;
-            remove(&*fs, &log.dir).map_err(|_| Ended)?;
+        let mut life = Life { fs, writer, ends: durable, id, waiting: Vec::new(), manifest, dead };
+        if self.eager {
+            life.drain_dead()?;
         }
-        Ok(Life { fs, writer, ends: durable, id, waiting: Vec::new(), manifest })
+        Ok(life)
     }
 
     fn append(&mut self, source: Option<u8>, records: u8) -> usize {
@@ -212,10 +231,7 @@ impl World {
             }
             Op::Flush => life.writer.flush(),
             Op::Commit => life.writer.commit(),
-            Op::Drain => {
-                let limit = Limit::Durable(life.writer.durable());
-                drain(&life.fs, &mut life.manifest, life.writer.dir(), limit)?;
-            }
+            Op::Drain => life.drain()?,
             Op::Trim => {
                 let pos = life.manifest.progress.get(&life.id.to_string()).copied().unwrap_or(0);
                 trim(&*life.fs, life.writer.dir(), Pos(pos)).map_err(|_| Ended)?;
@@ -262,8 +278,7 @@ impl World {
         life.writer.commit();
         self.hear(&mut life);
         assert!(life.waiting.is_empty());
-        let limit = Limit::Durable(life.writer.durable());
-        assert!(drain(&life.fs, &mut life.manifest, life.writer.dir(), limit).is_ok());
+        assert!(life.drain().is_ok());
         let mut seen = BTreeSet::new();
         for &record in &life.manifest.stored {
             assert!(seen.insert(record), "record {record} is stored twice");
@@ -287,7 +302,7 @@ fn crash(program: &[Op], options: Options, faults: &[(u64, Fault)], op: u64, see
     if pick % 3 != 0 {
         sim.inject(op + 1 + (seed >> 8).wrapping_add(op * 7) % 40, kinds[pick / 2 % 2]);
     }
-    let mut world = World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0 };
+    let mut world = World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0, eager: seed % 3 == 0 };
     world.live(&mut sim, program);
     let reached = sim.ops() > op;
     if pick % 4 == 0 {
