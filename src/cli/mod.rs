@@ -4,13 +4,17 @@
 mod args;
 mod client;
 mod demo;
+mod node;
 mod parse;
 mod pipe;
+mod print;
 mod search;
 mod server;
+mod serving;
 mod settings;
 mod signals;
 mod tail;
+mod times;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -46,7 +50,7 @@ pub fn main() -> ExitCode {
     };
     settings::init_diagnostics(&cli.shared);
     let outcome = match cli.command {
-        Some(Command::Server(args)) => server::run(&cli.shared, &args),
+        Some(Command::Server(_)) => server::run(&cli.shared),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&args),

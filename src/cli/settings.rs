@@ -7,6 +7,7 @@ use super::{
 use crate::{
     config::{DataDir, DataDirError},
     plan::Plan,
+    store,
 };
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
 use logship_parsers::line::detect::FormatId;
@@ -134,4 +135,20 @@ pub fn age(option: &str, text: &str) -> Result<Option<Duration>, Failure> {
     });
     let hint = || Failure::usage(format!("--{option} {text}: expected an age such as 30d or 12h, or never"));
     parsed.map(Some).ok_or_else(hint)
+}
+
+/// What the store may take.
+pub fn store_options(shared: &Shared) -> Result<store::Options, Failure> {
+    Ok(store::Options {
+        retention_age: age("retention-age", &shared.retention_age)?,
+        retention_bytes: size("retention-size", &shared.retention_size)?,
+        free_bytes_min: size("free-disk", &shared.free_disk)?.unwrap_or(0),
+        ..store::Options::default()
+    })
+}
+
+/// Whether colours are wanted: not with `NO_COLOR` (no-color.org) and not on a dumb terminal.
+pub fn colors() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

@@ -135,7 +135,7 @@ impl Framer {
                 Ok(chunk) => {
                     self.lines.push(&chunk);
                     quiet_since = clock::instant();
-                    false
+                    stop.load(Ordering::Relaxed)
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.lines.unsettled() && clock::since(quiet_since) >= JOINED_IDLE {
@@ -146,6 +146,8 @@ impl Framer {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             if ended {
+                // What was read before the stop is kept, however much more would come.
+                self.chunks.try_iter().take(CHUNKS_QUEUED_MAX).for_each(|chunk| self.lines.push(&chunk));
                 break;
             }
             waiting_since = (self.lines.ready_records() > 0).then(|| waiting_since.unwrap_or_else(clock::instant));

@@ -8,7 +8,7 @@ use super::{owner::Common, workers::Entrance};
 use crate::{
     clock,
     flow::{LogId, Pos, Progress},
-    fs::RealFs,
+    fs::{Fs, RealFs},
     log::{self, Limit, LogError, Reader},
     plan::StreamHints,
 };
@@ -220,11 +220,12 @@ impl Dispatch {
 }
 
 fn open_reader(dir: &Path, from: Pos) -> Result<Reader, LogError> {
-    match Reader::open(Arc::new(RealFs), dir, from) {
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    match Reader::open(&fs, dir, from) {
         // Frames are missing: say so, and give what is left.
         Err(cause @ LogError::Gap { first, .. }) => {
             tracing::error!("{cause}");
-            Reader::open(Arc::new(RealFs), dir, first)
+            Reader::open(&fs, dir, first)
         }
         other => other,
     }
@@ -232,8 +233,9 @@ fn open_reader(dir: &Path, from: Pos) -> Result<Reader, LogError> {
 
 /// Removes a dead log that nothing needs any more; whether it is gone.
 fn remove(id: LogId, dir: &Path, shared: &Shared) -> bool {
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
     let carried = shared.carried.lock().unwrap_or_else(PoisonError::into_inner).contains(&id);
-    let needed = !carried && log::sources_of(&RealFs, dir).is_ok_and(|sources| !sources.is_empty());
+    let needed = !carried && log::sources_of(&fs, dir).is_ok_and(|sources| !sources.is_empty());
     if needed {
         return false;
     }

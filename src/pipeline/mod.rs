@@ -12,10 +12,12 @@ pub mod counters;
 mod deliver;
 mod dispatch;
 mod engine;
+mod ingest_log;
 mod owner;
 pub mod tail;
 mod workers;
 
 pub use dispatch::LogState;
+pub use ingest_log::open as open_ingest_log;
 pub use owner::{Common, Owner, OwnerSettings, State};
 pub use workers::{JOBS_PER_WORKER_MAX, WORKERS_MAX};

@@ -45,6 +45,8 @@ const DRAIN_ATTEMPTS_MAX: u32 = 3;
 /// How the owner is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
+    /// The store is being opened.
+    Opening,
     /// Another process owns the store.
     Waiting,
     /// What the logs hold from before is being indexed.
@@ -106,7 +108,7 @@ impl Common {
     #[must_use]
     pub fn new(tail: Arc<Tail>) -> Arc<Common> {
         Arc::new(Common {
-            state: Mutex::new(State::Waiting),
+            state: Mutex::new(State::Opening),
             engine: Mutex::default(),
             snapshots: Mutex::default(),
             carried: Mutex::default(),

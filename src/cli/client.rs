@@ -1,0 +1,251 @@
+//! Who answers a search: the server that was named, the one that owns the data directory, or this process itself.
+
+use super::{Failure, args::Shared, settings};
+use crate::{
+    clock,
+    config::DataDir,
+    event::Timestamp,
+    flow::Stored,
+    pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
+    plan::Plan,
+    query::{Backend, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
+};
+use logship_parsers::query;
+use serde::Deserialize;
+use std::{
+    io::{BufRead, BufReader, Read},
+    ops::ControlFlow,
+    sync::Arc,
+    time::Duration,
+};
+
+/// A search without a server stops counting after this.
+const COUNT_DEADLINE: Duration = Duration::from_secs(60);
+/// How long this process may take to index what the logs hold before it searches.
+const CATCH_UP: Duration = Duration::from_secs(600);
+/// A server that says nothing for this long is given up.
+const SERVER_SILENCE: Duration = Duration::from_secs(75);
+
+/// What is asked, page by page.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The query text.
+    pub text: String,
+    /// Its meaning.
+    pub query: query::ast::Query,
+    /// Events at or after.
+    pub from: Option<Timestamp>,
+    /// Events before.
+    pub to: Option<Timestamp>,
+}
+
+impl Question {
+    /// Parses the query; an error shows where.
+    pub fn new(words: &[String], from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Question, Failure> {
+        let text = words.join(" ");
+        match query::parse(&text) {
+            Ok(parsed) => Ok(Question { text, query: parsed.query, from, to }),
+            Err(error) => Err(Failure::usage(error.render(&text))),
+        }
+    }
+}
+
+/// One page of an answer.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Events as JSON, newest first.
+    pub rows: Vec<String>,
+    /// What came behind them.
+    pub trailer: Trailer,
+}
+
+/// What a search says after its rows, as `/api/v1/search` does.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Trailer {
+    /// Matches.
+    pub matched: u64,
+    /// `eq` or `gte`.
+    pub relation: String,
+    /// Where the next page begins.
+    pub cursor: Option<String>,
+    /// Where a tail goes on.
+    pub position: Option<String>,
+    /// A part could not be read.
+    pub partial: bool,
+    /// Sentences for the reader.
+    pub warnings: Vec<String>,
+}
+
+/// Who answers.
+pub enum Source {
+    /// A server over HTTP.
+    Remote(Remote),
+    /// The store, opened by this process.
+    Local(Box<dyn Backend>),
+}
+
+impl Source {
+    /// The named server, else the owner of the data directory, else the store itself.
+    pub fn find(shared: &Shared) -> Result<Source, Failure> {
+        if let Some(remote) = Remote::find(shared)? {
+            return Ok(Source::Remote(remote));
+        }
+        let path = settings::data_path(shared)?;
+        let data = DataDir::open_existing(&path).map_err(|cause| {
+            let advice = "nothing was stored there yet? try: app | logship";
+            Failure::failed(format!("{cause} ({advice})"))
+        })?;
+        open_store(&data, settings::store_options(shared)?).map(Source::Local)
+    }
+
+    /// One page.
+    pub fn page(&self, question: &Question, limit: usize, cursor: Option<&str>, count: Count) -> Result<Page, Failure> {
+        match self {
+            Source::Remote(remote) => remote.page(question, limit, cursor, count),
+            Source::Local(backend) => local_page(backend.as_ref(), question, limit, cursor, count),
+        }
+    }
+}
+
+fn local_page(
+    backend: &dyn Backend,
+    question: &Question,
+    limit: usize,
+    cursor: Option<&str>,
+    count: Count,
+) -> Result<Page, Failure> {
+    let cursor: Option<Cursor> = cursor.map(str::parse).transpose().map_err(Failure::failed)?;
+    let scope = Scope { query: question.query.clone(), from: question.from, to: question.to, now: clock::now() };
+    let request = SearchRequest { scope, limit: limit.min(RESULT_PAGE_MAX), cursor, count, deadline: COUNT_DEADLINE };
+    let mut rows = Vec::new();
+    let mut take = |stored: Stored| {
+        let mut row = String::new();
+        crate::event::json::write_event(&mut row, &stored.event, Some(&stored.id));
+        rows.push(row);
+        ControlFlow::Continue(())
+    };
+    let summary = backend.search(&request, &mut take).map_err(Failure::failed)?;
+    let relation = if summary.relation == Relation::Eq { "eq" } else { "gte" };
+    let trailer = Trailer {
+        matched: summary.matched,
+        relation: relation.to_owned(),
+        cursor: summary.cursor.map(|cursor| cursor.to_string()),
+        position: None,
+        partial: summary.partial,
+        warnings: summary.warnings,
+    };
+    Ok(Page { rows, trailer })
+}
+
+/// Opens the store in this process: as its owner, which first indexes what the logs still hold; or, where it cannot be
+/// written or somebody else has it, as it is on disk with the logs' rest in memory.
+fn open_store(data: &DataDir, options: crate::store::Options) -> Result<Box<dyn Backend>, Failure> {
+    let runtime = super::serving::runtime()?;
+    let common = Common::new(Tail::new(super::server::random_log_id()));
+    let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning: Box::new(|| {}) };
+    let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
+        .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
+    while common.state() == State::Opening {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    match common.state() {
+        State::Waiting | State::Failed(_) => {
+            drop(owner);
+            let reading = crate::pipeline::open_read_only(data, Plan::auto());
+            reading.map(|backend| Box::new(backend) as Box<dyn Backend>).map_err(Failure::failed)
+        }
+        _ => {
+            owner.finish(CATCH_UP).map_err(Failure::failed)?;
+            let backend = common.embedded().map_err(Failure::failed)?;
+            Ok(Box::new(backend))
+        }
+    }
+}
+
+/// A server over HTTP.
+pub struct Remote {
+    agent: ureq::Agent,
+    base: String,
+    token: Option<String>,
+}
+
+impl Remote {
+    /// The named server, or the living owner of the data directory.
+    pub fn find(shared: &Shared) -> Result<Option<Remote>, Failure> {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_recv_body(None)
+            .timeout_recv_response(Some(SERVER_SILENCE))
+            .build();
+        let token = settings::token(shared)?;
+        let remote = |base: &str| Remote {
+            agent: config.clone().new_agent(),
+            base: base.trim_end_matches('/').to_owned(),
+            token: token.clone(),
+        };
+        if let Some(named) = &shared.server {
+            if !named.starts_with("http://") && !named.starts_with("https://") {
+                return Err(Failure::usage(format!("--server {named}: expected a URL such as http://logs.example:7447")));
+            }
+            return Ok(Some(remote(named)));
+        }
+        let Ok(data) = DataDir::open_existing(&settings::data_path(shared)?) else { return Ok(None) };
+        let owner = data.read_server().map(|server| remote(&server.url));
+        Ok(owner.filter(|remote| remote.agent.get(format!("{}/api/v1/health", remote.base)).call().is_ok()))
+    }
+
+    /// A GET request; a refusal becomes its message.
+    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Box<dyn Read + Send>, Failure> {
+        let mut request = self.agent.get(format!("{}{path}", self.base)).query_pairs(query.iter().copied());
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let response = request
+            .call()
+            .map_err(|cause| Failure::failed(format!("cannot reach {}: {cause}; is the server running?", self.base)))?;
+        let status = response.status();
+        let body = response.into_body().into_reader();
+        if status.is_success() {
+            return Ok(Box::new(body));
+        }
+        let mut text = String::new();
+        let _ = body.take(64 << 10).read_to_string(&mut text);
+        let message = serde_json::from_str::<serde_json::Value>(&text)
+            .ok()
+            .and_then(|reply| Some(reply.get("error")?.get("message")?.as_str()?.to_owned()))
+            .unwrap_or_else(|| format!("status {status}"));
+        let advice = if status.as_u16() == 401 { "; give it with LOGSHIP_TOKEN or --token-file FILE" } else { "" };
+        Err(Failure::failed(format!("{}: {message}{advice}", self.base)))
+    }
+
+    fn page(&self, question: &Question, limit: usize, cursor: Option<&str>, count: Count) -> Result<Page, Failure> {
+        let limit = limit.min(RESULT_PAGE_MAX).to_string();
+        let (from, to) = (question.from.map(|t| t.to_string()), question.to.map(|t| t.to_string()));
+        let mut pairs = vec![("q", question.text.as_str()), ("limit", &limit)];
+        pairs.extend(from.as_deref().map(|from| ("from", from)));
+        pairs.extend(to.as_deref().map(|to| ("to", to)));
+        pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
+        pairs.push(("count", if count == Count::Exact { "exact" } else { "none" }));
+        let mut page = Page::default();
+        let mut ended = false;
+        for line in BufReader::new(self.get("/api/v1/search", &pairs)?).lines() {
+            let line = line.map_err(|cause| Failure::failed(format!("{} broke off: {cause}", self.base)))?;
+            if line.starts_with("{\"_trailer\":") {
+                #[derive(Deserialize)]
+                struct Wrapped {
+                    #[serde(rename = "_trailer")]
+                    trailer: Trailer,
+                }
+                let wrapped: Wrapped = serde_json::from_str(&line)
+                    .map_err(|cause| Failure::failed(format!("{} sent a trailer that cannot be read: {cause}", self.base)))?;
+                page.trailer = wrapped.trailer;
+                ended = true;
+            } else {
+                page.rows.push(line);
+            }
+        }
+        if ended { Ok(page) } else { Err(Failure::failed(format!("{} broke off in the middle of its answer", self.base))) }
+    }
+}

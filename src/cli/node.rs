@@ -1,0 +1,129 @@
+//! What the API asks of the process around it.
+
+use crate::{
+    api::{Component, Gauge, Health, Ingested, Node},
+    clock,
+    flow::{LogId, Pos},
+    inputs::stdin::PipeCounters,
+    pipeline::{Common, State},
+};
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::watch;
+
+/// This process, for health, status and metrics.
+pub struct ThisProcess {
+    pub common: Arc<Common>,
+    pub ingested: Arc<Ingested>,
+    /// The pipe, where there is one.
+    pub pipe: Option<Arc<PipeCounters>>,
+    /// The log of HTTP ingest and its durable end.
+    pub own_log: LogId,
+    pub durable: watch::Receiver<Pos>,
+    pub started: Instant,
+}
+
+impl Node for ThisProcess {
+    fn health(&self) -> Health {
+        match self.common.state() {
+            State::Opening | State::Waiting | State::Replaying => Health::Replaying,
+            State::Ready if self.common.is_full() => Health::Full,
+            State::Ready | State::Ended => Health::Ok,
+            // The log still takes records; they are indexed once the store is back.
+            State::Failed(_) => Health::Ok,
+        }
+    }
+
+    fn status(&self) -> Value {
+        let stats = self.common.store_stats();
+        let logs = self.common.logs();
+        let state = match self.common.state() {
+            State::Failed(cause) => format!("failed: {cause}"),
+            _ => match self.health() {
+                Health::Replaying => "replaying".to_owned(),
+                Health::Full => "full".to_owned(),
+                Health::Ok | Health::ReadOnly => "ok".to_owned(),
+            },
+        };
+        let durable = *self.durable.borrow();
+        let read = logs.get(&self.own_log).map_or(Pos(0), |log| log.read);
+        let idle = self.common.is_settled() && read >= durable && matches!(self.common.state(), State::Ready);
+        let time = |time: Option<crate::event::Timestamp>| time.map(|time| time.to_string());
+        let rows: Vec<_> = logs
+            .iter()
+            .map(|(id, log)| {
+                json!({"id": id.to_string(), "own": *id == self.own_log, "alive": log.alive,
+                       "read": log.read.0, "committed": log.committed.0})
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "status": state,
+            "idle": idle,
+            "uptime_s": clock::since(self.started).as_secs(),
+            "position": self.common.tail.position(self.common.tail.next_number()).to_string(),
+            "events": stats.events,
+            "bytes_on_disk": stats.bytes,
+            "partitions": stats.partitions,
+            "logs": rows,
+            "components": self.components().iter().map(component_json).collect::<Vec<_>>(),
+            "first_event": time(stats.first_event),
+            "last_event": time(stats.last_event),
+        })
+    }
+
+    fn components(&self) -> Vec<Component> {
+        let mut components = vec![self.ingested.component()];
+        if let Some(pipe) = &self.pipe {
+            components.push(pipe_component(pipe));
+        }
+        components.extend(self.common.readings().into_iter().map(|reading| Component {
+            name: reading.name.to_owned(),
+            received: reading.entered,
+            sent: reading.left,
+            dropped: reading.dropped.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+            queued: reading.queued,
+        }));
+        components
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        let stats = self.common.store_stats();
+        let gauge = |name, help, value: u64| Gauge { name, help, labels: Vec::new(), value: value as f64 };
+        vec![
+            gauge("store_events", "Events in the store.", stats.events),
+            gauge("store_bytes", "Bytes of the store on disk.", stats.bytes),
+            gauge("store_partitions", "Partitions of the store.", stats.partitions),
+            gauge("store_no_column_total", "Fields kept as text because their partition has all its columns.", stats.no_column),
+            gauge("log_durable_position", "How far the log of HTTP ingest is durable.", self.durable.borrow().0),
+            gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started).as_secs()),
+        ]
+    }
+}
+
+/// The pipe as a component.
+pub fn pipe_component(pipe: &PipeCounters) -> Component {
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let (records, stored, lost) = (load(&pipe.records), load(&pipe.stored), load(&pipe.not_stored));
+    Component {
+        name: "input.stdin".to_owned(),
+        received: records,
+        sent: stored,
+        dropped: if lost > 0 { vec![("not_stored".to_owned(), lost)] } else { Vec::new() },
+        queued: records.saturating_sub(stored + lost),
+    }
+}
+
+/// A component as status shows it.
+pub fn component_json(component: &Component) -> Value {
+    let dropped: serde_json::Map<_, _> =
+        component.dropped.iter().map(|(reason, count)| (reason.clone(), Value::from(*count))).collect();
+    json!({"name": component.name, "in": component.received, "out": component.sent, "dropped": dropped,
+           "queued": component.queued})
+}

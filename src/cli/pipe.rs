@@ -1,0 +1,255 @@
+//! `app | logship`: passes on, shows, stores and indexes what the app prints.
+//!
+//! The app comes first: reading and passing on start before anything is opened, and go on whatever fails.
+
+use super::{Failure, args, node, serving, settings, signals};
+use crate::{
+    event::json,
+    flow::{AppendError, Frame, LogId, Origin, Pos, RawBatch},
+    fs::{Fs, RealFs},
+    inputs::stdin::{self, CHUNKS_QUEUED_MAX, Framer, PipeCounters},
+    log::{self, LogWriter, SourceTable},
+    outputs::{
+        tee::{NoTee, PrettyTee, RawTee, Tee},
+        terminal::{Format, Look},
+    },
+    pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
+    plan::{Plan, StreamHints},
+};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread::Builder,
+    time::Duration,
+};
+use tokio::runtime::Runtime;
+
+/// After SIGTERM the input may go on this long.
+const TERMINATE_WAIT: Duration = Duration::from_secs(5);
+/// How long the end may take to index what the logs hold; a backlog of hours is left to the next process.
+const FINISH_PATIENCE: Duration = Duration::from_secs(600);
+
+/// Requests to stop.
+#[derive(Default)]
+struct Stop {
+    /// Stop reading at once.
+    now: AtomicBool,
+    /// Signals seen.
+    signals: AtomicU32,
+}
+
+pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
+    let stop = Arc::new(Stop::default());
+    watch_signals(&stop)?;
+    let plan = settings::plan(options.format_name.as_deref())?;
+    let door = serving::Door::new(shared)?;
+    let store_options = settings::store_options(shared)?;
+    let counters = Arc::new(PipeCounters::default());
+    let (chunk_sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
+    let (mut tee, mut show) = outputs(options, plan);
+    let reading = counters.clone();
+    let reader = Builder::new().name("stdin".into()).spawn(move || {
+        let outcome = stdin::read(io::stdin().lock(), &mut |bytes| tee.pass(bytes), &chunk_sender, &reading);
+        tee.end();
+        if let Err(cause) = outcome {
+            tracing::error!("cannot read stdin: {cause}");
+        }
+    });
+    reader.map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
+
+    let storing = Storing::start(shared, door, store_options, plan, &counters);
+    let origin = Origin {
+        source: format!("stdin:{}", std::process::id()),
+        input: "stdin".to_owned(),
+        service: options.service.clone(),
+        zone: settings::zone_name(),
+        ..Origin::default()
+    };
+    let intake = storing.as_ref().ok().map(|storing| storing.log.intake());
+    let framer = Framer::new(chunks, intake, origin, counters.clone());
+    let failure = framer.run(&stop.now, &mut show);
+    let lost = counters.lines_not_stored.load(Ordering::Relaxed);
+    let outcome = match storing {
+        Ok(storing) => storing.finish(shared, options, &stop, &counters),
+        Err(cause) => Err(Failure::failed(cause.message)),
+    };
+    if lost > 0 {
+        let why = failure.filter(|why| *why != AppendError::Closed).map(|why| format!(" ({why})")).unwrap_or_default();
+        return Err(Failure::failed(format!("{lost} lines passed on, not stored{why}")));
+    }
+    outcome
+}
+
+/// The first Ctrl-C reached the app too: its last lines are still read. The second, or SIGTERM after a while, is meant for us.
+fn watch_signals(stop: &Arc<Stop>) -> Result<(), Failure> {
+    let stop = stop.clone();
+    signals::watch(move |signal| {
+        let before = stop.signals.fetch_add(1, Ordering::AcqRel);
+        if signal == signals::Signal::Interrupt && before > 0 {
+            stop.now.store(true, Ordering::Release);
+        }
+        if signal == signals::Signal::Terminate {
+            let stop = stop.clone();
+            let timer = Builder::new().name("terminate".into()).spawn(move || {
+                std::thread::sleep(TERMINATE_WAIT);
+                stop.now.store(true, Ordering::Release);
+            });
+            drop(timer);
+        }
+    })
+}
+
+type Show = Box<dyn FnMut(&RawBatch)>;
+
+/// What sees the bytes, and what sees the records.
+fn outputs(options: &args::Pipe, plan: Plan) -> (Box<dyn Tee>, Show) {
+    let terminal = io::stdout().is_terminal();
+    let format = options.format.unwrap_or(if terminal { Format::Pretty } else { Format::Raw });
+    let nothing: Show = Box::new(|_| {});
+    match format {
+        Format::None => (Box::new(NoTee), nothing),
+        Format::Raw => (Box::new(RawTee::new(io::stdout())), nothing),
+        Format::Pretty => {
+            let look = Look { color: terminal && settings::colors(), zone: jiff::tz::TimeZone::system(), date: false };
+            (Box::new(PrettyTee::new(io::stdout(), look)), nothing)
+        }
+        Format::Json => (Box::new(NoTee), show_json(plan)),
+    }
+}
+
+fn show_json(plan: Plan) -> Show {
+    let mut hints = StreamHints::default();
+    let mut out = Some(io::stdout());
+    Box::new(move |batch| {
+        let Some(stdout) = &mut out else { return };
+        let (log, pos) = (LogId::from_bits(0), Pos(0));
+        let frame = Frame { log, start: pos, end: pos, suspect: false, batch: batch.clone() };
+        let hint = hints.observe(&frame);
+        let mut text = String::new();
+        for stored in plan.run(&frame, hint) {
+            json::write_event(&mut text, &stored.event, None);
+            text.push('\n');
+        }
+        if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+            out = None;
+        }
+    })
+}
+
+/// The log of this pipe, and the store if no other process has it.
+struct Storing {
+    log: LogWriter,
+    owner: Owner,
+    serving: Arc<Mutex<Option<serving::Serving>>>,
+    runtime: Runtime,
+}
+
+impl Storing {
+    fn start(
+        shared: &args::Shared,
+        door: serving::Door,
+        store_options: crate::store::Options,
+        plan: Plan,
+        counters: &Arc<PipeCounters>,
+    ) -> Result<Storing, Failure> {
+        let started = Storing::try_start(shared, door, store_options, plan, counters);
+        if let Err(failure) = &started {
+            eprintln!("logship: {}; lines are passed on, not stored", failure.message);
+        }
+        started
+    }
+
+    fn try_start(
+        shared: &args::Shared,
+        door: serving::Door,
+        store_options: crate::store::Options,
+        plan: Plan,
+        counters: &Arc<PipeCounters>,
+    ) -> Result<Storing, Failure> {
+        let data = settings::data_dir(shared).map_err(Failure::failed)?;
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
+        let log = log::open(&fs, &data.log(), log::Options::default(), &SourceTable::default()).map_err(Failure::failed)?;
+        let runtime = serving::runtime()?;
+        let common = Common::new(Tail::new(super::server::random_log_id()));
+        serving::wake_with(&log, &common, runtime.handle());
+        let serving = Arc::new(Mutex::new(None));
+        let owning = {
+            let (serving, data, common, counters) = (serving.clone(), data.clone(), common.clone(), counters.clone());
+            let (handle, quiet) = (runtime.handle().clone(), shared.quiet);
+            Box::new(move || {
+                let listener = door.bind_somewhere();
+                let started = listener.and_then(|l| serving::start(l, &door, &data, &common, Some(counters), &handle));
+                match started {
+                    Ok(started) => {
+                        if !quiet {
+                            eprintln!("logship: {}", started.url);
+                        }
+                        *serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+                    }
+                    Err(failure) => eprintln!("logship: no page: {}", failure.message),
+                }
+            })
+        };
+        let owner_settings = OwnerSettings { store: store_options, plan, owning };
+        let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
+            .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
+        if !shared.quiet {
+            say_whose_page(data, common);
+        }
+        Ok(Storing { log, owner, serving, runtime })
+    }
+
+    /// Closes the log, keeps the page up if asked to, and indexes what is left if this process owns the store.
+    fn finish(
+        self,
+        shared: &args::Shared,
+        options: &args::Pipe,
+        stop: &Stop,
+        counters: &PipeCounters,
+    ) -> Result<(), Failure> {
+        let common = self.owner.common().clone();
+        self.log.join();
+        common.wake();
+        if options.serve {
+            let begun = stop.signals.load(Ordering::Acquire);
+            while stop.signals.load(Ordering::Acquire) == begun && !stop.now.load(Ordering::Acquire) && !self.owner.has_ended() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        // Taken in a statement of its own, so that the lock is not held while requests finish.
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(serving) = serving {
+            serving.finish(&common, self.runtime.handle());
+        }
+        let finished = self.owner.finish(FINISH_PATIENCE);
+        let pipe = node::pipe_component(counters);
+        tracing::debug!(components = %components_json(&common, Some(&pipe)), "ended");
+        let _ = shared;
+        finished.map_err(|cause| Failure::failed(format!("every line is safe in the log, but not all are indexed: {cause}")))
+    }
+}
+
+/// The counters of all components, for the last diagnostic.
+pub fn components_json(common: &Common, pipe: Option<&crate::api::Component>) -> serde_json::Value {
+    let mut rows: Vec<_> = pipe.map(node::component_json).into_iter().collect();
+    rows.extend(common.readings().iter().filter_map(|reading| serde_json::to_value(reading).ok()));
+    serde_json::Value::Array(rows)
+}
+
+/// Prints the page of the process that owns the store, when that is another one.
+fn say_whose_page(data: crate::config::DataDir, common: Arc<Common>) {
+    let body = move || {
+        while common.state() == State::Opening {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if common.state() == State::Waiting
+            && let Some(server) = data.read_server()
+        {
+            eprintln!("logship: {}", server.url);
+        }
+    };
+    drop(Builder::new().name("whose-page".into()).spawn(body));
+}

@@ -1,0 +1,61 @@
+//! `logship search QUERY`: the newest N matches, oldest first.
+
+use super::{
+    Failure, args,
+    client::{Question, Source},
+    print::Printer,
+    times,
+};
+use crate::{clock, query::{Count, RESULT_PAGE_MAX}};
+use std::io::{self, Write};
+
+/// Most rows that are held to be turned around; a larger limit is refused.
+const LIMIT_MAX: u64 = 1_000_000;
+
+pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
+    if args.limit > LIMIT_MAX {
+        return Err(Failure::usage(format!("--limit {}: at most {LIMIT_MAX}; narrow the time with --since and --until", args.limit)));
+    }
+    let now = clock::now();
+    let since = args.since.as_deref().map(|text| times::parse("since", text, now)).transpose()?;
+    let until = args.until.as_deref().map(|text| times::parse("until", text, now)).transpose()?;
+    let question = Question::new(&args.query, since, until)?;
+    let source = Source::find(shared)?;
+    if args.count {
+        let page = source.page(&question, 0, None, Count::Exact)?;
+        warn(shared, &page.trailer.warnings);
+        let more = if page.trailer.relation == "eq" { "" } else { "+" };
+        let _ = writeln!(io::stdout(), "{}{more}", page.trailer.matched);
+        return Ok(());
+    }
+    let mut rows: Vec<String> = Vec::new();
+    let mut cursor: Option<String> = None;
+    let mut first = true;
+    while (rows.len() as u64) < args.limit {
+        let left = usize::try_from(args.limit).unwrap_or(usize::MAX) - rows.len();
+        let page = source.page(&question, left.min(RESULT_PAGE_MAX), cursor.as_deref(), Count::None)?;
+        if std::mem::take(&mut first) {
+            warn(shared, &page.trailer.warnings);
+        }
+        let empty = page.rows.is_empty();
+        rows.extend(page.rows);
+        cursor = page.trailer.cursor;
+        if cursor.is_none() || empty {
+            break;
+        }
+    }
+    let mut printer = Printer::new(io::stdout().lock(), args.output, &args.fields);
+    for row in rows.iter().rev() {
+        if !printer.row(row)? {
+            return Ok(());
+        }
+    }
+    printer.finish();
+    Ok(())
+}
+
+fn warn(shared: &args::Shared, warnings: &[String]) {
+    if !shared.quiet {
+        warnings.iter().for_each(|warning| eprintln!("logship: {warning}"));
+    }
+}

@@ -1,0 +1,119 @@
+//! `logship server`: takes logs over HTTP, stores them, serves the page and the API.
+
+use super::{Failure, args, serving, settings, signals};
+use crate::{
+    config::DataDir,
+    flow::{Intake, LogId},
+    pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
+    plan::Plan,
+    store,
+};
+use std::{
+    net::TcpListener,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::runtime::Runtime;
+
+/// How long a stop may take to index what the log still holds; the rest is indexed after the next start.
+const FINISH_PATIENCE: Duration = Duration::from_secs(8);
+
+pub fn run(shared: &args::Shared) -> Result<(), Failure> {
+    let (sender, signals) = crossbeam_channel::bounded(8);
+    signals::watch(move |signal| drop(sender.try_send(signal)))?;
+    let door = serving::Door::new(shared)?;
+    let data = settings::data_dir(shared).map_err(Failure::failed)?;
+    let server = Server::start(&door, data, settings::store_options(shared)?)?;
+    if !shared.quiet {
+        eprintln!("logship: {}", server.url());
+    }
+    while signals.recv_timeout(Duration::from_millis(200)).is_err() {
+        if server.has_ended() {
+            break;
+        }
+    }
+    server.finish()
+}
+
+/// An owner of the store with its page.
+pub struct Server {
+    owner: Owner,
+    serving: serving::Serving,
+    runtime: Runtime,
+}
+
+impl Server {
+    /// Starts; fails if another process owns the store or the address is taken.
+    pub fn start(door: &serving::Door, data: DataDir, options: store::Options) -> Result<Server, Failure> {
+        Server::start_on(door.bind()?, door, data, options)
+    }
+
+    /// Starts on a free port when the address is taken.
+    pub fn start_somewhere(door: &serving::Door, data: DataDir, options: store::Options) -> Result<Server, Failure> {
+        Server::start_on(door.bind_somewhere()?, door, data, options)
+    }
+
+    fn start_on(listener: TcpListener, door: &serving::Door, data: DataDir, options: store::Options) -> Result<Server, Failure> {
+        let runtime = serving::runtime()?;
+        let common = Common::new(Tail::new(random_log_id()));
+        let started = Arc::new(Mutex::new(None));
+        let owning = {
+            let (started, door, data) = (started.clone(), door.clone(), data.clone());
+            let (common, handle) = (common.clone(), runtime.handle().clone());
+            Box::new(move || {
+                let serving = serving::start(listener, &door, &data, &common, None, &handle);
+                *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
+            })
+        };
+        let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning };
+        let owner = Owner::start(data.clone(), owner_settings, common, runtime.handle().clone())
+            .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
+        loop {
+            if let Some(serving) = started.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Ok(Server { owner, serving: serving?, runtime });
+            }
+            match owner.common().state() {
+                State::Waiting => {
+                    let other = data.read_server().map(|server| format!(" (process {}, {})", server.pid, server.url));
+                    return Err(Failure::failed(format!(
+                        "another logship{} uses {}: stop it, or choose another --data DIR",
+                        other.unwrap_or_default(),
+                        data.root().display()
+                    )));
+                }
+                State::Failed(cause) => return Err(Failure::failed(cause)),
+                _ => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    /// Where the page is.
+    pub fn url(&self) -> &str {
+        &self.serving.url
+    }
+
+    /// The entrance of its log.
+    pub fn intake(&self) -> Intake {
+        self.serving.intake.clone()
+    }
+
+    /// Whether it cannot go on.
+    pub fn has_ended(&self) -> bool {
+        self.owner.has_ended()
+    }
+
+    /// Stops taking requests, indexes what is left, and ends.
+    pub fn finish(self) -> Result<(), Failure> {
+        let common = self.owner.common().clone();
+        self.serving.finish(&common, self.runtime.handle());
+        self.owner.finish(FINISH_PATIENCE).map_err(Failure::failed)?;
+        tracing::debug!(components = %super::pipe::components_json(&common, None), "ended");
+        Ok(())
+    }
+}
+
+/// An identity for positions of the live tail, other than that of any earlier process.
+pub fn random_log_id() -> LogId {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    LogId::from_bits(RandomState::new().build_hasher().finish())
+}
