@@ -1,0 +1,119 @@
+/** One door to the server: adds the token, turns every failure into an `ApiError`. */
+
+import { ApiError, asApiError, errorOf, isAbort } from "./errors";
+import { readNdjson } from "./streams";
+import type {
+  FieldsReply,
+  HistogramReply,
+  LogEvent,
+  Scope,
+  StatusReply,
+  Trailer,
+  ValuesReply,
+} from "./types";
+
+// The token lives in this variable only: not in storage, not in the address, gone with the tab.
+let token = "";
+
+export function setToken(value: string): void {
+  token = value;
+}
+
+type Params = Record<string, string | number | undefined>;
+
+function address(path: string, params: Params): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== undefined && value !== "") search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text === "" ? `/api/v1/${path}` : `/api/v1/${path}?${text}`;
+}
+
+export async function request(
+  path: string,
+  params: Params,
+  signal?: AbortSignal,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  const init: RequestInit = { headers: { ...headers }, cache: "no-store" };
+  if (signal) init.signal = signal;
+  if (token !== "") (init.headers as Record<string, string>)["Authorization"] = `Bearer ${token}`;
+  try {
+    const reply = await fetch(address(path, params), init);
+    if (!reply.ok) throw await errorOf(reply);
+    return reply;
+  } catch (error) {
+    throw isAbort(error) ? error : asApiError(error);
+  }
+}
+
+async function json<T>(path: string, params: Params, signal?: AbortSignal): Promise<T> {
+  const reply = await request(path, params, signal);
+  return (await reply.json()) as T;
+}
+
+function scopeParams(scope: Scope): Params {
+  return { q: scope.q, from: scope.from, to: scope.to };
+}
+
+export interface SearchPage {
+  rows: LogEvent[];
+  trailer: Trailer;
+}
+
+/** One page of a search. `onRows` is given the growing list at its first row, before the trailer with the count. */
+export async function search(
+  scope: Scope,
+  options: { limit: number; cursor?: string; count?: "exact" | "none" },
+  signal: AbortSignal,
+  onRows?: (rows: LogEvent[]) => void,
+): Promise<SearchPage> {
+  const reply = await request("search", { ...scopeParams(scope), ...options }, signal);
+  const rows: LogEvent[] = [];
+  let trailer: Trailer | undefined;
+  try {
+    if (reply.body) {
+      await readNdjson(reply.body, (value) => {
+        const object = value as LogEvent & { _trailer?: Trailer };
+        if (object._trailer) trailer = object._trailer;
+        else if (rows.push(object) === 1) onRows?.(rows);
+      });
+    }
+  } catch (error) {
+    throw isAbort(error) ? error : asApiError(error);
+  }
+  if (!trailer) {
+    throw new ApiError(0, {
+      code: "cut_off",
+      message: "The answer was cut off before its end.",
+      hint: "Run the search again.",
+    });
+  }
+  return { rows, trailer };
+}
+
+export function histogram(scope: Scope, buckets: number, signal: AbortSignal): Promise<HistogramReply> {
+  return json("histogram", { ...scopeParams(scope), buckets, by: "level" }, signal);
+}
+
+export function fields(scope: Scope, signal?: AbortSignal): Promise<FieldsReply> {
+  return json("fields", scopeParams(scope), signal);
+}
+
+export function fieldValues(
+  field: string,
+  scope: Scope,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<ValuesReply> {
+  return json("fields/values", { field, ...scopeParams(scope), limit }, signal);
+}
+
+export function eventById(id: string, signal?: AbortSignal): Promise<LogEvent> {
+  return json(`events/${encodeURIComponent(id)}`, {}, signal);
+}
+
+export function status(signal?: AbortSignal): Promise<StatusReply> {
+  return json("status", {}, signal);
+}

@@ -1,0 +1,125 @@
+/** The histogram by level: the drawing, its legend, its words. */
+
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { HistogramReply } from "../api/types";
+import { formatCompact, formatCount, formatDateTime, formatStep } from "../state/format";
+import type { Level } from "../state/levels";
+import { byLevel, describeHistogram, type LevelCounts } from "../state/stacking";
+import { useStore } from "../state/store";
+import { useSession } from "../state/session";
+import { drawHistogram, type Hover } from "./drawing";
+import { ZoomOutIcon } from "./icons";
+import { PHONE, useMedia } from "./media";
+import { openValueMenu } from "./ValueMenu";
+
+const HEIGHT = 112;
+const HEIGHT_PHONE = 84;
+
+export function Chart() {
+  const session = useSession();
+  const { reply, error } = useStore(session.model.chart, (c) => c);
+  const utc = useStore(session.model.view, (v) => v.utc);
+  const zoomed = useStore(session.model.view, (v) => v.from !== "" || v.to !== "");
+  const levels = useMemo(() => (reply ? byLevel(reply) : []), [reply]);
+  const summary = reply ? describeHistogram(reply, levels, utc) : "";
+  return (
+    <section class="chart" aria-label="Events over time">
+      <div class="chart-head">
+        <Legend reply={reply} levels={levels} />
+        {error && !error.isQueryError && <span class="problem">No chart: {error.message}</span>}
+        <span class="grow" />
+        {reply && reply.total > 0 && <span class="step">{formatStep(reply.step_ms)} a bar</span>}
+        <button
+          type="button"
+          class="button quiet small"
+          title="Zoom out (z), or double-click the chart"
+          disabled={!zoomed}
+          onClick={() => session.zoomOut()}
+        >
+          <ZoomOutIcon />
+          <span>Zoom out</span>
+        </button>
+      </div>
+      <Canvas reply={reply} levels={levels} utc={utc} summary={summary} />
+    </section>
+  );
+}
+
+const LEVEL_LABEL = (level: Level): string => (level === "unknown" ? "no level" : level);
+
+function Legend({ reply, levels }: { reply: HistogramReply | undefined; levels: LevelCounts[] }) {
+  const session = useSession();
+  if (!reply) return null;
+  return (
+    <ul class="legend" aria-label="Counts by level">
+      {levels.map(({ level, total }) => (
+        <li key={level}>
+          <button
+            type="button"
+            class="legend-item"
+            title={`${LEVEL_LABEL(level)}: ${formatCount(total)}`}
+            disabled={level === "unknown"}
+            onClick={(event) => openValueMenu(session, event.currentTarget, "level", level)}
+          >
+            <span class={`swatch ${level}`} aria-hidden="true" />
+            {LEVEL_LABEL(level)} <span class="legend-count">{formatCompact(total)}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface CanvasProps {
+  reply: HistogramReply | undefined;
+  levels: LevelCounts[];
+  utc: boolean;
+  summary: string;
+}
+
+function Canvas({ reply, levels, utc, summary }: CanvasProps) {
+  const session = useSession();
+  const theme = useStore(session.model.ui, (u) => u.theme);
+  const dark = useMedia("(prefers-color-scheme: dark)");
+  const phone = useMedia(PHONE);
+  const [hover, setHover] = useState<Hover | undefined>();
+  const host = useRef<HTMLDivElement>(null);
+  const height = phone ? HEIGHT_PHONE : HEIGHT;
+
+  useLayoutEffect(() => {
+    if (!host.current || !reply || reply.total === 0) return;
+    setHover(undefined);
+    return drawHistogram(host.current, { reply, levels, utc, height }, {
+      onZoom: (from, to) => session.zoomTo(from, to),
+      onZoomOut: () => session.zoomOut(),
+      onHover: setHover,
+    });
+  }, [reply, levels, utc, theme, dark, height, session]);
+
+  return (
+    <div class="chart-canvas">
+      <p class="visually-hidden">{summary}</p>
+      <div ref={host} class="chart-host" aria-hidden="true" />
+      {reply && hover && <Tooltip reply={reply} levels={levels} hover={hover} utc={utc} />}
+    </div>
+  );
+}
+
+function Tooltip({ reply, levels, hover, utc }: { reply: HistogramReply; levels: LevelCounts[]; hover: Hover; utc: boolean }) {
+  const start = reply.from + hover.bucket * reply.step_ms;
+  const present = levels.filter((l) => (l.counts[hover.bucket] ?? 0) > 0);
+  const side = hover.x > hover.width / 2 ? { right: `${hover.width - hover.x + 12}px` } : { left: `${hover.x + 12}px` };
+  return (
+    <div class="tooltip" style={side} aria-hidden="true">
+      <div class="tooltip-time">{formatDateTime(start, utc)}</div>
+      {present.length === 0 && <div>no events</div>}
+      {present.map(({ level, counts }) => (
+        <div key={level} class="tooltip-row">
+          <span class={`swatch ${level}`} />
+          {LEVEL_LABEL(level)}
+          <span class="tooltip-count">{formatCount(counts[hover.bucket] ?? 0)}</span>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,191 @@
+/** One event in full: beside the rows, or as a sheet over them on a phone. */
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { LogEvent } from "../api/types";
+import { formatDateTime } from "../state/format";
+import { shortLevel } from "../state/levels";
+import { eventId, eventLevel, fieldAt, flatten, messageOf, serviceOf, timeOf } from "../state/rows";
+import { useStore } from "../state/store";
+import { useSession } from "../state/session";
+import { CloseIcon, CopyIcon, LinkIcon } from "./icons";
+import { openValueMenu } from "./ValueMenu";
+
+export function Detail({ modal }: { modal: boolean }) {
+  const session = useSession();
+  const { event, error, id } = useStore(session.model.detail, (d) => d);
+  const utc = useStore(session.model.view, (v) => v.utc);
+  const panel = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    const before = document.activeElement;
+    // The keys j and k go on working from inside the panel, which is not a place to type.
+    panel.current?.focus();
+    return () => {
+      const list = document.getElementById("rows");
+      if (list?.getAttribute("role") === "grid") list.focus({ preventScroll: true });
+      else if (before instanceof HTMLElement) before.focus();
+    };
+  }, []);
+  useLayoutEffect(() => {
+    panel.current?.querySelector(".detail-scroll")?.scrollTo(0, 0);
+  }, [id]);
+
+  const level = event ? eventLevel(event) : "unknown";
+  return (
+    <div
+      ref={panel}
+      class="detail"
+      tabIndex={-1}
+      aria-label="Event"
+      role={modal ? "dialog" : "complementary"}
+      aria-modal={modal || undefined}
+    >
+      <div class="detail-head">
+        <div class="detail-title">
+          {event && <span class={`badge ${level}`}>{shortLevel(level) || "NO LEVEL"}</span>}
+          {event && <span class="detail-time mono">{formatDateTime(timeOf(event), utc)}</span>}
+          {event && <span class="detail-service">{serviceOf(event)}</span>}
+        </div>
+        <button
+          type="button"
+          class="button quiet square"
+          aria-label="Copy a link to this event"
+          title="Copy a link to this event"
+          onClick={() => session.copyPermalink(id)}
+        >
+          <LinkIcon />
+        </button>
+        <button
+          type="button"
+          class="button quiet square"
+          aria-label="Copy the line"
+          title="Copy the line (y)"
+          onClick={() => session.copyActive()}
+        >
+          <CopyIcon />
+        </button>
+        <button
+          type="button"
+          class="button quiet square"
+          aria-label="Close"
+          title="Close (Esc)"
+          onClick={() => session.closeEvent()}
+        >
+          <CloseIcon />
+        </button>
+      </div>
+      <div class="detail-scroll" tabIndex={0} role="group" aria-label="Event in full">
+        {error && (
+          <p class="problem" role="alert">
+            {error.status === 404 ? "This event is no longer stored, or the link is wrong." : error.message}
+          </p>
+        )}
+        {event && <Body event={event} />}
+      </div>
+    </div>
+  );
+}
+
+function Body({ event }: { event: LogEvent }) {
+  const [tab, setTab] = useState<"fields" | "json">("fields");
+  const message = messageOf(event);
+  const trace = fieldAt(event, "error.stack_trace");
+  return (
+    <>
+      {message !== "" && <pre class="detail-message">{message}</pre>}
+      <Tabs tab={tab} onTab={setTab} />
+      <div id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
+        {tab === "fields" ? <FieldTable event={event} /> : <JsonText event={event} />}
+      </div>
+      {tab === "fields" && typeof trace === "string" && !message.includes(trace) && (
+        <section aria-label="Stack trace">
+          <h3>Stack trace</h3>
+          <pre class="detail-message trace">{trace}</pre>
+        </section>
+      )}
+    </>
+  );
+}
+
+type Tab = "fields" | "json";
+
+function Tabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }) {
+  const other: Tab = tab === "fields" ? "json" : "fields";
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    event.preventDefault();
+    onTab(other);
+    document.getElementById(`tab-${other}`)?.focus();
+  };
+  return (
+    <div class="tabs" role="tablist" aria-label="Shown as" onKeyDown={onKey}>
+      {(["fields", "json"] as const).map((name) => (
+        <button
+          key={name}
+          id={`tab-${name}`}
+          type="button"
+          role="tab"
+          aria-selected={tab === name}
+          aria-controls={tab === name ? `panel-${name}` : undefined}
+          tabIndex={tab === name ? 0 : -1}
+          onClick={() => onTab(name)}
+        >
+          {name === "fields" ? "Fields" : "JSON"}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** Shown in full above and below the table. */
+const LONG_FIELDS = new Set(["message", "error.stack_trace"]);
+
+function FieldTable({ event }: { event: LogEvent }) {
+  const session = useSession();
+  return (
+    <table class="fields">
+      <caption class="visually-hidden">Fields of the event; choose a value to search with it</caption>
+      <tbody>
+        {flatten(event)
+          .filter(({ name }) => !LONG_FIELDS.has(name))
+          .map(({ name, values, isList }) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>
+                {values.map((value, i) => (
+                  <button
+                    key={i}
+                    type="button"
+                    class={`value ${typeof value}`}
+                    aria-haspopup="menu"
+                    title="Include, exclude, copy"
+                    onClick={(e) => openValueMenu(session, e.currentTarget, name, value)}
+                  >
+                    {value === "" ? "(empty)" : String(value)}
+                  </button>
+                ))}
+                {isList && values.length === 0 && <span class="dim">(empty list)</span>}
+              </td>
+            </tr>
+          ))}
+        <tr>
+          <th scope="row">_id</th>
+          <td class="dim">{eventId(event)}</td>
+        </tr>
+      </tbody>
+    </table>
+  );
+}
+
+function JsonText({ event }: { event: LogEvent }) {
+  const session = useSession();
+  const text = JSON.stringify(event, null, 2);
+  return (
+    <div class="json">
+      <button type="button" class="button small json-copy" onClick={() => void session.copy(text, "the JSON")}>
+        <CopyIcon /> Copy
+      </button>
+      <pre>{text}</pre>
+    </div>
+  );
+}

@@ -1,0 +1,96 @@
+/** What to do when there is nothing to show: nothing stored yet, or nothing found. */
+
+import type { StatusReply } from "../api/types";
+import { describeRange } from "../state/timerange";
+import { formatDateTime, plural } from "../state/format";
+import { useStore } from "../state/store";
+import { useSession } from "../state/session";
+import { CopyIcon } from "./icons";
+
+export function FirstUse() {
+  const url = location.origin;
+  return (
+    <div class="empty" id="rows">
+      <h1>No logs yet</h1>
+      <p>Send some, and they appear here by themselves.</p>
+      <h2>From a program in this terminal</h2>
+      <Command text="./app 2>&1 | logship" />
+      <h2>From anywhere, by HTTP</h2>
+      <Command text={`curl '${url}/api/v1/ingest?service=demo' -H 'Content-Type: text/plain' --data-binary 'hello from curl'`} />
+      <h2>From a file</h2>
+      <Command text={`curl '${url}/api/v1/ingest' -H 'Content-Type: text/plain' --data-binary @app.log`} />
+      <p class="waiting-dot">
+        <span class="dot" aria-hidden="true" /> Waiting for the first line
+      </p>
+    </div>
+  );
+}
+
+function Command({ text }: { text: string }) {
+  const session = useSession();
+  return (
+    <div class="command">
+      <pre tabIndex={0} aria-label="Command">
+        {text}
+      </pre>
+      <button
+        type="button"
+        class="button quiet square"
+        aria-label={`Copy: ${text}`}
+        title="Copy"
+        onClick={() => void session.copy(text, "the command")}
+      >
+        <CopyIcon />
+      </button>
+    </div>
+  );
+}
+
+export function Nothing({ store }: { store: StatusReply | undefined }) {
+  const session = useSession();
+  const view = useStore(session.model.view, (v) => v);
+  const narrow = view.from !== "" || view.to !== "";
+  const ends = [store?.first_event, store?.last_event].map((t) => (t ? formatDateTime(Date.parse(t), view.utc) : ""));
+  return (
+    <div class="empty" id="rows">
+      <h1>Nothing found</h1>
+      <p>
+        No event
+        {view.q !== "" && (
+          <>
+            {" matches "}
+            <code>{view.q}</code>
+          </>
+        )}
+        {narrow ? ` in the range “${describeRange(view, view.utc)}”.` : "."}
+      </p>
+      {store && ends[0] && (
+        <p class="hint">
+          {plural(store.events, "event")} stored, from {ends[0]} to {ends[1]}.
+        </p>
+      )}
+      <div class="suggest">
+        {narrow && (
+          <button type="button" class="button primary" onClick={() => session.setRange({ from: "", to: "" })}>
+            Search all time
+          </button>
+        )}
+        {narrow && (
+          <button type="button" class="button" onClick={() => session.setRange({ from: "now-24h", to: "" })}>
+            Last 24 hours
+          </button>
+        )}
+        {view.q !== "" && (
+          <button type="button" class="button" onClick={() => session.setQuery("")}>
+            Clear the query
+          </button>
+        )}
+        {!view.live && (
+          <button type="button" class="button" onClick={() => session.setLive(true)}>
+            Wait for it live
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}

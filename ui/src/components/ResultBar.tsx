@@ -1,0 +1,99 @@
+/** What the rows are: exact counts, how long it took, what is missing. Nothing is cut silently. */
+
+import { formatCount, plural } from "../state/format";
+import { useStore } from "../state/store";
+import { useSession } from "../state/session";
+import type { Live, Results } from "../state/model";
+import { AlertIcon, WrapIcon } from "./icons";
+import { useCountdown, useDelayed } from "./timing";
+
+const QUIET_MS = 150;
+
+export function ResultBar() {
+  const session = useSession();
+  const results = useStore(session.model.results, (r) => r);
+  const live = useStore(session.model.live, (l) => l);
+  const view = useStore(session.model.view, (v) => v);
+  const wrap = useStore(session.model.ui, (u) => u.wrap);
+  const slow = useDelayed(results.phase === "loading", QUIET_MS);
+  return (
+    <div class="result-bar">
+      <div class={`progress ${slow || results.loadingMore ? "on" : ""}`} aria-hidden="true" />
+      <p class="counts" role="status">
+        {countText(results)}
+      </p>
+      {results.phase === "ready" && <span class="took">{formatCount(results.tookMs)} ms</span>}
+      {view.live && <LiveState live={live} />}
+      {results.partial && (
+        <span class="flag" title="The server stopped before it had read everything">
+          <AlertIcon /> partial result
+        </span>
+      )}
+      <span class="grow" />
+      <button
+        type="button"
+        class="button quiet small"
+        title="Which clock times are shown in"
+        onClick={() => session.navigate({ utc: !view.utc }, "replace")}
+      >
+        {view.utc ? "UTC" : "Local time"}
+      </button>
+      <button
+        type="button"
+        class="button quiet small square"
+        aria-pressed={wrap}
+        aria-label="Wrap long lines"
+        title="Wrap long lines (w)"
+        onClick={() => session.toggleWrap()}
+      >
+        <WrapIcon />
+      </button>
+      {results.warnings.map((warning) => (
+        <p key={warning} class="warning">
+          <AlertIcon /> {warning}
+        </p>
+      ))}
+      <Missed live={live} />
+    </div>
+  );
+}
+
+function countText(results: Results): string {
+  const { phase, rows, liveRows, matched, exact, counting, cursor } = results;
+  if (phase === "failed") return rows.length > 0 ? "The rows below are from the search before." : "";
+  if (counting) return `Showing ${formatCount(rows.length)}, counting…`;
+  if (phase === "loading") return rows.length > 0 ? "Searching…" : "";
+  const found = rows.length - liveRows;
+  const arrived = liveRows > 0 ? ` and ${formatCount(liveRows)} live` : "";
+  if (!exact) return `Showing ${formatCount(found)} of at least ${formatCount(matched)}${arrived}`;
+  if (cursor === null && found === matched) return `${plural(matched, "event")}${arrived}`;
+  return `Showing ${formatCount(found)} of ${formatCount(matched)}${arrived}`;
+}
+
+function LiveState({ live }: { live: Live }) {
+  const { state } = live;
+  const seconds = useCountdown(state?.phase === "waiting" ? state.retryAt : undefined);
+  if (!state) return <span class="live-state off">live is off</span>;
+  if (state.phase === "open") return <span class="live-state open">live, {plural(live.received, "new event")}</span>;
+  if (state.phase === "connecting") return <span class="live-state">live, connecting…</span>;
+  return (
+    <span class="live-state waiting">
+      live interrupted: {state.reason} Again in {seconds} s
+    </span>
+  );
+}
+
+function Missed({ live }: { live: Live }) {
+  const session = useSession();
+  if (live.dropped === 0 && live.gaps === 0) return null;
+  const missed = live.dropped > 0 ? `${plural(live.dropped, "live event")} missed: this page was too slow.` : "";
+  const gap = live.gaps > 0 ? "The live stream was away too long and some events may be missing here." : "";
+  return (
+    <p class="warning">
+      <AlertIcon /> {missed} {gap}{" "}
+      <button type="button" class="link" onClick={() => session.run()}>
+        Search again
+      </button>
+    </p>
+  );
+}

@@ -1,0 +1,73 @@
+/** The rows, or what stands in their place. */
+
+import { useStore } from "../state/store";
+import { useSession } from "../state/session";
+import type { Results as Model } from "../state/model";
+import { FirstUse, Nothing } from "./Empty";
+import { RowList } from "./RowList";
+import { useCountdown, useDelayed } from "./timing";
+
+const QUIET_MS = 150;
+const SKELETON_ROWS = 24;
+
+export function Results() {
+  const session = useSession();
+  const results = useStore(session.model.results, (r) => r);
+  const slow = useDelayed(results.phase === "loading" && results.rows.length === 0, QUIET_MS);
+  const failed = results.phase === "failed" && results.error && !results.error.isQueryError;
+  return (
+    <div class="results">
+      {failed && <Failure results={results} />}
+      {results.rows.length > 0 ? <RowList /> : <InPlace results={results} slow={slow} />}
+    </div>
+  );
+}
+
+function InPlace({ results, slow }: { results: Model; slow: boolean }) {
+  if (results.store?.events === 0) return <FirstUse />;
+  if (results.phase === "ready") return <Nothing store={results.store} />;
+  if (slow) return <Skeleton />;
+  return <div class="list" id="rows" />;
+}
+
+function Skeleton() {
+  return (
+    <div class="list skeleton" id="rows" aria-busy="true" aria-label="Loading">
+      {Array.from({ length: SKELETON_ROWS }, (_, i) => (
+        <div key={i} class={`skeleton-row w${i % 5}`} />
+      ))}
+    </div>
+  );
+}
+
+function Failure({ results }: { results: Model }) {
+  const session = useSession();
+  const { error, retryAt } = results;
+  const seconds = useCountdown(retryAt);
+  if (!error) return null;
+  const title =
+    error.code === "replaying"
+      ? "The server is reading its log after a restart"
+      : error.code === "unreachable"
+        ? `No answer from ${location.host}`
+        : error.message;
+  return (
+    <div class="failure" role="alert">
+      <div class="failure-text">
+        <strong>{title}</strong>
+        {title !== error.message && <span>{error.message}</span>}
+        {error.hint && <span>{error.hint}</span>}
+      </div>
+      {retryAt !== undefined && <span class="failure-wait">again in {seconds} s</span>}
+      {error.status === 401 ? (
+        <button type="button" class="button" onClick={() => session.model.ui.set({ tokenAsked: true })}>
+          Enter token
+        </button>
+      ) : (
+        <button type="button" class="button" onClick={() => session.run()}>
+          Try now
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,144 @@
+/** The fields of what was searched, each with its most frequent values. */
+
+import { useEffect, useState } from "preact/hooks";
+import * as api from "../api/client";
+import { asApiError, isAbort } from "../api/errors";
+import type { FieldInfo, ValuesReply } from "../api/types";
+import { formatCompact, formatCount, plural } from "../state/format";
+import { hasFilter } from "../state/querytext";
+import { useStore } from "../state/store";
+import { useSession } from "../state/session";
+import { ChevronIcon, MinusIcon } from "./icons";
+
+const PINNED = ["log.level", "service.name", "host.name"];
+const VALUES_SHOWN = 10;
+const HIDDEN = new Set(["@timestamp", "message"]);
+
+function ordered(fields: readonly FieldInfo[], filter: string): FieldInfo[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = fields.filter(({ name }) => !HIDDEN.has(name) && words.every((w) => name.toLowerCase().includes(w)));
+  const pin = (name: string): number => (PINNED.includes(name) ? PINNED.indexOf(name) : PINNED.length);
+  return wanted.toSorted((a, b) => pin(a.name) - pin(b.name));
+}
+
+export function Sidebar() {
+  const session = useSession();
+  const { list, error } = useStore(session.model.fields, (f) => f);
+  const [filter, setFilter] = useState("");
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set(PINNED.slice(0, 2)));
+  const shown = ordered(list, filter);
+  const toggle = (name: string): void => {
+    const next = new Set(open);
+    if (!next.delete(name)) next.add(name);
+    setOpen(next);
+  };
+  return (
+    <nav class="sidebar" aria-label="Fields">
+      <div class="sidebar-head">
+        <input
+          class="input small"
+          type="search"
+          placeholder={list.length > 0 ? `Find in ${plural(list.length, "field")}` : "Find a field"}
+          aria-label="Find a field"
+          value={filter}
+          onInput={(event) => setFilter(event.currentTarget.value)}
+        />
+      </div>
+      {error && !error.isQueryError && <p class="problem">{error.message}</p>}
+      <ul class="field-list">
+        {shown.map((field) => (
+          <li key={field.name}>
+            <button type="button" class="field" aria-expanded={open.has(field.name)} onClick={() => toggle(field.name)}>
+              <ChevronIcon />
+              <span class="field-name" title={`${field.name}: ${field.types.join(", ")}`}>
+                {field.name}
+              </span>
+              <span class="field-count" title={plural(field.count, "event")}>
+                {formatCompact(field.count)}
+              </span>
+            </button>
+            {open.has(field.name) && <Values name={field.name} />}
+          </li>
+        ))}
+      </ul>
+      {shown.length === 0 && filter !== "" && <p class="hint">No field with this name.</p>}
+    </nav>
+  );
+}
+
+function Values({ name }: { name: string }) {
+  const session = useSession();
+  const scope = useStore(session.model.fields, (f) => f.scope);
+  const [reply, setReply] = useState<ValuesReply>();
+  const [problem, setProblem] = useState("");
+
+  useEffect(() => {
+    const abort = new AbortController();
+    api.fieldValues(name, scope, VALUES_SHOWN, abort.signal).then(
+      (values) => {
+        setReply(values);
+        setProblem("");
+      },
+      (error: unknown) => {
+        if (!isAbort(error)) setProblem(asApiError(error).message);
+      },
+    );
+    return () => abort.abort();
+  }, [name, scope]);
+
+  if (problem !== "") return <p class="problem">{problem}</p>;
+  if (!reply) return <p class="values-note">…</p>;
+  return (
+    <>
+      <ul class="values">
+        {reply.values.map((entry) => (
+          <Value key={String(entry.value)} name={name} entry={entry} whole={reply.matched} />
+        ))}
+      </ul>
+      <p class="values-note">{valuesNote(reply)}</p>
+    </>
+  );
+}
+
+function valuesNote(reply: ValuesReply): string {
+  const notes = [];
+  const more = reply.distinct - reply.values.length;
+  if (more > 0) notes.push(`${formatCount(more)} more values`);
+  if (reply.missing > 0) notes.push(`${formatCount(reply.missing)} without`);
+  if (reply.values.length === 0 && notes.length === 0) notes.push("no values here");
+  return notes.join(" · ");
+}
+
+function Value({ name, entry, whole }: { name: string; entry: ValuesReply["values"][number]; whole: number }) {
+  const session = useSession();
+  const draft = useStore(session.model.ui, (u) => u.draft);
+  const { value, count } = entry;
+  const share = whole > 0 ? Math.min(1, count / whole) : 0;
+  const included = hasFilter(draft, name, value, false);
+  return (
+    <li class={`value-line ${included ? "included" : ""}`}>
+      <button
+        type="button"
+        class="value-include"
+        title={`${String(value)}: ${formatCount(count)}. Click to include, Alt or Shift with the click to exclude.`}
+        aria-pressed={included}
+        onClick={(event) => session.filter(name, value, event.altKey || event.shiftKey)}
+      >
+        <span class="value-text">{value === "" ? "(empty)" : String(value)}</span>
+        <span class="value-count">{formatCompact(count)}</span>
+        <span class="bar" aria-hidden="true">
+          <span class="bar-fill" style={{ width: `${(share * 100).toFixed(1)}%` }} />
+        </span>
+      </button>
+      <button
+        type="button"
+        class="value-exclude"
+        aria-label={`Exclude ${String(value)}`}
+        title="Exclude"
+        onClick={() => session.filter(name, value, true)}
+      >
+        <MinusIcon />
+      </button>
+    </li>
+  );
+}

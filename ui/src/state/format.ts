@@ -1,0 +1,94 @@
+/** Numbers, sizes and times as the page writes them. */
+
+const NUMBER = new Intl.NumberFormat("en-US");
+const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+
+export function formatCount(n: number): string {
+  return NUMBER.format(n);
+}
+
+/** For narrow places; the exact number belongs in a title beside it. */
+export function formatCompact(n: number): string {
+  return n < 10_000 ? NUMBER.format(n) : COMPACT.format(n);
+}
+
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${formatCount(n)} ${n === 1 ? one : many}`;
+}
+
+export function formatBytes(n: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = n;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A length of time in the largest unit that divides it: `90 s`, `1 min`, `2 h`. */
+export function formatStep(ms: number): string {
+  const units: [number, string][] = [
+    [86_400_000, "d"],
+    [3_600_000, "h"],
+    [60_000, "min"],
+    [1000, "s"],
+  ];
+  for (const [size, name] of units) if (ms % size === 0) return `${formatCount(ms / size)} ${name}`;
+  return `${formatCount(ms)} ms`;
+}
+
+const two = (n: number): string => (n < 10 ? `0${n}` : String(n));
+const three = (n: number): string => (n < 10 ? `00${n}` : n < 100 ? `0${n}` : String(n));
+
+interface Parts {
+  year: number;
+  month: number;
+  day: number;
+  clock: string;
+  ms: string;
+}
+
+function parts(ms: number, utc: boolean): Parts {
+  const d = new Date(ms);
+  return utc
+    ? {
+        year: d.getUTCFullYear(),
+        month: d.getUTCMonth() + 1,
+        day: d.getUTCDate(),
+        clock: `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`,
+        ms: three(d.getUTCMilliseconds()),
+      }
+    : {
+        year: d.getFullYear(),
+        month: d.getMonth() + 1,
+        day: d.getDate(),
+        clock: `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`,
+        ms: three(d.getMilliseconds()),
+      };
+}
+
+/** `14:02:03.456` */
+export function formatClock(ms: number, utc: boolean): string {
+  const p = parts(ms, utc);
+  return `${p.clock}.${p.ms}`;
+}
+
+/** `01-02` */
+export function formatDay(ms: number, utc: boolean): string {
+  const p = parts(ms, utc);
+  return `${two(p.month)}-${two(p.day)}`;
+}
+
+/** `2026-01-02 14:02:03`, with milliseconds only where there are any. */
+export function formatDateTime(ms: number, utc: boolean): string {
+  const p = parts(ms, utc);
+  return `${p.year}-${two(p.month)}-${two(p.day)} ${p.clock}${p.ms === "000" ? "" : `.${p.ms}`}`;
+}
+
+export function sameDay(a: number, b: number, utc: boolean): boolean {
+  const x = parts(a, utc);
+  const y = parts(b, utc);
+  return x.day === y.day && x.month === y.month && x.year === y.year;
+}

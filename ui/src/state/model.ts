@@ -1,0 +1,155 @@
+/** What the page knows: one store for each part that changes on its own. */
+
+import type { ApiError } from "../api/errors";
+import type { TailState } from "../api/tail";
+import type { FieldInfo, HistogramReply, LogEvent, Scalar, Scope, StatusReply } from "../api/types";
+import { createStore, type Store } from "./store";
+import { EMPTY_VIEW, type View } from "./url";
+
+export type Phase = "loading" | "ready" | "failed";
+
+export interface Results {
+  phase: Phase;
+  /** Newest first: live rows, then those of the search. */
+  rows: readonly LogEvent[];
+  /** How many of `rows` came by the live stream. */
+  liveRows: number;
+  /** What was asked, with both ends fixed. */
+  scope: Scope;
+  /** Rows are there, the count is not yet. */
+  counting: boolean;
+  matched: number;
+  exact: boolean;
+  cursor: string | null;
+  position: string;
+  words: ReadonlySet<string>;
+  partial: boolean;
+  warnings: readonly string[];
+  tookMs: number;
+  error: ApiError | undefined;
+  /** When a request that may succeed later is tried again. */
+  retryAt: number | undefined;
+  loadingMore: boolean;
+  moreError: ApiError | undefined;
+  /** Older rows were dropped to stay within the bound of the live list. */
+  released: boolean;
+  /** Asked for when nothing was found: tells an empty store from a narrow search. */
+  store: StatusReply | undefined;
+}
+
+export interface Live {
+  state: TailState | undefined;
+  /** Newest first; held back while the reader is elsewhere in the list. */
+  pending: readonly LogEvent[];
+  received: number;
+  /** Missed because this page was too slow, as told by the server. */
+  dropped: number;
+  gaps: number;
+}
+
+export interface Chart {
+  reply: HistogramReply | undefined;
+  error: ApiError | undefined;
+}
+
+export interface Fields {
+  list: readonly FieldInfo[];
+  error: ApiError | undefined;
+  /** Changes with every search, so that opened values are read again. */
+  scope: Scope;
+}
+
+export interface Detail {
+  id: string;
+  event: LogEvent | undefined;
+  error: ApiError | undefined;
+}
+
+export interface ValueMenu {
+  field: string;
+  value: Scalar;
+  x: number;
+  y: number;
+}
+
+export type Theme = "auto" | "light" | "dark";
+
+export interface Ui {
+  /** The text in the query box, which may not have been run yet. */
+  draft: string;
+  /** The id of the row under the cursor. */
+  active: string;
+  /** Counts cursor moves that the list must scroll to. */
+  reveal: number;
+  help: boolean;
+  sidebar: boolean;
+  wrap: boolean;
+  theme: Theme;
+  tokenAsked: boolean;
+  tokenRefused: boolean;
+  menu: ValueMenu | undefined;
+  /** Said to screen readers and shown for a moment. */
+  notice: string;
+}
+
+export interface Model {
+  view: Store<View>;
+  results: Store<Results>;
+  live: Store<Live>;
+  chart: Store<Chart>;
+  fields: Store<Fields>;
+  detail: Store<Detail>;
+  ui: Store<Ui>;
+}
+
+const NO_SCOPE: Scope = { q: "" };
+
+export const NO_RESULTS: Results = {
+  phase: "loading",
+  rows: [],
+  liveRows: 0,
+  scope: NO_SCOPE,
+  counting: false,
+  matched: 0,
+  exact: true,
+  cursor: null,
+  position: "",
+  words: new Set(),
+  partial: false,
+  warnings: [],
+  tookMs: 0,
+  error: undefined,
+  retryAt: undefined,
+  loadingMore: false,
+  moreError: undefined,
+  released: false,
+  store: undefined,
+};
+
+export const NO_LIVE: Live = { state: undefined, pending: [], received: 0, dropped: 0, gaps: 0 };
+
+const NO_UI: Ui = {
+  draft: "",
+  active: "",
+  reveal: 0,
+  help: false,
+  sidebar: false,
+  wrap: false,
+  theme: "auto",
+  tokenAsked: false,
+  tokenRefused: false,
+  menu: undefined,
+  notice: "",
+};
+
+export function createModel(): Model {
+  return {
+    view: createStore<View>(EMPTY_VIEW),
+    results: createStore<Results>(NO_RESULTS),
+    live: createStore<Live>(NO_LIVE),
+    chart: createStore<Chart>({ reply: undefined, error: undefined }),
+    fields: createStore<Fields>({ list: [], error: undefined, scope: NO_SCOPE }),
+    detail: createStore<Detail>({ id: "", event: undefined, error: undefined }),
+    ui: createStore<Ui>(NO_UI),
+  };
+}

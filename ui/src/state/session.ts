@@ -1,0 +1,281 @@
+/** The page as one object: the model, and every action that a component or a key can ask for. */
+
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import * as api from "../api/client";
+import { asApiError, isAbort } from "../api/errors";
+import type { LogEvent, Scalar } from "../api/types";
+import { createLiving, type Living } from "./living";
+import { createModel, NO_LIVE, type Model, type Theme } from "./model";
+import { addFilter } from "./querytext";
+import { createSearching, type Searching } from "./searching";
+import { copyLine, eventId, eventLevel } from "./rows";
+import { isSevere } from "./levels";
+import { applyTheme, readFlag, readTheme, writeFlag } from "./settings";
+import { absoluteRange, widenRange, type Range } from "./timerange";
+import { formatView, parseView, sameSearch, type View } from "./url";
+
+/** Below this width the field list covers the rows, so it starts closed. */
+const SIDEBAR_OPEN_MIN_PX = 1200;
+
+export class Session {
+  readonly model: Model = createModel();
+  private readonly searching: Searching;
+  private readonly living: Living;
+  private readonly zoomedFrom: Range[] = [];
+  private detailAbort = new AbortController();
+
+  constructor() {
+    this.searching = createSearching(this.model, (position) => {
+      if (this.model.view.get().live) this.living.start(position);
+    });
+    this.living = createLiving(this.model, () => this.searching.refreshChart());
+  }
+
+  /** Reads the address and the kept choices, and runs the first search. */
+  open(): void {
+    const view = parseView(location.search);
+    const theme = readTheme();
+    applyTheme(theme);
+    this.model.view.set(view);
+    this.model.ui.set({
+      draft: view.q,
+      theme,
+      wrap: readFlag("wrap", false),
+      sidebar: window.innerWidth >= SIDEBAR_OPEN_MIN_PX && readFlag("sidebar", true),
+      active: view.event,
+    });
+    window.addEventListener("popstate", () => this.restore(parseView(location.search)));
+    void this.searching.run();
+    this.loadDetail(view.event);
+  }
+
+  private restore(view: View): void {
+    const before = this.model.view.get();
+    this.model.view.set(view);
+    this.model.ui.set({ draft: view.q, menu: undefined });
+    if (!sameSearch(before, view) || (view.live && !before.live)) this.rerun();
+    else if (!view.live) this.living.stop();
+    if (view.event !== before.event) this.loadDetail(view.event);
+  }
+
+  /** Changes the view and the address; a changed search runs. */
+  navigate(change: Partial<View>, history: "push" | "replace" = "push"): void {
+    const before = this.model.view.get();
+    const view = { ...before, ...change };
+    this.model.view.set(view);
+    const address = location.pathname + formatView(view);
+    if (history === "push" && address !== location.pathname + location.search) window.history.pushState(null, "", address);
+    else window.history.replaceState(window.history.state, "", address);
+    if (!sameSearch(before, view)) this.rerun();
+  }
+
+  private rerun(): void {
+    this.living.stop();
+    this.living.follow(true);
+    void this.searching.run();
+  }
+
+  /** Runs the text in the box, also when it has not changed. */
+  run(): void {
+    const q = this.model.ui.get().draft.trim();
+    if (q === this.model.view.get().q) this.rerun();
+    else this.navigate({ q });
+  }
+
+  setQuery(q: string): void {
+    this.model.ui.set({ draft: q });
+    this.run();
+  }
+
+  filter(field: string, value: Scalar, exclude: boolean): void {
+    this.model.ui.set({ menu: undefined });
+    this.setQuery(addFilter(this.model.ui.get().draft, field, value, exclude));
+  }
+
+  setRange(range: Range): void {
+    this.zoomedFrom.length = 0;
+    this.applyRange(range);
+  }
+
+  private applyRange(range: Range): void {
+    // Live rows are later than any fixed end.
+    this.navigate({ ...range, live: range.to === "" && this.model.view.get().live });
+  }
+
+  zoomTo(from: number, to: number): void {
+    const { from: oldFrom, to: oldTo } = this.model.view.get();
+    this.zoomedFrom.push({ from: oldFrom, to: oldTo });
+    this.applyRange(absoluteRange(from, to));
+  }
+
+  /** Back to the range before the last zoom, or twice as much time. */
+  zoomOut(): void {
+    const before = this.zoomedFrom.pop();
+    if (before) {
+      this.applyRange(before);
+      return;
+    }
+    const { from, to } = this.model.view.get();
+    const reply = this.model.chart.get().reply;
+    if ((from === "" && to === "") || !reply || reply.to <= reply.from) return;
+    this.applyRange(widenRange(reply.from, reply.to, Date.now()));
+  }
+
+  setLive(live: boolean): void {
+    if (!live) {
+      this.living.stop();
+      this.navigate({ live });
+      return;
+    }
+    this.model.live.set(NO_LIVE);
+    const before = this.model.view.get();
+    this.navigate({ live, to: "" });
+    // Otherwise the range changed and navigate() has already run the search.
+    if (before.to === "") this.rerun();
+  }
+
+  loadMore(): void {
+    void this.searching.loadMore();
+  }
+
+  follow(yes: boolean): void {
+    this.living.follow(yes);
+  }
+
+  showPending(): void {
+    this.living.showPending();
+  }
+
+  setToken(token: string): void {
+    api.setToken(token);
+    this.model.ui.set({ tokenAsked: false, tokenRefused: true });
+    this.rerun();
+    this.loadDetail(this.model.view.get().event);
+  }
+
+  // The cursor and the detail panel.
+
+  activeIndex(): number {
+    const { active } = this.model.ui.get();
+    return active === "" ? -1 : this.model.results.get().rows.findIndex((row) => eventId(row) === active);
+  }
+
+  activate(index: number): void {
+    const { rows } = this.model.results.get();
+    const row = rows[Math.max(0, Math.min(index, rows.length - 1))];
+    if (!row) return;
+    const { reveal } = this.model.ui.get();
+    this.model.ui.set({ active: eventId(row), reveal: reveal + 1 });
+    if (this.model.view.get().event !== "") this.showEvent(row);
+    if (index >= rows.length - 1) this.loadMore();
+  }
+
+  move(delta: number): void {
+    const at = this.activeIndex();
+    this.activate(at < 0 ? 0 : Math.max(0, at + delta));
+  }
+
+  /** The next or previous error among the loaded rows. */
+  moveToError(step: 1 | -1): void {
+    const { rows, cursor } = this.model.results.get();
+    for (let i = this.activeIndex() + step; i >= 0 && i < rows.length; i += step) {
+      const row = rows[i];
+      if (row && isSevere(eventLevel(row))) {
+        this.activate(i);
+        return;
+      }
+    }
+    const more = step > 0 && cursor !== null ? " Scroll down to load more." : "";
+    this.notify(`No ${step > 0 ? "older" : "newer"} error among the ${rows.length} loaded rows.${more}`);
+  }
+
+  openActive(): void {
+    const row = this.model.results.get().rows[this.activeIndex()];
+    if (row) this.showEvent(row);
+  }
+
+  showEvent(row: LogEvent): void {
+    const id = eventId(row);
+    if (id === "") return;
+    const wasOpen = this.model.view.get().event !== "";
+    this.model.ui.set({ active: id });
+    this.model.detail.set({ id, event: row, error: undefined });
+    this.navigate({ event: id }, wasOpen ? "replace" : "push");
+    if (!wasOpen) window.history.replaceState({ detail: true }, "");
+  }
+
+  closeEvent(): void {
+    // Where opening made an entry, closing goes back over it: the Back button then never seems dead.
+    if ((window.history.state as { detail?: boolean } | null)?.detail) window.history.back();
+    else this.navigate({ event: "" }, "replace");
+  }
+
+  private loadDetail(id: string): void {
+    this.detailAbort.abort();
+    this.detailAbort = new AbortController();
+    const { signal } = this.detailAbort;
+    const event = this.model.results.get().rows.find((row) => eventId(row) === id);
+    this.model.detail.set({ id, event, error: undefined });
+    if (id === "" || event) return;
+    api.eventById(id, signal).then(
+      (found) => {
+        if (!signal.aborted) this.model.detail.set({ event: found });
+      },
+      (error: unknown) => {
+        if (!isAbort(error)) this.model.detail.set({ error: asApiError(error) });
+      },
+    );
+  }
+
+  // Smaller things.
+
+  notify(notice: string): void {
+    this.model.ui.set({ notice });
+  }
+
+  async copy(text: string, what: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.notify(`Copied ${what}`);
+    } catch {
+      this.notify("The browser did not allow copying");
+    }
+  }
+
+  copyActive(): void {
+    const row = this.model.results.get().rows[this.activeIndex()] ?? this.model.detail.get().event;
+    if (row) void this.copy(copyLine(row), "the line");
+  }
+
+  copyPermalink(id: string): void {
+    const view = { ...this.model.view.get(), event: id, live: false };
+    void this.copy(location.origin + location.pathname + formatView(view), "a link to this event");
+  }
+
+  setTheme(theme: Theme): void {
+    applyTheme(theme);
+    this.model.ui.set({ theme });
+  }
+
+  toggleSidebar(): void {
+    const sidebar = !this.model.ui.get().sidebar;
+    writeFlag("sidebar", sidebar);
+    this.model.ui.set({ sidebar });
+    if (sidebar) void this.searching.loadFields();
+  }
+
+  toggleWrap(): void {
+    const wrap = !this.model.ui.get().wrap;
+    writeFlag("wrap", wrap);
+    this.model.ui.set({ wrap });
+  }
+}
+
+export const SessionContext = createContext<Session | null>(null);
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (!session) throw new Error("SessionContext is missing");
+  return session;
+}
