@@ -1,0 +1,94 @@
+//! Answers from a data directory that this process must not or cannot write: the store as its owner last committed it, and
+//! beside it a temporary store of what the logs hold beyond that. Together they are every acknowledged record.
+
+use crate::{
+    flow::{Batch, Progress},
+    config::DataDir,
+    fs::{Fs, RealFs},
+    log::{self, Limit, LogError, Reader},
+    plan::{Plan, StreamHints},
+    query::Embedded,
+    store::{Options, SnapshotHandle, Store, StoreError},
+};
+use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+
+/// Answers questions about a data directory without changing it.
+pub struct ReadOnly {
+    embedded: Embedded,
+    _rest: Rest,
+}
+
+impl std::ops::Deref for ReadOnly {
+    type Target = Embedded;
+    fn deref(&self) -> &Embedded {
+        &self.embedded
+    }
+}
+
+/// Why it cannot be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The store.
+    Store(StoreError),
+    /// A log.
+    Log(LogError),
+    /// The temporary store.
+    Temporary(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Store(cause) => cause.fmt(f),
+            ReadError::Log(cause) => cause.fmt(f),
+            ReadError::Temporary(path, cause) => {
+                write!(f, "cannot make {}: {cause}; set TMPDIR to a folder that can be written", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// The folder of the temporary store; goes with the process.
+struct Rest(PathBuf);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Opens the directory for reading.
+///
+/// # Errors
+/// It cannot be read, or the temporary store cannot be written.
+pub fn open(data: &DataDir, plan: Plan) -> Result<ReadOnly, ReadError> {
+    let committed = Store::open_read_only(&data.store()).map_err(ReadError::Store)?;
+    let path = std::env::temp_dir().join(format!("logship-read-{}", std::process::id()));
+    std::fs::create_dir_all(&path).map_err(|cause| ReadError::Temporary(path.clone(), cause))?;
+    let folder = Rest(path);
+    let options = Options { free_bytes_min: 0, ..Options::default() };
+    let mut rest = Store::open(&folder.0, options).map_err(ReadError::Store)?;
+    add_rest(&mut rest, &data.log(), committed.progress(), plan)?;
+    rest.commit_soft().map_err(ReadError::Store)?;
+    let joined = SnapshotHandle::fixed(committed.beside(&rest.snapshot()));
+    Ok(ReadOnly { embedded: Embedded::new(joined), _rest: folder })
+}
+
+fn add_rest(rest: &mut Store, root: &Path, progress: &Progress, plan: Plan) -> Result<(), ReadError> {
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    for found in log::list(&*fs, root).map_err(ReadError::Log)? {
+        let from = progress.get(&found.id).copied().unwrap_or_default();
+        let mut reader = Reader::open(&fs, &found.dir, from).map_err(ReadError::Log)?;
+        let mut hints = StreamHints::default();
+        let limit = if found.alive { Limit::Marked } else { Limit::Valid };
+        while let Some(frame) = reader.next(limit).map_err(ReadError::Log)? {
+            let hint = hints.observe(&frame);
+            let events = plan.run(&frame, hint);
+            let batch = Batch { log: frame.log, end: frame.end, first_number: 0, events };
+            rest.add(&batch).map_err(ReadError::Store)?;
+        }
+    }
+    Ok(())
+}
