@@ -1,0 +1,223 @@
+//! Real processes on temporary data directories. Waiting is always for something: an exit, a line, an answer.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Longest that anything here waits; reached only when something is broken.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A `logship` command on that data directory, deaf to the environment of whoever runs the tests.
+pub fn logship(data: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logship"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOGSHIP_") || name.starts_with("XDG_")) {
+        command.env_remove(name);
+    }
+    command.args(args).arg("--data").arg(data).args(["--free-disk", "1MiB"]).env("NO_COLOR", "1").env("TZ", "UTC");
+    command
+}
+
+/// Runs `input | logship ARGS` to its end.
+pub fn pipe(data: &Path, args: &[&str], input: &[u8]) -> Output {
+    let mut child = spawn_pipe(data, args);
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A thread, because a full pipe on either side would wait for the other.
+    let writing = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    output
+}
+
+/// Starts `.. | logship ARGS` with everything piped.
+pub fn spawn_pipe(data: &Path, args: &[&str]) -> Child {
+    let mut all = vec!["--listen", "127.0.0.1:0"];
+    all.extend(args);
+    let mut command = logship(data, &all);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Runs a command without input; panics with its output unless it ends with 0.
+pub fn run(data: &Path, args: &[&str]) -> String {
+    let output = outcome(data, args);
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command without input.
+pub fn outcome(data: &Path, args: &[&str]) -> Output {
+    logship(data, args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// The events that a search prints as JSON.
+pub fn search(data: &Path, args: &[&str]) -> Vec<serde_json::Value> {
+    let mut all = vec!["search", "-o", "json", "--limit", "1000000"];
+    all.extend(args);
+    run(data, &all).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The text after exit, for messages.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running process with a page.
+pub struct Server {
+    pub child: Child,
+    pub url: String,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Server {
+    /// `logship server` on a free port.
+    pub fn start(data: &Path, args: &[&str]) -> Server {
+        let mut all = vec!["server", "--listen", "127.0.0.1:0"];
+        all.extend(args);
+        Server::of(logship(data, &all).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// A process that prints where its page is.
+    pub fn of(mut child: Child) -> Server {
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        loop {
+            let from = said.len();
+            assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "it ended before it served: {said}");
+            if let Some(url) = said[from..].trim().strip_prefix("logship: http") {
+                return Server { child, url: format!("http{}", url.trim_end_matches('/')), stderr };
+            }
+        }
+    }
+
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// A GET request: status and body.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        request(agent().get(format!("{}{path}", self.url)).call())
+    }
+
+    /// A POST request with headers: status and body.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let mut request_ = agent().post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request_ = request_.header(*name, *value);
+        }
+        request(request_.send(body))
+    }
+
+    /// The status object, once everything durable is searchable.
+    pub fn settled(&self) -> serde_json::Value {
+        until("everything is searchable", || {
+            let (_, body) = self.get("/api/v1/status");
+            let status: serde_json::Value = serde_json::from_str(&body).ok()?;
+            (status["idle"] == true).then_some(status)
+        })
+    }
+
+    /// How many events match.
+    pub fn count(&self, query: &str) -> u64 {
+        let (status, body) = self.get(&format!("/api/v1/search?limit=0&q={}", query.replace(' ', "%20")));
+        assert_eq!(status, 200, "{body}");
+        let trailer: serde_json::Value = serde_json::from_str(body.lines().last().unwrap()).unwrap();
+        trailer["_trailer"]["matched"].as_u64().unwrap()
+    }
+
+    /// Asks it to end, and checks that every counter balances.
+    pub fn stop(mut self) -> String {
+        balanced(&self.settled());
+        signal(&self.child, "TERM");
+        let status = wait(&mut self.child);
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        assert!(status.success(), "{status}: {rest}");
+        rest
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// In every component: in = out + dropped + queued; and nothing is queued where everything is searchable but not
+/// committed.
+pub fn balanced(status: &serde_json::Value) {
+    for component in status["components"].as_array().unwrap() {
+        let number = |name: &str| component[name].as_u64().unwrap();
+        let dropped: u64 = component["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(number("in"), number("out") + dropped + number("queued"), "{component}");
+        if component["name"] != "store" {
+            assert_eq!(number("queued"), 0, "{component}");
+        }
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().new_agent()
+}
+
+fn request(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, String) {
+    match response {
+        Ok(mut response) => {
+            let body = response.body_mut().with_config().limit(256 << 20).read_to_string().unwrap_or_default();
+            (response.status().as_u16(), body)
+        }
+        Err(_) => (0, String::new()),
+    }
+}
+
+/// Waits until `ready` has something.
+pub fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits for the end of a process.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    until("the process ends", || child.try_wait().unwrap())
+}
+
+/// Sends a signal by name.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+/// A folder that goes with the test.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The messages of events, in order.
+pub fn messages(events: &[serde_json::Value]) -> Vec<String> {
+    events.iter().map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// The files below a folder whose names end so.
+pub fn files(below: &Path, ending: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![below.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}

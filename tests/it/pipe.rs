@@ -1,0 +1,177 @@
+//! `app | logship`, as an app sees it and as the person beside it does.
+
+use crate::harness::{Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, until, wait};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::Stdio,
+};
+
+#[test]
+fn lines_are_passed_on_stored_and_found() {
+    let data = folder();
+    let output = pipe(data.path(), &[], b"level=error msg=\"boom\"\nplain text\n");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, b"level=error msg=\"boom\"\nplain text\n");
+    assert!(stderr(&output).contains("logship: http://127.0.0.1:"), "{output:?}");
+    let found = search(data.path(), &["boom"]);
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0]["message"], &found[0]["log"]["level"]), (&"boom".into(), &"error".into()));
+    assert_eq!(run(data.path(), &["search", "-c", ""]), "2\n");
+}
+
+#[test]
+fn bytes_pass_before_they_are_framed() {
+    let data = folder();
+    let mut child = spawn_pipe(data.path(), &[]);
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    stdin.write_all(b"no line end yet").unwrap();
+    let mut seen = [0; 15];
+    stdout.read_exact(&mut seen).unwrap();
+    assert_eq!(&seen, b"no line end yet");
+    drop(stdin);
+    assert!(wait(&mut child).success());
+    assert_eq!(messages(&search(data.path(), &[])), ["no line end yet"]);
+}
+
+#[test]
+fn a_closed_stdout_stops_the_printing_not_the_storing() {
+    let data = folder();
+    let mut child = spawn_pipe(data.path(), &[]);
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    for number in 0..1_000 {
+        writeln!(stdin, "line {number}").unwrap();
+    }
+    drop(stdin);
+    assert!(wait(&mut child).success());
+    assert_eq!(run(data.path(), &["search", "-c", "line"]), "1000\n");
+}
+
+#[test]
+fn formats_of_stdout() {
+    let line = b"time=2026-01-02T03:04:05Z level=warn service=api msg=\"slow query\" took=12\n";
+    let check = |format: &str, expected: &str| {
+        let output = pipe(folder().path(), &["--format", format], line);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{format}");
+    };
+    check("none", "");
+    check("raw", std::str::from_utf8(line).unwrap());
+    check("pretty", "03:04:05.000 WARN  api      slow query took=12\n");
+    check(
+        "json",
+        "{\"@timestamp\":\"2026-01-02T03:04:05.000Z\",\"message\":\"slow query\",\"log\":{\"level\":\"warn\"},\
+         \"service\":{\"name\":\"api\"},\"took\":12}\n",
+    );
+}
+
+#[test]
+fn a_stack_trace_is_one_event() {
+    let data = folder();
+    let lines = b"2026-01-02 03:04:05 ERROR pay failed\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\n\
+                  Caused by: java.io.IOException: gone\n\t... 1 more\n2026-01-02 03:04:06 INFO next\n";
+    assert!(pipe(data.path(), &[], lines).status.success());
+    let found = search(data.path(), &["failed"]);
+    assert_eq!(found.len(), 1);
+    assert!(found[0]["error"]["stack_trace"].as_str().unwrap().contains("Caused by"), "{found:?}");
+    assert_eq!(found[0]["error"]["type"], "java.lang.IllegalStateException");
+    assert_eq!(run(data.path(), &["search", "-c", ""]), "2\n");
+}
+
+#[test]
+fn a_second_pipe_joins_and_takes_over() {
+    let data = folder();
+    let mut first = Server::of(spawn_pipe(data.path(), &[]));
+    let mut first_stdin = first.stdin();
+    let mut second = spawn_pipe(data.path(), &[]);
+    let mut second_stdin = second.stdin.take().unwrap();
+    let mut second_stderr = BufReader::new(second.stderr.take().unwrap());
+    let mut said = String::new();
+    second_stderr.read_line(&mut said).unwrap();
+    assert_eq!(said.trim().trim_end_matches('/'), format!("logship: {}", first.url), "it names the owner's page");
+
+    writeln!(second_stdin, "from the second").unwrap();
+    until("the owner has the other's line", || (first.count("second") == 1).then_some(()));
+    writeln!(first_stdin, "from the first").unwrap();
+    drop(first_stdin);
+    assert!(wait(&mut first.child).success());
+
+    said.clear();
+    second_stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("logship: http://"), "the second has taken over: {said}");
+    writeln!(second_stdin, "alone now").unwrap();
+    drop(second_stdin);
+    assert!(wait(&mut second).success());
+    let mut all = messages(&search(data.path(), &[]));
+    all.sort();
+    assert_eq!(all, ["alone now", "from the first", "from the second"]);
+}
+
+#[test]
+fn ctrl_c_reads_to_the_end_and_the_second_stops() {
+    let data = folder();
+    let mut server = Server::of(spawn_pipe(data.path(), &[]));
+    let mut stdin = server.stdin();
+    signal(&server.child, "INT");
+    writeln!(stdin, "said while ending").unwrap();
+    until("the line is there", || (server.count("ending") == 1).then_some(()));
+    signal(&server.child, "INT");
+    assert!(wait(&mut server.child).success(), "the app still holds the pipe open, but the second Ctrl-C is for logship");
+    assert_eq!(messages(&search(data.path(), &[])), ["said while ending"]);
+    drop(stdin);
+}
+
+#[test]
+fn serve_keeps_the_page_up() {
+    let data = folder();
+    let mut server = Server::of(spawn_pipe(data.path(), &["--serve"]));
+    let mut stdin = server.stdin();
+    writeln!(stdin, "only line").unwrap();
+    drop(stdin);
+    server.settled();
+    assert_eq!(server.count("only"), 1);
+    server.stop();
+}
+
+#[test]
+fn a_taken_port_is_no_obstacle_for_a_pipe_but_for_a_server() {
+    let (data, other) = (folder(), folder());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = logship(data.path(), &["--listen", &address]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut server = Server::of(child);
+    assert_ne!(server.url, format!("http://{address}"));
+    drop(server.stdin());
+    assert!(wait(&mut server.child).success());
+
+    let refused = outcome(other.path(), &["server", "--listen", &address]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains(&address) && stderr(&refused).lines().count() == 1, "{refused:?}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_costs_no_line_of_output() {
+    let data = folder();
+    // A file in its place fails for root, too.
+    let blocked = data.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let output = pipe(&blocked.join("below"), &[], b"a\nb\n");
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"a\nb\n"[..], Some(1)));
+    assert!(stderr(&output).contains("2 lines passed on, not stored"), "{output:?}");
+}
+
+#[test]
+fn an_ended_pipe_leaves_no_log_behind() {
+    let data = folder();
+    assert!(pipe(data.path(), &[], b"a\n").status.success());
+    assert!(files(&data.path().join("log"), ".seg").is_empty());
+    assert!(!data.path().join("server.json").exists());
+}
+
+#[test]
+fn without_input_and_command_there_is_help() {
+    let data = folder();
+    let output = outcome(data.path(), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("app | logship"), "{output:?}");
+}
