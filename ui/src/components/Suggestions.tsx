@@ -93,7 +93,7 @@ export function useSuggestions(box: RefObject<HTMLTextAreaElement | null>): Sugg
     }
     if (items.length === 0) return false;
     if (event.key === "ArrowDown") setAt((at + 1) % items.length);
-    else if (event.key === "ArrowUp") setAt((at + items.length) % (items.length + 1) - (at < 0 ? 0 : 1));
+    else if (event.key === "ArrowUp") setAt(at <= 0 ? items.length - 1 : at - 1);
     else if (event.key === "Escape") close();
     else if (event.key === "Tab" && !event.shiftKey) accept(Math.max(0, at));
     else if (event.key === "Enter" && !event.shiftKey && at >= 0) accept(at);
