@@ -82,7 +82,7 @@ fn add_rest(rest: &mut Store, root: &Path, progress: &Progress, plan: Plan) -> R
         let from = progress.get(&found.id).copied().unwrap_or_default();
         let mut reader = Reader::open(&fs, &found.dir, from).map_err(ReadError::Log)?;
         let mut hints = StreamHints::default();
-        let limit = if found.alive { Limit::Marked } else { Limit::Valid };
+        let limit = if found.alive { Limit::Marked } else { Limit::Everything };
         while let Some(frame) = reader.next(limit).map_err(ReadError::Log)? {
             let hint = hints.observe(&frame);
             let events = plan.run(&frame, hint);
