@@ -182,10 +182,10 @@ pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step
 #[must_use]
 pub fn epoch_int(number: i64) -> Option<Stamp> {
     let (seconds, nanos) = match number {
-        _ if number < EPOCH_SECONDS_MIN => return None,
-        ..100_000_000_000 => (number, 0),
-        ..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000_000),
-        ..100_000_000_000_000_000 => (number / 1_000_000, number % 1_000_000 * 1_000),
+        i64::MIN..EPOCH_SECONDS_MIN => return None,
+        EPOCH_SECONDS_MIN..100_000_000_000 => (number, 0),
+        100_000_000_000..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000_000),
+        100_000_000_000_000..100_000_000_000_000_000 => (number / 1_000_000, number % 1_000_000 * 1_000),
         _ => (number / NANOS_PER_SECOND, number % NANOS_PER_SECOND),
     };
     Some(Stamp::from_seconds(seconds, u32::try_from(nanos).ok()?))
