@@ -72,7 +72,7 @@ pub fn open(data: &DataDir, plan: Plan) -> Result<ReadOnly, ReadError> {
     let mut rest = Store::open(&folder.0, options).map_err(ReadError::Store)?;
     add_rest(&mut rest, &data.log(), committed.progress(), plan)?;
     rest.commit_soft().map_err(ReadError::Store)?;
-    let joined = SnapshotHandle::fixed(committed.beside(&rest.snapshot()));
+    let joined = SnapshotHandle::new(committed.beside(&rest.snapshot()));
     Ok(ReadOnly { embedded: Embedded::new(joined), _rest: folder })
 }
 

@@ -18,7 +18,9 @@ use tantivy::{DocAddress, Searcher, TantivyDocument};
 pub struct SnapshotHandle(Arc<Mutex<Snapshot>>);
 
 impl SnapshotHandle {
-    pub(super) fn new(snapshot: Snapshot) -> SnapshotHandle {
+    /// A handle whose snapshot stays this one unless a store publishes another.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> SnapshotHandle {
         SnapshotHandle(Arc::new(Mutex::new(snapshot)))
     }
 
@@ -76,6 +78,19 @@ pub struct Row {
 }
 
 impl Snapshot {
+    /// This snapshot with another one's partitions added: what two stores hold together.
+    #[must_use]
+    pub fn beside(&self, other: &Snapshot) -> Snapshot {
+        let (own, more) = (&self.0, &other.0);
+        Snapshot(Arc::new(SnapshotParts {
+            schema: own.schema.clone(),
+            partitions: own.partitions.iter().chain(&more.partitions).cloned().collect(),
+            progress: own.progress.clone(),
+            next_number: own.next_number,
+            set_aside: own.set_aside.iter().chain(&more.set_aside).cloned().collect(),
+        }))
+    }
+
     /// The partitions, oldest first by arrival; the open one is last.
     #[must_use]
     pub fn partitions(&self) -> &[Arc<PartitionView>] {
