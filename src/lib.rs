@@ -6,7 +6,10 @@
 //! - [`event`]: what a log line becomes; its JSON form is the wire form everywhere
 //! - [`flow`]: what flows (records, frames, batches) and the two ends that every plugin holds
 
+pub mod api;
+pub mod auth;
 pub mod clock;
 pub mod event;
 pub mod flow;
+pub mod pipeline;
 pub mod query;
