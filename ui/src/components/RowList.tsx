@@ -87,7 +87,7 @@ export function RowList() {
         role="grid"
         tabIndex={0}
         aria-label="Log lines, newest first"
-        aria-rowcount={results.exact && results.cursor !== null ? results.matched : rows.length}
+        aria-rowcount={results.exact && results.cursor !== null ? results.matched + results.liveRows : rows.length}
         aria-activedescendant={activeItem ? `row-${activeItem.index}` : undefined}
         onClick={pick}
         onScroll={(event) => session.follow(event.currentTarget.scrollTop <= AT_TOP_PX)}
