@@ -5,10 +5,10 @@ import { useContext } from "preact/hooks";
 import * as api from "../api/client";
 import { asApiError, isAbort } from "../api/errors";
 import type { LogEvent, Scalar } from "../api/types";
-import { createLiving, type Living } from "./living";
+import { Living } from "./living";
 import { createModel, NO_LIVE, type Model, type Theme } from "./model";
 import { addFilter } from "./querytext";
-import { createSearching, type Searching } from "./searching";
+import { Searching } from "./searching";
 import { copyLine, eventId, eventLevel } from "./rows";
 import { isSevere } from "./levels";
 import { applyTheme, readFlag, readTheme, writeFlag } from "./settings";
@@ -26,10 +26,10 @@ export class Session {
   private detailAbort = new AbortController();
 
   constructor() {
-    this.searching = createSearching(this.model, (position) => {
+    this.searching = new Searching(this.model, (position) => {
       if (this.model.view.get().live) this.living.start(position);
     });
-    this.living = createLiving(this.model, () => this.searching.refreshChart());
+    this.living = new Living(this.model, () => this.searching.refreshChart());
   }
 
   /** Reads the address and the kept choices, and runs the first search. */
@@ -79,6 +79,7 @@ export class Session {
   /** Runs the text in the box, also when it has not changed. */
   run(): void {
     const q = this.model.ui.get().draft.trim();
+    this.model.ui.set({ draft: q });
     if (q === this.model.view.get().q) this.rerun();
     else this.navigate({ q });
   }
@@ -141,10 +142,6 @@ export class Session {
 
   follow(yes: boolean): void {
     this.living.follow(yes);
-  }
-
-  showPending(): void {
-    this.living.showPending();
   }
 
   setToken(token: string): void {
