@@ -6,6 +6,7 @@ import * as api from "../api/client";
 import { asApiError, isAbort } from "../api/errors";
 import type { LogEvent, Scalar } from "../api/types";
 import { Living } from "./living";
+import { formatCount } from "./format";
 import { createModel, NO_LIVE, type Model, type Theme } from "./model";
 import { addFilter } from "./querytext";
 import { Searching } from "./searching";
@@ -15,6 +16,8 @@ import { applyTheme, readFlag, readTheme, writeFlag } from "./settings";
 import { absoluteRange, widenRange, type Range } from "./timerange";
 import { formatView, parseView, sameSearch, type View } from "./url";
 
+/** How many pages the key for the next error may load. */
+const ERROR_PAGES_MAX = 10;
 /** Below this width the field list covers the rows, so it starts closed. */
 const SIDEBAR_OPEN_MIN_PX = 1200;
 
@@ -173,18 +176,27 @@ export class Session {
     this.activate(at < 0 ? 0 : Math.max(0, at + delta));
   }
 
-  /** The next or previous error among the loaded rows. */
-  moveToError(step: 1 | -1): void {
-    const { rows, cursor } = this.model.results.get();
-    for (let i = this.activeIndex() + step; i >= 0 && i < rows.length; i += step) {
-      const row = rows[i];
-      if (row && isSevere(eventLevel(row))) {
-        this.activate(i);
-        return;
+  /** The next or previous error; looking down, further pages are loaded, but not without end. */
+  async moveToError(step: 1 | -1): Promise<void> {
+    const { results } = this.model;
+    const { scope } = results.get();
+    let at = this.activeIndex() + step;
+    for (let page = 0; page <= ERROR_PAGES_MAX; page += 1) {
+      const { rows } = results.get();
+      for (; at >= 0 && at < rows.length; at += step) {
+        const row = rows[at];
+        if (row && isSevere(eventLevel(row))) {
+          this.activate(at);
+          return;
+        }
       }
+      if (step < 0 || results.get().cursor === null) break;
+      await this.searching.loadMore();
+      // A new search, or a page that did not come: looking on would show something else.
+      if (results.get().scope !== scope || results.get().rows.length === rows.length) return;
     }
-    const more = step > 0 && cursor !== null ? " Scroll down to load more." : "";
-    this.notify(`No ${step > 0 ? "older" : "newer"} error among the ${rows.length} loaded rows.${more}`);
+    const { rows } = results.get();
+    this.notify(`No ${step > 0 ? "older" : "newer"} error among the ${formatCount(rows.length)} loaded rows`);
   }
 
   openActive(): void {
