@@ -21,3 +21,4 @@ pub const HISTOGRAM_BUCKETS_MAX: usize = 500;
 pub const HISTOGRAM_SERIES_MAX: usize = 10;
 /// Most values of one field that are listed.
 pub const FIELD_VALUES_MAX: usize = 1_000;
+mod stub; pub use stub::*;
