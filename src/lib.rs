@@ -5,8 +5,10 @@
 //!
 //! - [`event`]: what a log line becomes; its JSON form is the wire form everywhere
 //! - [`flow`]: what flows (records, frames, batches) and the two ends that every plugin holds
+//! - [`store`]: partitions on disk: events in, searchable snapshots out
 
 pub mod clock;
 pub mod event;
 pub mod flow;
 pub mod query;
+pub mod store;

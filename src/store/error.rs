@@ -1,0 +1,93 @@
+//! What can go wrong in the store: what happened, where, what to do.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+/// Why the store could not do what it was asked.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Another process holds `store.lock`.
+    Locked(PathBuf),
+    /// The folder was written by a newer logship.
+    Newer {
+        /// The `FORMAT` file.
+        path: PathBuf,
+        /// The version that it names.
+        found: String,
+    },
+    /// A file does not hold what it should.
+    Corrupt {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Reading or writing failed.
+    Io {
+        /// What was being done: `write`, `open`.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        cause: io::Error,
+    },
+    /// The index engine refused.
+    Engine {
+        /// What was being done: `add an event to`, `merge`.
+        doing: &'static str,
+        /// The partition's folder.
+        path: PathBuf,
+        /// Its words.
+        cause: String,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Locked(path) => {
+                write!(f, "another process is writing to the store (it holds {})", path.display())
+            }
+            StoreError::Newer { path, found } => write!(
+                f,
+                "the store was written by a newer logship: {} says {found}, this one knows {}; use that version again",
+                path.display(),
+                super::FORMAT
+            ),
+            StoreError::Corrupt { path, what, remedy } => write!(f, "{}: {what}; {remedy}", path.display()),
+            StoreError::Io { doing, path, cause } => write!(f, "cannot {doing} {}: {cause}", path.display()),
+            StoreError::Engine { doing, path, cause } => write!(f, "cannot {doing} {}: {cause}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StoreError::Io { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// Gives an I/O error its place: `fs::write(..).map_err(failed("write", path))`.
+pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |cause| StoreError::Io { doing, path, cause }
+}
+
+/// Gives an engine error its place. What the engine calls damage is [`StoreError::Corrupt`].
+pub(super) fn refused(doing: &'static str, path: &Path) -> impl FnOnce(tantivy::TantivyError) -> StoreError {
+    use tantivy::TantivyError as E;
+    let path = path.to_owned();
+    move |error| match error {
+        E::DataCorruption(_) | E::IncompatibleIndex(_) | E::OpenReadError(_) => {
+            let what = error.to_string().replace('\n', " ");
+            StoreError::Corrupt { path, what, remedy: "move the folder away to go on without its events" }
+        }
+        E::IoError(cause) => StoreError::Io { doing, path, cause: io::Error::new(cause.kind(), cause.to_string()) },
+        other => StoreError::Engine { doing, path, cause: other.to_string().replace('\n', " ") },
+    }
+}

@@ -1,0 +1,32 @@
+//! The embedded store: events in, searchable partitions on disk.
+//!
+//! `DATA/store/` holds `FORMAT`, `manifest.json`, `store.lock` and one folder `p-<n>/` a partition, each a tantivy index.
+//! Exactly one partition is open; it takes events in log order whatever their time, so its commit payload is the whole
+//! progress. Sealed partitions never change and go away whole.
+//!
+//! Promises: what [`Progress`](crate::flow::Progress) says is done survives a crash and is there exactly once; a search
+//! sees one consistent [`Snapshot`]; another process may read without writing a byte. The store knows events and
+//! positions, never the query language.
+//!
+//! Limits: [`COLUMNS_PER_PARTITION_MAX`], [`COLUMN_VALUE_BYTES_MAX`].
+
+mod document;
+mod error;
+mod schema;
+mod snapshot;
+mod stored;
+mod tokenizer;
+
+pub use document::{is_unique_id, leaf_text};
+pub use error::StoreError;
+pub use schema::{Schema, TOKENIZER, column_name, column_path};
+pub use snapshot::{PartitionView, Row, Snapshot};
+
+/// Most fields with a column in one partition. A field that comes later is searchable as text and kept in the stored
+/// copy; its events name it in [`Schema::partial`], and the store counts it.
+pub const COLUMNS_PER_PARTITION_MAX: usize = 2_000;
+/// Longest string in a column in bytes. Of a longer one the column holds the prefix (cut before a character), and the
+/// event names the field in [`Schema::partial`].
+pub const COLUMN_VALUE_BYTES_MAX: usize = 8_192;
+/// The version of everything under `DATA/store/`.
+pub const FORMAT: u32 = 1;
