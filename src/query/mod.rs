@@ -7,11 +7,16 @@
 //! here runs on plain threads, never on the async runtime.
 
 mod backend;
+mod eval;
+mod field_test;
+mod leaf;
+mod text;
 
 pub use backend::{
     Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
     SearchRequest, Series, Summary, ValueCount, ValuesRequest,
 };
+pub use eval::Matcher;
 
 /// Most rows of one page of results.
 pub const RESULT_PAGE_MAX: usize = 1_000;
