@@ -113,6 +113,11 @@ impl Wanted {
         }
     }
 
+    /// Whether text can say the same in other words: `0.25s` for `250ms`.
+    pub(super) fn has_unit(&self) -> bool {
+        self.quantity.is_some() && self.kind != Kind::Number
+    }
+
     fn equals(&self, leaf: Leaf<'_>) -> bool {
         self.same_quantity(leaf)
             || matches!(leaf, Leaf::Time(nanos) if self.time == Some(nanos))
@@ -188,7 +193,7 @@ impl End {
         }
     }
 
-    fn admits(&self, leaf: Leaf<'_>, inside: Ordering) -> bool {
+    pub(super) fn admits(&self, leaf: Leaf<'_>, inside: Ordering) -> bool {
         match self {
             End::Open => true,
             End::At(wanted, included) => match wanted.order_of(leaf) {
