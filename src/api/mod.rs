@@ -14,7 +14,6 @@ pub mod error;
 mod events;
 mod fields;
 mod health;
-mod highlight;
 mod histogram;
 pub mod ingest;
 mod node;
