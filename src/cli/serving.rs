@@ -127,8 +127,8 @@ pub fn start(
         node: Arc::new(node),
         access,
         compile: |query, now| {
-            let matcher = Matcher::new(query, now);
-            Box::new(move |event| matcher.matches(event))
+            let matcher = Matcher::new(query, now)?;
+            Ok(Box::new(move |event| matcher.matches(event)))
         },
         ingested,
     });
@@ -175,6 +175,6 @@ impl Serving {
         let _ = runtime.block_on(task);
         data.remove_server(std::process::id());
         drop(intake);
-        log.join();
+        let _ = log.join();
     }
 }

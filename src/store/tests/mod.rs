@@ -2,6 +2,7 @@
 
 mod crash;
 mod fields;
+mod fixture;
 mod lifecycle;
 
 use super::{Options, Row, Snapshot, Store};
