@@ -72,7 +72,7 @@ fn read(uri: &Uri) -> Result<SearchRequest, ApiError> {
     };
     Ok(SearchRequest {
         scope: params.scope()?,
-        limit: params.count("limit", 100, RESULT_PAGE_MAX)?,
+        limit: params.count("limit", 100, 0, RESULT_PAGE_MAX)?,
         cursor: params.parsed("cursor")?,
         count,
         deadline: Duration::from_secs(SEARCH_SECONDS_MAX),

@@ -4,9 +4,7 @@ use crate::outputs::terminal;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Log aggregation in one binary.
-///
-/// `app | logship` shows, stores and indexes what the app prints; the page to search it is printed once.
+/// Log aggregation in one binary: `app | logship` shows, stores and indexes what the app prints.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "logship", version, max_term_width = 110, args_conflicts_with_subcommands = false)]
 pub struct Cli {

@@ -32,11 +32,10 @@ pub struct ThisProcess {
 impl Node for ThisProcess {
     fn health(&self) -> Health {
         match self.common.state() {
-            State::Opening | State::Waiting | State::Replaying => Health::Replaying,
-            State::Ready if self.common.is_full() => Health::Full,
-            State::Ready | State::Ended => Health::Ok,
-            // The log still takes records; they are indexed once the store is back.
-            State::Failed(_) => Health::Ok,
+            State::Opening | State::Waiting => Health::Replaying,
+            _ if self.common.is_full() => Health::Full,
+            // The log takes records also while older ones are indexed or the store is started again.
+            State::Replaying | State::Ready | State::Failed(_) | State::Ended => Health::Ok,
         }
     }
 
@@ -45,15 +44,15 @@ impl Node for ThisProcess {
         let logs = self.common.logs();
         let state = match self.common.state() {
             State::Failed(cause) => format!("failed: {cause}"),
+            State::Replaying => "replaying".to_owned(),
             _ => match self.health() {
                 Health::Replaying => "replaying".to_owned(),
                 Health::Full => "full".to_owned(),
                 Health::Ok | Health::ReadOnly => "ok".to_owned(),
             },
         };
-        let durable = *self.durable.borrow();
-        let read = logs.get(&self.own_log).map_or(Pos(0), |log| log.read);
-        let idle = self.common.is_settled() && read >= durable && matches!(self.common.state(), State::Ready);
+        let piped = self.pipe.as_deref().is_some_and(|pipe| pipe_component(pipe).queued > 0);
+        let idle = !piped && self.common.is_settled() && self.common.state() == State::Ready;
         let range = self.common.time_range();
         let rows: Vec<_> = logs
             .iter()

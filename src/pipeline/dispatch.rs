@@ -211,7 +211,11 @@ impl Dispatch {
         }
         logs.retain(|id, open| {
             let committed = progress.get(id).copied().unwrap_or_default();
-            !(open.ended && committed >= open.read && remove(*id, &open.dir, &self.shared))
+            let gone = open.ended && committed >= open.read && remove(*id, &open.dir, &self.shared);
+            if gone {
+                self.common.removed(*id);
+            }
+            !gone
         });
         let mut states = self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner);
         *states = logs

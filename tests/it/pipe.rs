@@ -127,8 +127,7 @@ fn serve_keeps_the_page_up() {
     let mut stdin = server.stdin();
     writeln!(stdin, "only line").unwrap();
     drop(stdin);
-    server.settled();
-    assert_eq!(server.count("only"), 1);
+    until("the line is there", || (server.count("only") == 1).then_some(()));
     server.stop();
 }
 
