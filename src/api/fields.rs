@@ -60,9 +60,6 @@ pub async fn values(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     }
     let took = millis(clock::since(started));
     let (distinct, matched, missing) = (found.distinct, found.matched, found.missing);
-    let _ = write!(
-        body,
-        "],\"distinct\":{distinct},\"matched\":{matched},\"missing\":{missing},\"took_ms\":{took}}}"
-    );
+    let _ = write!(body, "],\"distinct\":{distinct},\"matched\":{matched},\"missing\":{missing},\"took_ms\":{took}}}");
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

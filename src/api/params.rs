@@ -132,7 +132,9 @@ pub fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
     let instant = match text.parse::<jiff::Timestamp>() {
         Ok(instant) => instant,
-        Err(_) if text.len() == 10 => text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp(),
+        Err(_) if text.len() == 10 => {
+            text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
+        }
         Err(_) => return None,
     };
     i64::try_from(instant.as_nanosecond()).ok().map(Timestamp::from_nanos)

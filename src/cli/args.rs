@@ -140,7 +140,12 @@ pub struct Search {
     #[arg(long, short)]
     pub count: bool,
     /// The columns of csv
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "@timestamp,log.level,service.name,message")]
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "@timestamp,log.level,service.name,message"
+    )]
     pub fields: Vec<String>,
 }
 
@@ -154,7 +159,12 @@ pub struct Tail {
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
     /// The columns of csv
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "@timestamp,log.level,service.name,message")]
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "@timestamp,log.level,service.name,message"
+    )]
     pub fields: Vec<String>,
 }
 

@@ -99,7 +99,11 @@ impl Node for ThisProcess {
             gauge("store_events", "Events in the store.", stats.events),
             gauge("store_bytes", "Bytes of the store on disk.", stats.bytes),
             gauge("store_partitions", "Partitions of the store.", stats.partitions),
-            gauge("store_values_without_column", "Values of the open partition that have no column because it has all it may have.", stats.values_without_column),
+            gauge(
+                "store_values_without_column",
+                "Values of the open partition that have no column because it has all it may have.",
+                stats.values_without_column,
+            ),
             gauge("log_durable_position", "How far the log of HTTP ingest is durable.", self.durable.borrow().0),
             gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started).as_secs()),
         ]

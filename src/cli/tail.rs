@@ -79,7 +79,8 @@ impl<W: io::Write> Follow<'_, W> {
         match kind {
             "row" => Ok(self.printer.row(data)? && self.printer.flush()),
             "drop" if !self.quiet => {
-                let missed = serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());
+                let missed =
+                    serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());
                 eprintln!("logship: too slow here: {} events were not shown", missed.unwrap_or_default());
                 Ok(true)
             }

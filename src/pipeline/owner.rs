@@ -245,7 +245,10 @@ impl Watcher for Common {
         for dropped in &what.dropped {
             tracing::warn!(
                 "retention ({}) dropped partition {}: {} events, {} bytes",
-                dropped.reason, dropped.id, dropped.events, dropped.bytes
+                dropped.reason,
+                dropped.id,
+                dropped.events,
+                dropped.bytes
             );
         }
         self.full.store(what.full, Ordering::Release);

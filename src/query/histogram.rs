@@ -100,8 +100,7 @@ impl Counts {
     }
 
     fn series(mut self) -> Vec<Series> {
-        let mut series: Vec<Series> =
-            self.by_key.into_iter().map(|(key, counts)| Series { key, counts }).collect();
+        let mut series: Vec<Series> = self.by_key.into_iter().map(|(key, counts)| Series { key, counts }).collect();
         series.sort_by_cached_key(|series| (std::cmp::Reverse(series.counts.iter().sum::<u64>()), series.key.clone()));
         let named = HISTOGRAM_SERIES_MAX - 2;
         let kept = if series.len() <= HISTOGRAM_SERIES_MAX - 1 { series.len() } else { named };
