@@ -67,10 +67,10 @@ impl<W: io::Write> Follow<'_, W> {
                 name.trim().clone_into(&mut kind);
             } else if let Some(id) = text.strip_prefix("id:") {
                 self.position = Some(id.trim().to_owned());
-            } else if let Some(data) = text.strip_prefix("data:") {
-                if !self.event(&kind, data.trim())? {
-                    return Ok(false);
-                }
+            } else if let Some(data) = text.strip_prefix("data:")
+                && !self.event(&kind, data.trim())?
+            {
+                return Ok(false);
             }
         }
     }
