@@ -114,7 +114,7 @@ fn read(uri: &Uri) -> Result<(SearchRequest, Vec<String>), ApiError> {
     let (scope, hints) = params.scope_and_hints()?;
     let request = SearchRequest {
         scope,
-        limit: params.count("limit", 100, RESULT_PAGE_MAX)?,
+        limit: params.count("limit", 100, 0, RESULT_PAGE_MAX)?,
         cursor: params.parsed("cursor")?,
         count,
         deadline: Duration::from_secs(SEARCH_SECONDS_MAX),
@@ -235,7 +235,7 @@ mod tests {
         let server = server();
         for (arguments, code, message) in [
             ("q=level%3A", "query_syntax", ""),
-            ("limit=1001", "bad_request", "`limit=1001`: expected a whole number from 1 to 1000"),
+            ("limit=1001", "bad_request", "`limit=1001`: expected a whole number from 0 to 1000"),
             ("count=some", "bad_request", "`count=some`: expected `exact` or `none`"),
             ("cursor=x", "bad_request", "`cursor=x`: `x` is no cursor of this server"),
             ("query=x", "bad_request", "unknown argument `query`; known here: q, from, to, limit, cursor, count"),
