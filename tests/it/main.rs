@@ -8,6 +8,7 @@
     reason = "tests fail by panicking and wait by the real clock"
 )]
 
+mod bad_input;
 mod crash;
 mod harness;
 mod pipe;
