@@ -233,12 +233,12 @@ fn field_matches(field: &FieldNode, event: &Event) -> bool {
     }
     field.tests.iter().any(|(name, test)| {
         let inside = field.any_field() || matches!(test, ValueTest::Exists);
-        let mut passes = |value: &Value| any_leaf(value, inside, &mut |leaf| test.matches(leaf));
+        let passes = |value: &Value| any_leaf(value, inside, &mut |leaf| test.matches(leaf));
         if field.any_field() {
             return others(event).any(passes);
         }
         let message = event.fields.get("message").filter(|value| value.as_str().is_some());
-        any_at(&event.fields, name, &mut |value| {
+        any_at(&event.fields, name, inside, &mut |value| {
             !message.is_some_and(|message| std::ptr::eq(message, value)) && passes(value)
         })
     })

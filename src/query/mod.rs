@@ -19,6 +19,9 @@ mod scan;
 mod text;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use backend::{
     Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
     SearchRequest, Series, Summary, ValueCount, ValuesRequest,
@@ -27,6 +30,7 @@ pub use embedded::Embedded;
 pub use eval::Matcher;
 pub use facets::VALUES_TRACKED_MAX;
 pub use histogram::SERIES_TRACKED_MAX;
+pub use text::SLOP_WORDS_MAX;
 
 /// Most rows of one page of results.
 pub const RESULT_PAGE_MAX: usize = 1_000;
