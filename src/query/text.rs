@@ -188,7 +188,7 @@ impl Sequence {
                 position = token.position;
             }
             for at in reached.iter().map(|at| at + 1).chain([0]) {
-                if self.is_at(&token, text, at) && !here.contains(&at) {
+                if self.is_at(&token, text, at) && !(token.part && here.contains(&at)) {
                     if at + 1 == self.words.len() {
                         return true;
                     }
