@@ -5,6 +5,10 @@
 //!
 //! Promises: an answer says when it is partial; rows come newest first; a search whose caller goes away stops. Everything
 //! here runs on plain threads, never on the async runtime.
+//!
+//! [`Matcher`] says what a query means; [`Embedded`] finds the same by index. `plan` turns a query into steps over one
+//! segment, `columns` and `window` carry them out, `scan` walks over segments; a plan that may find too much is asked
+//! about event by event.
 
 mod backend;
 mod columns;
@@ -23,8 +27,8 @@ mod window;
 mod tests;
 
 pub use backend::{
-    Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
-    SearchRequest, Series, Summary, ValueCount, ValuesRequest,
+    Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation,
+    Scope, SearchRequest, Series, Summary, ValueCount, ValuesRequest,
 };
 pub use embedded::Embedded;
 pub use eval::Matcher;

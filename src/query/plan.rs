@@ -38,8 +38,8 @@ pub(super) enum Op {
     Or(Vec<Op>),
     Not(Box<Op>),
     Run(Range<DocId>),
-    Term(TermOp),
-    Phrase(PhraseOp),
+    Term(Box<TermOp>),
+    Phrase(Box<PhraseOp>),
     Set(Vec<u64>),
     Column(ColumnScan),
 }
@@ -59,8 +59,7 @@ impl Plan {
             return Plan::exact(Op::None);
         }
         let exact = plans.iter().all(|plan| plan.exact);
-        let mut ops: Vec<Op> =
-            plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::All)).collect();
+        let mut ops: Vec<Op> = plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::All)).collect();
         ops.sort_by_key(Op::cost);
         let op = match ops.len() {
             0 => Op::All,
@@ -78,8 +77,7 @@ impl Plan {
         if plans.iter().any(|plan| matches!(plan.op, Op::All)) {
             return Plan { op: Op::All, exact };
         }
-        let mut ops: Vec<Op> =
-            plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::None)).collect();
+        let mut ops: Vec<Op> = plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::None)).collect();
         let op = match ops.len() {
             0 => Op::None,
             1 => ops.pop().unwrap_or(Op::None),
@@ -268,7 +266,7 @@ impl<'a> Planner<'a> {
         let index = self.reader.inverted_index(field)?;
         let term = Term::from_field_text(field, text);
         Ok(match index.get_term_info(&term)? {
-            Some(_) => Op::Term(TermOp { index, term, at: None }),
+            Some(_) => Op::Term(Box::new(TermOp { index, term, at: None })),
             None => Op::None,
         })
     }
@@ -331,18 +329,14 @@ impl<'a> Planner<'a> {
         }
         let terms = words.words.iter().map(|word| Term::from_field_text(field, &word.indexed)).collect();
         let weight = PhraseQuery::new(terms).weight(EnableScoring::disabled_from_schema(&self.schema.index))?;
-        Ok(Plan::exact(Op::Phrase(PhraseOp { weight, reader: self.reader.clone(), at: None })))
+        Ok(Plan::exact(Op::Phrase(Box::new(PhraseOp { weight, reader: self.reader.clone(), at: None }))))
     }
 
     /// The documents with a word that passes and begins with `prefix`, and whether the index has only the beginning of
     /// some of them.
-    fn words_that(
-        &self,
-        fields: &[Field],
-        prefix: &str,
-        test: &dyn Fn(&str) -> bool,
-    ) -> tantivy::Result<(Op, bool)> {
-        let start = &prefix[..prefix.floor_char_boundary(TOKEN_CUT_MIN)];
+    fn words_that(&self, fields: &[Field], prefix: &str, test: &dyn Fn(&str) -> bool) -> tantivy::Result<(Op, bool)> {
+        let whole = |at: &usize| prefix.is_char_boundary(*at);
+        let start = &prefix[..(0..=prefix.len().min(TOKEN_CUT_MIN)).rev().find(whole).unwrap_or(0)];
         let mut found = vec![0u64; (self.reader.max_doc() as usize).div_ceil(64)];
         let (mut any, mut cut) = (false, false);
         for field in fields {
@@ -358,8 +352,7 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 (any, cut) = (true, cut || long);
-                let mut postings =
-                    index.read_postings_from_terminfo(stream.value(), IndexRecordOption::Basic)?;
+                let mut postings = index.read_postings_from_terminfo(stream.value(), IndexRecordOption::Basic)?;
                 let mut doc = postings.doc();
                 while doc != tantivy::TERMINATED {
                     if let Some(word) = found.get_mut(doc as usize / 64) {

@@ -37,10 +37,42 @@ fn options() -> Options {
 
 fn words() -> impl Strategy<Value = String> {
     let plain = select(vec![
-        "web", "Web-1", "web 1", "error", "ERROR", "ConnectTimeoutException", "connection refused", "refused", "日本",
-        "本日中", "Ärger", "ÄRGER", "ärger", "10.1.2.3", "10.1.2.9", "503", "-5", "007", "1.5", "250ms", "2KiB", "true",
-        "a.b", "x", UUID, HEX, "4BF92F3577B34DA6A3CE929D0E0E4736", "", "->", "2026-01-01T00:00:00.010Z", "K", "\u{212a}",
-        "Warning", "warn", "info", "fe80::1",
+        "web",
+        "Web-1",
+        "web 1",
+        "error",
+        "ERROR",
+        "ConnectTimeoutException",
+        "connection refused",
+        "refused",
+        "日本",
+        "本日中",
+        "Ärger",
+        "ÄRGER",
+        "ärger",
+        "10.1.2.3",
+        "10.1.2.9",
+        "503",
+        "-5",
+        "007",
+        "1.5",
+        "250ms",
+        "2KiB",
+        "true",
+        "a.b",
+        "x",
+        UUID,
+        HEX,
+        "4BF92F3577B34DA6A3CE929D0E0E4736",
+        "",
+        "->",
+        "2026-01-01T00:00:00.010Z",
+        "K",
+        "\u{212a}",
+        "Warning",
+        "warn",
+        "info",
+        "fe80::1",
     ]);
     let long = select(vec![format!("{}tail", "y".repeat(300)), format!("{}end", "longer-word ".repeat(700))]);
     prop_oneof![40 => plain.prop_map(str::to_owned), 1 => long]
@@ -71,7 +103,18 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 const NAMES: [&str; 13] = [
-    "a", "b", "b.c", "level", "log", "log.level", "status", "took_ms", "event.duration", "tags", "trace.id", "host.name",
+    "a",
+    "b",
+    "b.c",
+    "level",
+    "log",
+    "log.level",
+    "status",
+    "took_ms",
+    "event.duration",
+    "tags",
+    "trace.id",
+    "host.name",
     "ip",
 ];
 
@@ -131,11 +174,7 @@ fn wanted() -> impl Strategy<Value = Literal> {
 }
 
 fn bound() -> impl Strategy<Value = Bound> {
-    prop_oneof![
-        Just(Bound::Open),
-        wanted().prop_map(Bound::Included),
-        wanted().prop_map(Bound::Excluded),
-    ]
+    prop_oneof![Just(Bound::Open), wanted().prop_map(Bound::Included), wanted().prop_map(Bound::Excluded),]
 }
 
 fn test() -> impl Strategy<Value = Test> {
@@ -172,11 +211,13 @@ fn query() -> impl Strategy<Value = Query> {
         3 => select(vec!["message", "*", "part", "host", "duration", "trace_id", "absent", "@timestamp", "b.id"]),
     ];
     let field = |name: &str| FieldName { name: name.to_owned(), span: SpanIgnored::default() };
-    let time = |ms: i64| Bound::Included(Literal {
-        text: String::new(),
-        quoted: false,
-        meaning: Meaning::Time((DAY_MS + ms) * 1_000_000),
-    });
+    let time = |ms: i64| {
+        Bound::Included(Literal {
+            text: String::new(),
+            quoted: false,
+            meaning: Meaning::Time((DAY_MS + ms) * 1_000_000),
+        })
+    };
     let leaf = prop_oneof![
         1 => Just(Query::All),
         5 => text().prop_map(Query::Text),
@@ -234,8 +275,7 @@ fn expected(all: &[Stored], scope: &Scope) -> Vec<EventId> {
         let ms = stored.event.time.as_millis();
         scope.from.is_none_or(|from| ms >= from.as_millis()) && scope.to.is_none_or(|to| ms < to.as_millis())
     };
-    let mut found: Vec<&Stored> =
-        all.iter().filter(in_range).filter(|stored| matcher.matches(&stored.event)).collect();
+    let mut found: Vec<&Stored> = all.iter().filter(in_range).filter(|stored| matcher.matches(&stored.event)).collect();
     found.sort_by_key(|stored| std::cmp::Reverse((stored.event.time.as_millis(), stored.id)));
     found.into_iter().map(|stored| stored.id).collect()
 }
@@ -361,7 +401,10 @@ fn a_search_says_what_it_knows() {
     };
     let long = Duration::from_secs(3_600);
     let summary = search("servcie.name:3", Count::Exact, long);
-    assert_eq!(summary.warnings, ["no event in this time range has the field `servcie.name`; did you mean `service.name`?"]);
+    assert_eq!(
+        summary.warnings,
+        ["no event in this time range has the field `servcie.name`; did you mean `service.name`?"]
+    );
     assert_eq!((summary.matched, summary.relation, summary.cursor), (0, Relation::Eq, None));
     let summary = search("service:3", Count::None, long);
     assert_eq!((summary.rows, summary.matched, summary.relation), (3, 3, Relation::Gte));
@@ -370,13 +413,8 @@ fn a_search_says_what_it_knows() {
     assert_eq!((summary.rows, summary.relation), (3, Relation::Gte), "rows are not cut by the deadline");
     assert_eq!(summary.next_number, 2_010);
 
-    let request = SearchRequest {
-        scope: scope(&Query::All, None),
-        limit: 3,
-        cursor: None,
-        count: Count::Exact,
-        deadline: long,
-    };
+    let request =
+        SearchRequest { scope: scope(&Query::All, None), limit: 3, cursor: None, count: Count::Exact, deadline: long };
     assert_eq!(backend.search(&request, &mut |_| ControlFlow::Break(())), Err(QueryFailure::Cancelled));
 }
 
