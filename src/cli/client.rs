@@ -92,8 +92,9 @@ impl Source {
         }
         let path = settings::data_path(shared)?;
         let data = DataDir::open_existing(&path).map_err(|cause| {
-            let advice = "nothing was stored there yet? try: app | logship";
-            Failure::failed(format!("{cause} ({advice})"))
+            let fresh = !path.exists();
+            let advice = if fresh { " (nothing was stored there yet? try: app | logship)" } else { "" };
+            Failure::failed(format!("{cause}{advice}"))
         })?;
         open_store(&data, settings::store_options(shared)?).map(Source::Local)
     }
@@ -151,15 +152,23 @@ fn open_store(data: &DataDir, options: crate::store::Options) -> Result<Box<dyn 
     match common.state() {
         State::Waiting | State::Failed(_) => {
             drop(owner);
-            let reading = crate::pipeline::open_read_only(data, Plan::auto());
-            reading.map(|backend| Box::new(backend) as Box<dyn Backend>).map_err(Failure::failed)
+            read_only(data)
         }
         _ => {
-            owner.finish(CATCH_UP).map_err(Failure::failed)?;
+            // A full disk keeps the store from taking more, not from being read.
+            if owner.finish(CATCH_UP).is_err() {
+                return read_only(data);
+            }
             let backend = common.embedded().map_err(Failure::failed)?;
             Ok(Box::new(backend))
         }
     }
+}
+
+/// The store as it is on disk, and the logs' rest beside it.
+fn read_only(data: &DataDir) -> Result<Box<dyn Backend>, Failure> {
+    let reading = crate::pipeline::open_read_only(data, Plan::auto());
+    reading.map(|backend| Box::new(backend) as Box<dyn Backend>).map_err(Failure::failed)
 }
 
 /// A server over HTTP.

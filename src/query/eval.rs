@@ -238,7 +238,7 @@ fn field_matches(field: &FieldNode, event: &Event) -> bool {
             return others(event).any(passes);
         }
         let message = event.fields.get("message").filter(|value| value.as_str().is_some());
-        any_at(&event.fields, name, &mut |value| {
+        any_at(&event.fields, name, inside, &mut |value| {
             !message.is_some_and(|message| std::ptr::eq(message, value)) && passes(value)
         })
     })

@@ -148,11 +148,11 @@ impl Keys {
                         known.clear();
                     }
                     let name = match known.entry(ord) {
-                        Entry::Occupied(name) => name.into_mut(),
-                        Entry::Vacant(room) => {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(free) => {
                             let mut text = String::new();
                             column.ord_to_str(ord, &mut text).map_err(tantivy::TantivyError::from)?;
-                            room.insert(if level { level_name(&text) } else { text })
+                            free.insert(if level { level_name(&text) } else { text })
                         }
                     };
                     return Ok(Some(Cow::Borrowed(name.as_str())));

@@ -80,19 +80,19 @@ pub(super) fn any_leaf(value: &Value, inside: bool, test: &mut dyn FnMut(Leaf<'_
 }
 
 /// Gives each value at a dotted path to `found` until one passes. Keys that hold dots are found, and so are objects in
-/// lists, as the columns have them.
-pub(super) fn any_at(map: &Map, path: &str, found: &mut dyn FnMut(&Value) -> bool) -> bool {
+/// lists, as the columns have them; `inside` also finds keys that begin with the path and go on with a dot.
+pub(super) fn any_at(map: &Map, path: &str, inside: bool, found: &mut dyn FnMut(&Value) -> bool) -> bool {
     map.iter().any(|(key, value)| match path.strip_prefix(key.as_str()) {
         Some("") => found(value),
-        Some(rest) => rest.strip_prefix('.').is_some_and(|rest| any_below(value, rest, found)),
-        None => false,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|rest| any_below(value, rest, inside, found)),
+        None => inside && key.as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with('.')) && found(value),
     })
 }
 
-fn any_below(value: &Value, path: &str, found: &mut dyn FnMut(&Value) -> bool) -> bool {
+fn any_below(value: &Value, path: &str, inside: bool, found: &mut dyn FnMut(&Value) -> bool) -> bool {
     match value {
-        Value::Map(map) => any_at(map, path, found),
-        Value::List(items) => items.iter().any(|item| any_below(item, path, found)),
+        Value::Map(map) => any_at(map, path, inside, found),
+        Value::List(items) => items.iter().any(|item| any_below(item, path, inside, found)),
         _ => false,
     }
 }

@@ -5,6 +5,10 @@
 //!
 //! Promises: an answer says when it is partial; rows come newest first; a search whose caller goes away stops. Everything
 //! here runs on plain threads, never on the async runtime.
+//!
+//! [`Matcher`] says what a query means; [`Embedded`] finds the same by index. `plan` turns a query into steps over one
+//! segment, `columns` and `window` carry them out, `scan` walks over segments; a plan that may find too much is asked
+//! about event by event.
 
 mod backend;
 mod columns;
@@ -19,6 +23,9 @@ mod scan;
 mod text;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use backend::{
     Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation,
     Scope, SearchRequest, Series, Summary, ValueCount, ValuesRequest,
@@ -27,6 +34,7 @@ pub use embedded::Embedded;
 pub use eval::Matcher;
 pub use facets::VALUES_TRACKED_MAX;
 pub use histogram::SERIES_TRACKED_MAX;
+pub use text::SLOP_WORDS_MAX;
 
 /// Most rows of one page of results.
 pub const RESULT_PAGE_MAX: usize = 1_000;

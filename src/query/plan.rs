@@ -30,8 +30,8 @@ pub(super) struct Plan {
     pub(super) exact: bool,
 }
 
-/// One step of a plan. A plan has few steps, so their size does not matter.
-#[allow(clippy::large_enum_variant)]
+/// One step of a plan.
+#[allow(clippy::large_enum_variant, reason = "a plan has few steps")]
 pub(super) enum Op {
     All,
     None,
@@ -39,8 +39,8 @@ pub(super) enum Op {
     Or(Vec<Op>),
     Not(Box<Op>),
     Run(Range<DocId>),
-    Term(TermOp),
-    Phrase(PhraseOp),
+    Term(Box<TermOp>),
+    Phrase(Box<PhraseOp>),
     Set(Vec<u64>),
     Column(ColumnScan),
 }
@@ -267,7 +267,7 @@ impl<'a> Planner<'a> {
         let index = self.reader.inverted_index(field)?;
         let term = Term::from_field_text(field, text);
         Ok(match index.get_term_info(&term)? {
-            Some(_) => Op::Term(TermOp { index, term, at: None }),
+            Some(_) => Op::Term(Box::new(TermOp { index, term, at: None })),
             None => Op::None,
         })
     }
@@ -330,13 +330,14 @@ impl<'a> Planner<'a> {
         }
         let terms = words.words.iter().map(|word| Term::from_field_text(field, &word.indexed)).collect();
         let weight = PhraseQuery::new(terms).weight(EnableScoring::disabled_from_schema(&self.schema.index))?;
-        Ok(Plan::exact(Op::Phrase(PhraseOp { weight, reader: self.reader.clone(), at: None })))
+        Ok(Plan::exact(Op::Phrase(Box::new(PhraseOp { weight, reader: self.reader.clone(), at: None }))))
     }
 
     /// The documents with a word that passes and begins with `prefix`, and whether the index has only the beginning of
     /// some of them.
     fn words_that(&self, fields: &[Field], prefix: &str, test: &dyn Fn(&str) -> bool) -> tantivy::Result<(Op, bool)> {
-        let start = &prefix[..prefix.floor_char_boundary(TOKEN_CUT_MIN)];
+        let whole = |at: &usize| prefix.is_char_boundary(*at);
+        let start = &prefix[..(0..=prefix.len().min(TOKEN_CUT_MIN)).rev().find(whole).unwrap_or(0)];
         let mut found = vec![0u64; (self.reader.max_doc() as usize).div_ceil(64)];
         let (mut any, mut cut) = (false, false);
         for field in fields {

@@ -11,6 +11,9 @@ use logship_parsers::query::{
 };
 use regex::Regex;
 
+/// Most words of a phrase whose words may be apart.
+pub const SLOP_WORDS_MAX: usize = 64;
+
 /// A test of text.
 #[derive(Clone, Debug)]
 pub(super) enum TextTest {
@@ -63,7 +66,16 @@ impl TextTest {
     pub(super) fn new(text: &Text) -> Result<TextTest, QueryFailure> {
         Ok(match text {
             Text::Word(word) => TextTest::Word(Sequence::new(word, 0, false)),
-            Text::Phrase { text, slop, prefix } => TextTest::Phrase(Sequence::new(text, *slop, *prefix)),
+            Text::Phrase { text, slop, prefix } => {
+                let words = Sequence::new(text, *slop, *prefix);
+                if *slop > 0 && words.words.len() > SLOP_WORDS_MAX {
+                    return Err(QueryFailure::Invalid(format!(
+                        "a phrase with `~` has {} words, more than the {SLOP_WORDS_MAX} allowed; leave out `~{slop}`",
+                        words.words.len()
+                    )));
+                }
+                TextTest::Phrase(words)
+            }
             Text::Wildcard(pattern) => TextTest::wildcard(pattern)?,
             Text::Regex(asked) => TextTest::Regex(regex(&asked.pattern, asked.ignore_case)?),
         })
@@ -164,25 +176,24 @@ impl Sequence {
         self.words.get(at).is_some_and(|word| is_word(token, text, word, self.prefix && last))
     }
 
-    /// Walks over the text once: `reached[i]` says that the first i + 1 words end at the position before.
+    /// Walks over the text once, with the numbers of the words at which a match may stand.
     fn found_consecutive(&self, text: &str) -> bool {
-        let mut reached = vec![false; self.words.len()];
-        let mut here = vec![false; self.words.len()];
+        let (mut reached, mut here): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut position = 0;
         let mut tokens = Tokens::new(text);
         while let Some(token) = tokens.next() {
             if token.position != position {
                 std::mem::swap(&mut reached, &mut here);
-                here.fill(false);
+                here.clear();
                 position = token.position;
             }
-            for at in 0..self.words.len() {
-                if (at == 0 || reached[at - 1]) && self.is_at(&token, text, at) {
-                    here[at] = true;
+            for at in reached.iter().map(|at| at + 1).chain([0]) {
+                if self.is_at(&token, text, at) && !(token.part && here.contains(&at)) {
+                    if at + 1 == self.words.len() {
+                        return true;
+                    }
+                    here.push(at);
                 }
-            }
-            if here.last() == Some(&true) {
-                return true;
             }
         }
         false

@@ -95,7 +95,7 @@ impl Payload {
         let damaged = |what: String| StoreError::Corrupt {
             path: path.to_owned(),
             what,
-            remedy: "restore the file from a backup, or move the folder away to go on without its events",
+            remedy: "restore it from a backup, or move the whole store folder away to go on without its events",
         };
         let payload: Payload = serde_json::from_str(text).map_err(|e| damaged(format!("bad commit payload: {e}")))?;
         if payload.v != 1 {
