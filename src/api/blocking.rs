@@ -1,0 +1,112 @@
+//! Where questions are answered: on plain threads, a few at a time, first come first served.
+
+use super::{ApiError, CLIENT_STALL_SECONDS_MAX, SEARCHES_RUNNING_MAX, SEARCHES_WAITING_MAX, error::Code};
+use bytes::Bytes;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// The turns of searches.
+#[derive(Debug)]
+pub struct Searches {
+    running: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Searches {
+    pub fn new() -> Searches {
+        Searches { running: Arc::new(Semaphore::new(SEARCHES_RUNNING_MAX)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Waits for a turn; the permit is the turn.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let waits = Waits(&self.waiting);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= SEARCHES_WAITING_MAX {
+            return Err(ApiError::new(Code::Busy, format!("{SEARCHES_WAITING_MAX} searches wait already")));
+        }
+        let permit = Arc::clone(&self.running).acquire_owned().await;
+        drop(waits);
+        permit.map_err(|_| ApiError::new(Code::Unavailable, "the server stops"))
+    }
+
+    /// Answers a question on a plain thread.
+    ///
+    /// # Errors
+    /// The answer's own, or that of a refused turn.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        answer: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = self.turn().await?;
+        blocking(move || {
+            let _turn = turn;
+            answer()
+        })
+        .await?
+    }
+}
+
+/// Runs a closure on a plain thread.
+///
+/// # Errors
+/// It panicked.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| fault(Some(error)))
+}
+
+/// What a panic on a plain thread looks like from outside.
+pub fn fault(error: Option<tokio::task::JoinError>) -> ApiError {
+    tracing::error!(?error, "a request panicked on a plain thread; the message stands above");
+    ApiError::new(Code::Internal, "the request hit a fault in the server; its log says which")
+}
+
+/// The sending end of a streamed answer, for plain threads.
+pub struct Chunks {
+    sender: mpsc::Sender<Bytes>,
+    runtime: tokio::runtime::Handle,
+}
+
+/// The client went away or takes nothing any more.
+#[derive(Debug)]
+pub struct ClientGone;
+
+impl Chunks {
+    /// The two ends. Must be called on the runtime.
+    pub fn channel(chunks: usize) -> (Chunks, mpsc::Receiver<Bytes>) {
+        let (sender, receiver) = mpsc::channel(chunks);
+        (Chunks { sender, runtime: tokio::runtime::Handle::current() }, receiver)
+    }
+
+    /// Whether nobody reads any more.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Sends, waiting for the client as long as it takes something now and then.
+    pub fn send(&self, chunk: Bytes) -> Result<(), ClientGone> {
+        let patience = Duration::from_secs(CLIENT_STALL_SECONDS_MAX);
+        match self.sender.try_send(chunk) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(chunk)) => {
+                self.runtime.block_on(self.sender.send_timeout(chunk, patience)).map_err(|_| ClientGone)
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ClientGone),
+        }
+    }
+}
