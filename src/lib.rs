@@ -13,9 +13,9 @@
 //! - [`auth`], [`api`]: who may ask, and the HTTP API with the page
 //! - [`cli`]: one file a command
 
-//api
-//auth
-//cli
+pub mod api;
+pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod codecs;
 pub mod config;
@@ -25,7 +25,7 @@ pub mod fs;
 pub mod inputs;
 pub mod log;
 pub mod outputs;
-//pipeline
+pub mod pipeline;
 pub mod plan;
 pub mod query;
 pub mod store;

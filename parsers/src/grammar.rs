@@ -42,16 +42,16 @@ pub(crate) fn complete<'a, T>(line: &'a str, step: Step<'a, T>) -> Result<T, Par
     match step {
         Ok(("", value)) => Ok(value),
         Ok((rest, _)) => Err(ParseError::at(line, rest, "the end")),
-        Err(error) => Err(located(line, error)),
+        Err(error) => Err(located(line, &error)),
     }
 }
 
 /// The value of a step and what it left over.
 pub(crate) fn prefix<'a, T>(line: &'a str, step: Step<'a, T>) -> Result<(&'a str, T), ParseError> {
-    step.map_err(|error| located(line, error))
+    step.map_err(|error| located(line, &error))
 }
 
-fn located(line: &str, error: Err<Stop<'_>>) -> ParseError {
+fn located(line: &str, error: &Err<Stop<'_>>) -> ParseError {
     match error {
         Err::Error(at) | Err::Failure(at) => ParseError::at(line, at.rest, at.expected),
         Err::Incomplete(_) => ParseError::at(line, "", "more text"),

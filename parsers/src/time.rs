@@ -182,10 +182,10 @@ pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step
 #[must_use]
 pub fn epoch_int(number: i64) -> Option<Stamp> {
     let (seconds, nanos) = match number {
-        ..EPOCH_SECONDS_MIN => return None,
-        ..100_000_000_000 => (number, 0),
-        ..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000_000),
-        ..100_000_000_000_000_000 => (number / 1_000_000, number % 1_000_000 * 1_000),
+        i64::MIN..EPOCH_SECONDS_MIN => return None,
+        EPOCH_SECONDS_MIN..100_000_000_000 => (number, 0),
+        100_000_000_000..100_000_000_000_000 => (number / 1_000, number % 1_000 * 1_000_000),
+        100_000_000_000_000..100_000_000_000_000_000 => (number / 1_000_000, number % 1_000_000 * 1_000),
         _ => (number / NANOS_PER_SECOND, number % NANOS_PER_SECOND),
     };
     Some(Stamp::from_seconds(seconds, u32::try_from(nanos).ok()?))
@@ -341,5 +341,97 @@ fn zone(input: &str) -> Step<'_, i32> {
             Ok((rest, if *sign == b'-' { -seconds } else { seconds }))
         }
         _ => stop(input, "a zone"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-06-15T12:00:00Z.
+    const RECEIVED: i64 = 1_781_524_800 * NANOS_PER_SECOND;
+
+    #[test]
+    fn reads_every_layout() {
+        let at = |year, month, day, second, nanos| {
+            let days = days_from_civil(year, month, day);
+            Some(Stamp::At((days * SECONDS_PER_DAY + second) * NANOS_PER_SECOND + nanos))
+        };
+        let noon = at(2026, 1, 2, 11_045, 0);
+        let check = |text: &str, expected: Option<Stamp>| assert_eq!(any(text, RECEIVED, 0), expected, "{text}");
+        for (text, expected) in [
+            ("2026-01-02T03:04:05Z", noon),
+            ("2026-01-02t03:04:05z", noon),
+            ("2026-01-02 03:04:05", noon),
+            ("2026/01/02 03:04:05", noon),
+            ("2026-01-02T04:04:05+01:00", noon),
+            ("2026-01-02T04:04:05+0100", noon),
+            ("2026-01-01T20:04:05-07", noon),
+            ("2026-01-02 03:04:05 +0000 UTC", None),
+            ("2026-01-02 03:04:05 UTC", noon),
+            ("2026-01-02 04:04:05 +0100", noon),
+            ("2026-01-02T03:04Z", at(2026, 1, 2, 11_040, 0)),
+            ("2026-01-02T03:04:05.678Z", at(2026, 1, 2, 11_045, 678_000_000)),
+            ("2026-01-02 03:04:05,678", at(2026, 1, 2, 11_045, 678_000_000)),
+            ("2026-01-02T03:04:05.1234567891Z", at(2026, 1, 2, 11_045, 123_456_789)),
+            ("2016-12-31T23:59:60Z", at(2017, 1, 1, 0, 0)),
+            ("1969-12-31T23:59:59.5Z", at(1969, 12, 31, 86_399, 500_000_000)),
+            ("02/Jan/2026:03:04:05 +0000", noon),
+            ("Jan  2 03:04:05", noon),
+            ("Jan 2 03:04:05", noon),
+            ("Jan 02 2026 03:04:05", noon),
+            ("Jan 02 03:04:05 2026", noon),
+            ("Dec 31 23:59:59", at(2025, 12, 31, 86_399, 0)),
+            ("Feb 29 00:00:00", at(2024, 2, 29, 0, 0)),
+            ("1767323045", noon),
+            ("1767323045.678901234", at(2026, 1, 2, 11_045, 678_901_234)),
+            ("1767323045678", at(2026, 1, 2, 11_045, 678_000_000)),
+            ("1767323045678901", at(2026, 1, 2, 11_045, 678_901_000)),
+            ("1767323045678901234", at(2026, 1, 2, 11_045, 678_901_234)),
+            ("1677-09-21T00:12:43Z", Some(Stamp::OutOfRange)),
+            ("1677-09-21T00:12:44Z", Some(Stamp::At(-9_223_372_036_000_000_000))),
+            ("2262-04-11T23:47:16Z", Some(Stamp::At(9_223_372_036_000_000_000))),
+            ("2262-04-11T23:47:17Z", Some(Stamp::OutOfRange)),
+            ("0000-01-01T00:00:00Z", Some(Stamp::OutOfRange)),
+            ("9999-12-31T23:59:59Z", Some(Stamp::OutOfRange)),
+            ("99999999999", Some(Stamp::OutOfRange)),
+            ("2025-02-29T00:00:00Z", None),
+            ("1900-02-29T00:00:00Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-00-01T00:00:00Z", None),
+            ("2026-01-02T24:00:00Z", None),
+            ("2026-01-02T03:04:05Zulu", None),
+            ("2026-01-02", None),
+            ("12345678", None),
+            ("+1767323045", None),
+            ("", None),
+        ] {
+            check(text, expected);
+        }
+    }
+
+    #[test]
+    fn a_stamp_without_zone_is_local() {
+        assert_eq!(iso8601("1970-01-01T02:00:00", 7_200), Some(Stamp::At(0)));
+        assert_eq!(iso8601("1970-01-01T02:00:00Z", 7_200), Some(Stamp::At(7_200 * NANOS_PER_SECOND)));
+    }
+
+    #[test]
+    fn a_new_year_in_either_direction_is_the_nearest() {
+        let received = days_from_civil(2026, 1, 1) * SECONDS_PER_DAY * NANOS_PER_SECOND;
+        let second = NANOS_PER_SECOND;
+        assert_eq!(any("Dec 31 23:59:59", received, 0), Some(Stamp::At(received - second)));
+        assert_eq!(any("Jan  1 00:00:01", received - 2 * second, 0), Some(Stamp::At(received + second)));
+    }
+
+    #[test]
+    fn floats_keep_microseconds() {
+        let check = |number: f64, expected| assert_eq!(epoch_float(number), expected, "{number}");
+        check(1_767_323_045.678_123, Some(Stamp::At(1_767_323_045_678_123_000)));
+        check(1_767_323_045_678.5, Some(Stamp::At(1_767_323_045_678_500_000)));
+        check(0.034, None);
+        check(f64::NAN, None);
+        check(f64::INFINITY, None);
+        check(-1e9, None);
     }
 }

@@ -2,6 +2,7 @@
 //! object a line; `fixtures/lines/join/NAME.log` is joined first, and its twin shows the records with their fields.
 //! `UPDATE_EXPECT=1` writes the twins.
 #![allow(clippy::disallowed_methods, reason = "a test runner reads its fixtures")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use logship_parsers::join::{Decision, Joiner};
 use logship_parsers::line::detect::{Detector, FormatId};

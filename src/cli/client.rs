@@ -15,7 +15,6 @@ use serde::Deserialize;
 use std::{
     io::{BufRead, BufReader, Read},
     ops::ControlFlow,
-    sync::Arc,
     time::Duration,
 };
 

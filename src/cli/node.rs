@@ -54,7 +54,7 @@ impl Node for ThisProcess {
         let durable = *self.durable.borrow();
         let read = logs.get(&self.own_log).map_or(Pos(0), |log| log.read);
         let idle = self.common.is_settled() && read >= durable && matches!(self.common.state(), State::Ready);
-        let time = |time: Option<crate::event::Timestamp>| time.map(|time| time.to_string());
+        let range = self.common.time_range();
         let rows: Vec<_> = logs
             .iter()
             .map(|(id, log)| {
@@ -73,8 +73,8 @@ impl Node for ThisProcess {
             "partitions": stats.partitions,
             "logs": rows,
             "components": self.components().iter().map(component_json).collect::<Vec<_>>(),
-            "first_event": time(stats.first_event),
-            "last_event": time(stats.last_event),
+            "first_event": range.map(|(first, _)| first.to_string()),
+            "last_event": range.map(|(_, last)| last.to_string()),
         })
     }
 
@@ -100,7 +100,7 @@ impl Node for ThisProcess {
             gauge("store_events", "Events in the store.", stats.events),
             gauge("store_bytes", "Bytes of the store on disk.", stats.bytes),
             gauge("store_partitions", "Partitions of the store.", stats.partitions),
-            gauge("store_no_column_total", "Fields kept as text because their partition has all its columns.", stats.no_column),
+            gauge("store_values_without_column", "Values of the open partition that have no column because it has all it may have.", stats.values_without_column),
             gauge("log_durable_position", "How far the log of HTTP ingest is durable.", self.durable.borrow().0),
             gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started).as_secs()),
         ]

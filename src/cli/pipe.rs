@@ -211,7 +211,7 @@ impl Storing {
         counters: &PipeCounters,
     ) -> Result<(), Failure> {
         let common = self.owner.common().clone();
-        self.log.join();
+        let _ = self.log.join();
         common.wake();
         if options.serve {
             let begun = stop.signals.load(Ordering::Acquire);

@@ -8,7 +8,7 @@ use crate::{
 use std::io::{IsTerminal, Write};
 
 /// Prints events.
-pub struct Printer<W> {
+pub struct Printer<W: Write> {
     out: std::io::BufWriter<W>,
     output: Output,
     fields: Vec<String>,

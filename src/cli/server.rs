@@ -20,7 +20,10 @@ const FINISH_PATIENCE: Duration = Duration::from_secs(8);
 
 pub fn run(shared: &args::Shared) -> Result<(), Failure> {
     let (sender, signals) = crossbeam_channel::bounded(8);
-    signals::watch(move |signal| drop(sender.try_send(signal)))?;
+    // A full queue means that the end was asked for already.
+    signals::watch(move |signal| {
+        let _ = sender.try_send(signal);
+    })?;
     let door = serving::Door::new(shared)?;
     let data = settings::data_dir(shared).map_err(Failure::failed)?;
     let server = Server::start(&door, data, settings::store_options(shared)?)?;

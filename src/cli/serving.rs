@@ -175,6 +175,6 @@ impl Serving {
         let _ = runtime.block_on(task);
         data.remove_server(std::process::id());
         drop(intake);
-        log.join();
+        let _ = log.join();
     }
 }

@@ -35,7 +35,8 @@ pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
             toml::Value::Boolean(false) => {}
             toml::Value::Boolean(true) => words.insert(1, format!("--{key}")),
             toml::Value::String(text) => words.insert(1, format!("--{key}={text}")),
-            other => words.insert(1, format!("--{key}={other}")),
+            toml::Value::Integer(number) => words.insert(1, format!("--{key}={number}")),
+            _ => return Err(named(&format!("`{key}` must be a text, a number, true or false"))),
         }
     }
     let matches = Cli::command().try_get_matches_from(words).map_err(|error| named(&error.to_string()))?;

@@ -76,7 +76,6 @@ impl Lines {
             self.dropped_bytes += (range.len() - LINE_BYTES_MAX) as u64;
             range.end = range.start + LINE_BYTES_MAX;
             self.ready.push((range, RecordKind { json: false, truncated: true }));
-            self.joiner = Joiner::default();
             return;
         }
         if self.buffer[range.clone()].last() == Some(&b'\r') {
@@ -91,14 +90,20 @@ impl Lines {
             *lines += 1;
             return;
         }
-        self.settle();
+        self.close();
+        // Empty lines are no records.
         if !range.is_empty() {
             self.open = Some((range, 1));
         }
     }
 
-    /// Finishes the record that later lines could have joined. Empty lines are no records.
+    /// Finishes the record that later lines could have joined: none has come in time.
     pub fn settle(&mut self) {
+        self.close();
+        self.joiner.reset();
+    }
+
+    fn close(&mut self) {
         if let Some((range, _)) = self.open.take() {
             self.ready.push((range, RecordKind::default()));
         }
@@ -113,7 +118,6 @@ impl Lines {
             self.scanned = end;
         }
         self.settle();
-        self.joiner = Joiner::default();
     }
 
     /// Whether a record waits for lines that may still join it.

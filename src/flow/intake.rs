@@ -115,7 +115,8 @@ impl Intake {
     /// Resolves once the records are durable: only then may the input forget them.
     ///
     /// # Errors
-    /// The records are not durable, and are not in the log after a restart unless the log says [`AppendError::Closed`].
+    /// The records are not durable. They are not in the log after a restart either, unless the disk refused even to take
+    /// them back ([`AppendError::Io`]): then they may be there, once, and their source's table knows them.
     pub async fn append(&self, batch: RawBatch, class: SyncClass) -> Result<Appended, AppendError> {
         let (answer, receiver) = oneshot::channel();
         self.appends.send(Append { batch, class, answer }).await.map_err(|_| AppendError::Closed)?;

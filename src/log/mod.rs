@@ -39,6 +39,8 @@
 mod folder;
 mod frame;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod model;
 mod reader;
 mod segment;

@@ -251,7 +251,7 @@ impl World {
             assert!(lives < 100, "it never starts");
             *sim = sim.restart();
             let Ok(mut life) = self.start(sim) else { continue };
-            while let Some(op) = ops.next() {
+            for op in ops.by_ref() {
                 let before = sim.ops();
                 if !matches!(self.run(&mut life, op), Ok(false)) {
                     break;
@@ -299,13 +299,14 @@ fn crash(program: &[Op], options: Options, faults: &[(u64, Fault)], op: u64, see
     let kinds = [Fault::Kill, Fault::PowerLoss];
     let pick = seed.wrapping_add(op) as usize;
     sim.inject(op, kinds[pick % 2]);
-    if pick % 3 != 0 {
+    if !pick.is_multiple_of(3) {
         sim.inject(op + 1 + (seed >> 8).wrapping_add(op * 7) % 40, kinds[pick / 2 % 2]);
     }
-    let mut world = World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0, eager: seed % 3 == 0 };
+    let mut world =
+        World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0, eager: seed.is_multiple_of(3) };
     world.live(&mut sim, program);
     let reached = sim.ops() > op;
-    if pick % 4 == 0 {
+    if pick.is_multiple_of(4) {
         sim.lose_power();
     }
     world.check(&mut sim);
@@ -318,7 +319,7 @@ fn any_fault() -> impl Strategy<Value = (u64, Fault)> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150),
         max_shrink_iters: 400,
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -338,4 +339,38 @@ proptest! {
             op += 1;
         }
     }
+}
+
+#[test]
+fn what_is_refused_for_want_of_room_is_gone_and_room_mends_it() {
+    let mut sim = SimFs::new(7);
+    let options = Options::default();
+    let mut world = World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0, eager: true };
+    let Ok(mut life) = world.start(&sim) else { panic!("no start") };
+    let (answer, mut refused) = oneshot::channel();
+    let origin = Arc::new(Origin::default());
+    let records = vec![Record::text("refused".into())];
+    let batch = RawBatch { origin, span: None, received: Timestamp::default(), records };
+    world.append(None, 2);
+    world.send(&mut life, 0);
+    life.writer.commit();
+    // The write, and the creation of the segment that should have taken it.
+    sim.inject(sim.ops(), Fault::NoSpace);
+    sim.inject(sim.ops() + 1, Fault::NoSpace);
+    life.writer.stage(Append { batch, class: SyncClass::Prompt, answer });
+    life.writer.commit();
+    assert_eq!(refused.try_recv().unwrap(), Err(AppendError::Full));
+    let (fs, dir) = (life.fs.clone(), life.writer.dir().to_owned());
+    let read = |limit| {
+        let mut reader = Reader::open(&fs, &dir, Pos(0)).unwrap();
+        std::iter::from_fn(|| reader.next(limit).unwrap()).count()
+    };
+    assert_eq!(read(Limit::Everything), 1);
+    world.append(Some(0), 2);
+    world.send(&mut life, 1);
+    life.writer.commit();
+    world.hear(&mut life);
+    assert!(world.sent.iter().all(|sent| sent.fate == Fate::Acknowledged));
+    assert_eq!((read(Limit::Everything), read(Limit::Marked)), (2, 2));
+    world.check(&mut sim);
 }

@@ -303,3 +303,165 @@ impl Reader {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Append, RawBatch, SyncClass};
+    use crate::fs::sim::SimFs;
+    use crate::log::{LogError, Options, SourceTable, frame::tests::PLACE, frame::tests::any_batch, writer::Writer};
+    use proptest::prelude::*;
+    use tokio::sync::{oneshot, watch};
+
+    /// One segment with these groups of batches, and where its frames begin.
+    fn write(groups: &[Vec<RawBatch>]) -> (Vec<u8>, usize) {
+        let fs: Arc<dyn Fs> = Arc::new(SimFs::new(1));
+        let (ends, _durable) = watch::channel(Pos(0));
+        let root = Path::new("/");
+        let table = SourceTable::default();
+        let mut writer = Writer::create(fs.clone(), root, PLACE.log, Options::default(), table, ends).unwrap();
+        for group in groups {
+            for batch in group {
+                let batch = RawBatch { span: None, ..batch.clone() };
+                writer.stage(Append { batch, class: SyncClass::Prompt, answer: oneshot::channel().0 });
+            }
+            writer.commit();
+        }
+        let segment = Segment::open(&*fs, writer.dir(), PLACE.log, Pos(0)).unwrap();
+        (crate::fs::read(&*fs, &segment.path).unwrap(), segment.data.unwrap() as usize)
+    }
+
+    fn read(segment: &[u8], limit: Limit) -> (Vec<Frame>, ReaderStats) {
+        let fs: Arc<dyn Fs> = Arc::new(SimFs::new(1));
+        let dir = PathBuf::from(format!("/{}", PLACE.log));
+        fs.create_dir(&dir).unwrap();
+        fs.create(&segment::path(&dir, Pos(0))).unwrap().append(segment).unwrap();
+        let mut reader = Reader::open(&fs, &dir, Pos(0)).unwrap();
+        let frames = std::iter::from_fn(|| reader.next(limit).unwrap()).collect();
+        (frames, reader.stats())
+    }
+
+    fn places(frames: &[Frame]) -> Vec<(Pos, Pos)> {
+        frames.iter().map(|frame| (frame.start, frame.end)).collect()
+    }
+
+    fn big(fill: u8, length: usize) -> RawBatch {
+        let records = vec![crate::flow::Record::text(vec![fill; length].into())];
+        RawBatch { origin: Arc::default(), span: None, received: crate::event::Timestamp::default(), records }
+    }
+
+    fn any_groups() -> impl Strategy<Value = Vec<Vec<RawBatch>>> {
+        prop::collection::vec(prop::collection::vec(any_batch(), 1..4), 1..4)
+    }
+
+    proptest! {
+        #[test]
+        fn untouched_frames_are_found(
+            groups in any_groups(),
+            scratches in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 1..30)), 0..4),
+        ) {
+            let (clean, data) = write(&groups);
+            let (frames, stats) = read(&clean, Limit::Everything);
+            prop_assert_eq!(frames.len(), groups.concat().len());
+            prop_assert_eq!((stats.bad_bytes_skipped, stats.torn_bytes), (0, 0));
+            let mut scratched = clean.clone();
+            for (at, bytes) in &scratches {
+                let at = data + at.index(clean.len() - data);
+                let end = clean.len().min(at + bytes.len());
+                scratched[at..end].copy_from_slice(&bytes[..end - at]);
+            }
+            let place = |pos: Pos| data + pos.0 as usize;
+            let untouched: Vec<&Frame> = frames
+                .iter()
+                .filter(|f| clean[place(f.start)..place(f.end)] == scratched[place(f.start)..place(f.end)])
+                .collect();
+            let (found, stats) = read(&scratched, Limit::Everything);
+            prop_assert_eq!(found.len(), untouched.len());
+            for (found, clean) in found.iter().zip(untouched) {
+                prop_assert_eq!((found.start, found.end, &found.batch), (clean.start, clean.end, &clean.batch));
+            }
+            prop_assert_eq!(stats.bad_regions > 0 || stats.torn_bytes > 0, scratched != clean);
+            let end = Pos((clean.len() - data) as u64);
+            prop_assert_eq!(places(&read(&scratched, Limit::Durable(end)).0), places(&found));
+        }
+
+        #[test]
+        fn a_cut_segment_gives_what_is_whole(groups in any_groups(), cut in any::<prop::sample::Index>()) {
+            let (clean, data) = write(&groups);
+            let cut = data + cut.index(clean.len() - data);
+            let (all, _) = read(&clean, Limit::Everything);
+            let (found, stats) = read(&clean[..cut], Limit::Everything);
+            let whole = all.iter().filter(|frame| data + frame.end.0 as usize <= cut).count();
+            prop_assert_eq!(found.len(), whole);
+            prop_assert_eq!((stats.bad_regions, stats.bad_bytes_skipped), (0, 0));
+        }
+
+        #[test]
+        fn one_of_header_and_table_is_enough(groups in any_groups(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let (mut segment, data) = write(&groups);
+            segment[at.index(data)] ^= 1 << bit;
+            prop_assert_eq!(read(&segment, Limit::Everything).0.len(), groups.concat().len());
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(segment in prop::collection::vec(any::<u8>(), 0..300)) {
+            for limit in [Limit::Everything, Limit::Marked, Limit::Durable(Pos(200))] {
+                prop_assert_eq!(read(&segment, limit).0.len(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn frames_and_bad_regions_longer_than_a_chunk() {
+        let group: Vec<_> = (1..=5).map(|fill| big(fill, 700_000 * usize::from(fill))).collect();
+        let (clean, data) = write(&[group[..3].to_vec(), group[3..].to_vec()]);
+        let end = Pos((clean.len() - data) as u64);
+        let (all, _) = read(&clean, Limit::Everything);
+        for broken in 0..5 {
+            let mut segment = clean.clone();
+            segment[data + all[broken].start.0 as usize + 9] ^= 1;
+            for limit in [Limit::Everything, Limit::Marked, Limit::Durable(end)] {
+                let (found, stats) = read(&segment, limit);
+                let expected: Vec<_> = (0..5).filter(|&i| i != broken).map(|i| (all[i].start, all[i].end)).collect();
+                assert_eq!(places(&found), expected, "{limit:?}");
+                assert_eq!(stats.bad_bytes_skipped, all[broken].end.0 - all[broken].start.0, "{limit:?}");
+                assert_eq!((stats.bad_regions, stats.torn_bytes), (1, 0), "{limit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_marked_is_not_read_of_a_live_log() {
+        let (segment, _) = write(&[vec![big(1, 10)], vec![big(2, 10), big(3, 10)]]);
+        let unmarked = &segment[..segment.len() - HEADER_BYTES];
+        assert_eq!(read(&segment, Limit::Marked).0.len(), 3);
+        assert_eq!(read(unmarked, Limit::Marked).0.len(), 1);
+        assert_eq!(read(unmarked, Limit::Everything).0.len(), 3);
+    }
+
+    #[test]
+    fn a_frame_inside_a_record_is_none() {
+        let (inner, data) = write(&[vec![big(7, 30)]]);
+        let forged = crate::flow::Record::text(inner[data..].to_vec().into());
+        let outer = RawBatch { records: vec![forged], ..big(0, 0) };
+        let (mut segment, data) = write(&[vec![outer, big(9, 3)]]);
+        segment[data + 20] ^= 1;
+        let (found, stats) = read(&segment, Limit::Everything);
+        assert_eq!((found.len(), stats.bad_regions), (1, 1));
+        assert_eq!(found[0].batch, big(9, 3));
+    }
+
+    #[test]
+    fn a_later_format_is_an_error_that_says_so() {
+        let (mut segment, _) = write(&[vec![big(1, 1)]]);
+        segment[8] = 2;
+        let crc = crc32c::crc32c(&segment[..32]);
+        segment[32..36].copy_from_slice(&crc.to_le_bytes());
+        let fs: Arc<dyn Fs> = Arc::new(SimFs::new(1));
+        let dir = PathBuf::from(format!("/{}", PLACE.log));
+        fs.create_dir(&dir).unwrap();
+        fs.create(&segment::path(&dir, Pos(0))).unwrap().append(&segment).unwrap();
+        let error = Reader::open(&fs, &dir, Pos(0)).unwrap().next(Limit::Everything).unwrap_err();
+        assert!(matches!(error, LogError::Newer { version: 2, .. }), "{error}");
+    }
+}

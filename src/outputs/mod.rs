@@ -1,4 +1,5 @@
 //! Where events go: one file an output.
 
+pub mod store;
 pub mod tee;
 pub mod terminal;

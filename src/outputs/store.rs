@@ -1,13 +1,13 @@
 //! The store as an output: events in log order into the one open partition.
 //!
-//! Events are searchable [`SOFT_COMMIT`] after they came and durable here after [`HARD_COMMIT`] or [`HARD_COMMIT_BYTES`]; until
-//! then the log has them. The output ends when the pipeline does, with everything durable, or at the first failure: the
+//! Events are searchable [`SOFT_COMMIT_EVERY`] after they came and durable here after [`HARD_COMMIT_EVERY`] or
+//! [`HARD_COMMIT_BYTES`]; until then the log has them. The output ends when the pipeline does, with everything durable, or at the first failure: the
 //! owner then starts again from what is durable.
 
 use crate::{
     clock,
     flow::{Batch, LogId, Outlet},
-    store::{Store, StoreError},
+    store::{HARD_COMMIT_BYTES, HARD_COMMIT_EVERY, Maintained, SOFT_COMMIT_EVERY, Store, StoreError, StoreStats},
 };
 use std::{
     sync::{Mutex, PoisonError},
@@ -15,12 +15,6 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How long after an event came it is searchable, at most.
-pub const SOFT_COMMIT: Duration = Duration::from_secs(1);
-/// How long the log may have to keep what is indexed already.
-pub const HARD_COMMIT: Duration = Duration::from_secs(30);
-/// How many bytes of log may wait for a hard commit.
-pub const HARD_COMMIT_BYTES: u64 = 64 << 20;
 /// How often retention and sealing are looked at.
 const MAINTENANCE: Duration = Duration::from_secs(10);
 /// After the first event of a quiet time, events are searchable this soon.
@@ -34,8 +28,10 @@ pub trait Watcher {
     fn searchable(&self);
     /// That many more events are durable.
     fn durable(&self, events: u64);
-    /// Old partitions were dropped, each with a sentence.
-    fn dropped(&self, what: &[String]);
+    /// Retention and sealing were looked at.
+    fn maintained(&self, what: &Maintained);
+    /// The store's counts have changed.
+    fn counted(&self, stats: StoreStats);
 }
 
 /// Times of the last steps.
@@ -45,7 +41,6 @@ struct Clockwork {
     last_hard: Instant,
     last_maintenance: Instant,
     uncommitted_events: u64,
-    uncommitted_bytes: u64,
 }
 
 /// Runs until the outlet ends; returns the store with everything durable.
@@ -66,8 +61,8 @@ pub fn run(
         last_hard: now,
         last_maintenance: now,
         uncommitted_events: 0,
-        uncommitted_bytes: 0,
     };
+    watcher.counted(store.stats());
     loop {
         let next = runtime.block_on(async { tokio::time::timeout(clockwork.patience(), outlet.next()).await });
         match next {
@@ -85,7 +80,7 @@ impl Clockwork {
     /// How long nothing is due.
     fn patience(&self) -> Duration {
         let soft = self.first_unsearchable.map(|_| self.soft_due());
-        let hard = (self.uncommitted_events > 0).then(|| HARD_COMMIT.saturating_sub(clock::since(self.last_hard)));
+        let hard = (self.uncommitted_events > 0).then(|| HARD_COMMIT_EVERY.saturating_sub(clock::since(self.last_hard)));
         let maintenance = MAINTENANCE.saturating_sub(clock::since(self.last_maintenance));
         soft.into_iter().chain(hard).fold(maintenance, Duration::min)
     }
@@ -93,15 +88,13 @@ impl Clockwork {
     /// Until the next soft commit: soon after a quiet time, else in steps.
     fn soft_due(&self) -> Duration {
         let since_first = self.first_unsearchable.map_or(Duration::ZERO, clock::since);
-        FIRST_COMMIT.saturating_sub(since_first).max(SOFT_COMMIT.saturating_sub(clock::since(self.last_soft)))
+        FIRST_COMMIT.saturating_sub(since_first).max(SOFT_COMMIT_EVERY.saturating_sub(clock::since(self.last_soft)))
     }
 
     fn add(&mut self, store: &mut Store, batch: &Batch, watcher: &dyn Watcher) -> Result<(), StoreError> {
         store.add(batch)?;
         self.first_unsearchable.get_or_insert_with(clock::instant);
         self.uncommitted_events += batch.events.len() as u64;
-        let first = batch.events.first().map_or(batch.end, |stored| stored.id.at);
-        self.uncommitted_bytes += batch.end.0.saturating_sub(first.0);
         watcher.added(batch.events.len() as u64);
         Ok(())
     }
@@ -114,15 +107,17 @@ impl Clockwork {
         watcher: &dyn Watcher,
     ) -> Result<(), StoreError> {
         let dirty = self.uncommitted_events > 0;
-        if self.uncommitted_bytes >= HARD_COMMIT_BYTES || (dirty && clock::since(self.last_hard) >= HARD_COMMIT) {
+        if store.uncommitted_bytes() >= HARD_COMMIT_BYTES || (dirty && clock::since(self.last_hard) >= HARD_COMMIT_EVERY) {
             self.hard(store, outlet, gone, watcher)?;
         } else if self.first_unsearchable.is_some() && self.soft_due().is_zero() {
             store.commit_soft()?;
             self.soft_done(watcher);
+            watcher.counted(store.stats());
         }
         if clock::since(self.last_maintenance) >= MAINTENANCE {
             self.last_maintenance = clock::instant();
-            watcher.dropped(&store.maintain(clock::now())?);
+            watcher.maintained(&store.maintain(clock::now())?);
+            watcher.counted(store.stats());
         }
         if !dirty {
             self.last_hard = clock::instant();
@@ -149,7 +144,8 @@ impl Clockwork {
         let progress = store.commit_hard()?;
         self.soft_done(watcher);
         watcher.durable(self.uncommitted_events);
-        (self.uncommitted_events, self.uncommitted_bytes) = (0, 0);
+        self.uncommitted_events = 0;
+        watcher.counted(store.stats());
         self.last_hard = clock::instant();
         outlet.done(&progress);
         Ok(())

@@ -143,7 +143,12 @@ impl Dispatch {
     fn look(&mut self, logs: &mut BTreeMap<LogId, OpenLog>) -> Result<(), LogError> {
         for found in log::list(&RealFs, &self.root)? {
             if let Some(open) = logs.get_mut(&found.id) {
-                open.alive &= found.alive;
+                if open.alive && !found.alive {
+                    open.alive = settle(&found.dir).is_err();
+                }
+                continue;
+            }
+            if !found.alive && settle(&found.dir).is_err() {
                 continue;
             }
             let from = self.progress.borrow().get(&found.id).copied().unwrap_or_default();
@@ -165,7 +170,7 @@ impl Dispatch {
         if open.ended {
             return false;
         }
-        let limit = if open.alive { Limit::Marked } else { Limit::Valid };
+        let limit = if open.alive { Limit::Marked } else { Limit::Everything };
         for count in 0..FRAMES_PER_TURN {
             match open.reader.next(limit) {
                 Ok(Some(frame)) => {
@@ -217,6 +222,12 @@ impl Dispatch {
             })
             .collect();
     }
+}
+
+/// Makes what a dead writer had not synced durable, so that it can be relied on. Tried again at the next look if it fails.
+fn settle(dir: &Path) -> Result<(), ()> {
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    log::settle(&fs, dir).map_err(|cause| tracing::warn!("{cause}"))
 }
 
 fn open_reader(dir: &Path, from: Pos) -> Result<Reader, LogError> {

@@ -53,7 +53,7 @@ impl Engine {
     /// # Errors
     /// A thread cannot be started.
     pub fn start(store: Store, parts: Parts) -> io::Result<Engine> {
-        let (batches, mut outlet, progress) = Outlet::channel(store.progress());
+        let (batches, mut outlet, progress) = Outlet::channel(store.progress().clone());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (entrance, exit) = workers::start(parts.plan, cores)?;
         let (shared, watcher, runtime) = (parts.shared.clone(), parts.common.clone(), parts.runtime);
@@ -63,7 +63,7 @@ impl Engine {
                 shared.abandon.store(true, Ordering::Release);
                 shared.wake.ring();
             }
-            indexed.map(|store| store.progress())
+            indexed.map(|store| store.progress().clone())
         })?;
         let (common, tail) = (parts.common.clone(), parts.tail);
         let deliver = Builder::new()

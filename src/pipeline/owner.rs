@@ -13,6 +13,7 @@ use super::{
 use crate::{
     clock,
     config::DataDir,
+    event::Timestamp,
     flow::LogId,
     outputs::store::Watcher,
     plan::Plan,
@@ -20,7 +21,7 @@ use crate::{
         Backend, Embedded, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, Scope, SearchRequest,
         Summary, ValuesRequest,
     },
-    store::{self, Snapshots, Store, StoreError},
+    store::{self, Maintained, SnapshotHandle, Store, StoreError, StoreStats},
 };
 use std::{
     collections::BTreeMap,
@@ -81,7 +82,9 @@ pub struct Owner {
 pub struct Common {
     state: Mutex<State>,
     engine: Mutex<Option<Arc<Shared>>>,
-    snapshots: Mutex<Option<Snapshots>>,
+    snapshots: Mutex<Option<SnapshotHandle>>,
+    stats: Mutex<StoreStats>,
+    full: AtomicBool,
     /// Logs whose source tables another log carries on.
     carried: Mutex<Vec<LogId>>,
     /// Events added to the store and events searchable, since the start.
@@ -111,6 +114,8 @@ impl Common {
             state: Mutex::new(State::Opening),
             engine: Mutex::default(),
             snapshots: Mutex::default(),
+            stats: Mutex::default(),
+            full: AtomicBool::new(false),
             carried: Mutex::default(),
             added: AtomicU64::new(0),
             searchable: AtomicU64::new(0),
@@ -162,18 +167,36 @@ impl Common {
         held(&self.carried).extend(logs);
     }
 
-    /// The store's newest snapshot, while it is owned.
+    /// Whether the disk has no room left and there is nothing that retention could drop.
     #[must_use]
-    pub fn snapshots(&self) -> Option<Snapshots> {
-        held(&self.snapshots).clone()
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
     }
 
-    fn embedded(&self) -> Result<Embedded, QueryFailure> {
+    /// What the store holds.
+    #[must_use]
+    pub fn store_stats(&self) -> StoreStats {
+        held(&self.stats).clone()
+    }
+
+    /// The earliest and the latest event.
+    #[must_use]
+    pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        let snapshot = held(&self.snapshots).as_ref()?.get();
+        let filled = || snapshot.partitions().iter().filter(|partition| partition.events > 0);
+        Some((filled().map(|p| p.min_time).min()?, filled().map(|p| p.max_time).max()?))
+    }
+
+    /// Answers from the newest snapshot.
+    ///
+    /// # Errors
+    /// The store is not open.
+    pub fn embedded(&self) -> Result<Embedded, QueryFailure> {
         let unavailable = || match self.state() {
             State::Failed(cause) => QueryFailure::Storage(cause),
             _ => QueryFailure::Storage("the store is not open yet: try again in a moment".to_owned()),
         };
-        self.snapshots().map(Embedded::new).ok_or_else(unavailable)
+        held(&self.snapshots).clone().map(Embedded::new).ok_or_else(unavailable)
     }
 }
 
@@ -192,10 +215,18 @@ impl Watcher for Common {
         self.wake();
     }
 
-    fn dropped(&self, what: &[String]) {
-        for sentence in what {
-            tracing::warn!("{sentence}");
+    fn maintained(&self, what: &Maintained) {
+        for dropped in &what.dropped {
+            tracing::warn!(
+                "retention ({}) dropped partition {}: {} events, {} bytes",
+                dropped.reason, dropped.id, dropped.events, dropped.bytes
+            );
         }
+        self.full.store(what.full, Ordering::Release);
+    }
+
+    fn counted(&self, stats: StoreStats) {
+        *held(&self.stats) = stats;
     }
 }
 
@@ -325,7 +356,7 @@ impl Life {
         }
         let shared = Arc::new(Shared::default());
         *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
-        *held(&self.common.snapshots) = Some(store.snapshots());
+        *held(&self.common.snapshots) = Some(store.handle());
         *held(&self.common.engine) = Some(shared.clone());
         shared.drain.store(self.drain.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {

@@ -2,15 +2,23 @@
 //! beside it a temporary store of what the logs hold beyond that. Together they are every acknowledged record.
 
 use crate::{
-    flow::{Batch, Progress},
     config::DataDir,
+    flow::{Batch, EventId, Progress, Stored},
     fs::{Fs, RealFs},
     log::{self, Limit, LogError, Reader},
     plan::{Plan, StreamHints},
-    query::Embedded,
+    query::{
+        Backend, Embedded, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, Scope, SearchRequest,
+        Summary, ValuesRequest,
+    },
     store::{Options, SnapshotHandle, Store, StoreError},
 };
-use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Answers questions about a data directory without changing it.
 pub struct ReadOnly {
@@ -18,10 +26,25 @@ pub struct ReadOnly {
     _rest: Rest,
 }
 
-impl std::ops::Deref for ReadOnly {
-    type Target = Embedded;
-    fn deref(&self) -> &Embedded {
-        &self.embedded
+impl Backend for ReadOnly {
+    fn search(&self, request: &SearchRequest, row: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<Summary, QueryFailure> {
+        self.embedded.search(request, row)
+    }
+
+    fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
+        self.embedded.histogram(request)
+    }
+
+    fn fields(&self, scope: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
+        self.embedded.fields(scope)
+    }
+
+    fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
+        self.embedded.values(request)
+    }
+
+    fn event(&self, id: EventId) -> Result<Option<Stored>, QueryFailure> {
+        self.embedded.event(id)
     }
 }
 
@@ -72,7 +95,7 @@ pub fn open(data: &DataDir, plan: Plan) -> Result<ReadOnly, ReadError> {
     let mut rest = Store::open(&folder.0, options).map_err(ReadError::Store)?;
     add_rest(&mut rest, &data.log(), committed.progress(), plan)?;
     rest.commit_soft().map_err(ReadError::Store)?;
-    let joined = SnapshotHandle::fixed(committed.beside(&rest.snapshot()));
+    let joined = SnapshotHandle::new(committed.beside(&rest.snapshot()));
     Ok(ReadOnly { embedded: Embedded::new(joined), _rest: folder })
 }
 
@@ -82,7 +105,7 @@ fn add_rest(rest: &mut Store, root: &Path, progress: &Progress, plan: Plan) -> R
         let from = progress.get(&found.id).copied().unwrap_or_default();
         let mut reader = Reader::open(&fs, &found.dir, from).map_err(ReadError::Log)?;
         let mut hints = StreamHints::default();
-        let limit = if found.alive { Limit::Marked } else { Limit::Valid };
+        let limit = if found.alive { Limit::Marked } else { Limit::Everything };
         while let Some(frame) = reader.next(limit).map_err(ReadError::Log)? {
             let hint = hints.observe(&frame);
             let events = plan.run(&frame, hint);

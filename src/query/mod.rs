@@ -7,11 +7,26 @@
 //! here runs on plain threads, never on the async runtime.
 
 mod backend;
+mod columns;
+mod embedded;
+mod eval;
+mod facets;
+mod field_test;
+mod histogram;
+mod leaf;
+mod plan;
+mod scan;
+mod text;
+mod window;
 
 pub use backend::{
     Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
     SearchRequest, Series, Summary, ValueCount, ValuesRequest,
 };
+pub use embedded::Embedded;
+pub use eval::Matcher;
+pub use facets::VALUES_TRACKED_MAX;
+pub use histogram::SERIES_TRACKED_MAX;
 
 /// Most rows of one page of results.
 pub const RESULT_PAGE_MAX: usize = 1_000;

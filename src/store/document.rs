@@ -29,8 +29,8 @@ fn stands_alone(message: &str, start: usize, end: usize) -> bool {
     else {
         return false;
     };
-    !(word(before.chars().next_back()) && word(inside.chars().next()))
-        && !(word(inside.chars().next_back()) && word(after.chars().next()))
+    let joined = |left: &str, right: &str| word(left.chars().next_back()) && word(right.chars().next());
+    !joined(before, inside) && !joined(inside, after)
 }
 
 fn has_word(message: &str, word: &str) -> bool {
@@ -193,7 +193,10 @@ impl DocumentWriter {
                 Some(number) => Cell::Int(number),
                 None if text.len() > COLUMN_VALUE_BYTES_MAX => {
                     document.partial.push(column.clone());
-                    let end = text.floor_char_boundary(COLUMN_VALUE_BYTES_MAX);
+                    let mut end = COLUMN_VALUE_BYTES_MAX;
+                    while !text.is_char_boundary(end) {
+                        end -= 1;
+                    }
                     Cell::Text(text.slice_ref(&text[..end]))
                 }
                 None => Cell::Text(text.clone()),
@@ -247,6 +250,15 @@ pub(super) struct EventDocument {
 }
 
 impl EventDocument {
+    /// The time that segments are sorted by.
+    pub(super) fn millis(&self) -> i64 {
+        self.time.into_timestamp_millis()
+    }
+
+    pub(super) fn stored_len(&self) -> usize {
+        self.stored.len()
+    }
+
     /// Adds the words of a leaf unless the message holds them or they are an id that its column finds.
     fn add_words(&mut self, leaf: &Value, has_column: bool) {
         let Some(text) = leaf_text(leaf) else { return };

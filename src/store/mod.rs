@@ -10,17 +10,37 @@
 //!
 //! Limits: [`COLUMNS_PER_PARTITION_MAX`], [`COLUMN_VALUE_BYTES_MAX`].
 
+mod directory;
 mod document;
 mod error;
+mod manifest;
+mod merge;
+mod options;
+mod partition;
+mod reader;
+mod retention;
 mod schema;
+mod segment;
 mod snapshot;
 mod stored;
+mod tally;
 mod tokenizer;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use document::{is_unique_id, leaf_text};
 pub use error::StoreError;
+pub use merge::SEGMENT_EVENTS_MAX;
+pub use options::{
+    DropReason, Dropped, FREE_BYTES_MIN, HARD_COMMIT_BYTES, HARD_COMMIT_EVERY, Maintained, Options, SEAL_BYTES_MAX,
+    SEAL_EVENTS_MAX, SEGMENT_MEMORY_MAX, SOFT_COMMIT_EVERY, StoreStats,
+};
 pub use schema::{Schema, TOKENIZER, column_name, column_path};
-pub use snapshot::{PartitionView, Row, Snapshot};
+pub use snapshot::{PartitionView, Row, Snapshot, SnapshotHandle};
+pub use tally::{DAYS_PER_PARTITION_MAX, day_of};
+pub use writer::Store;
 
 /// Most fields with a column in one partition. A field that comes later is searchable as text and kept in the stored
 /// copy; its events name it in [`Schema::partial`], and the store counts it.

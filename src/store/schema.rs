@@ -87,10 +87,13 @@ pub(super) fn settings() -> IndexSettings {
     }
 }
 
-/// A field's name as the columns hold it: the engine reserves NUL and U+0001, so they become U+FFFD.
+/// A field's name as the columns hold it: the engine reserves NUL and U+0001, so they become U+FFFD, and so does the
+/// empty name, which the engine cannot ask for.
 #[must_use]
 pub fn column_name(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|b| b < 2) {
+    if name.is_empty() {
+        Cow::Borrowed("\u{fffd}")
+    } else if name.bytes().any(|b| b < 2) {
         Cow::Owned(name.replace(['\0', '\u{1}'], "\u{fffd}"))
     } else {
         Cow::Borrowed(name)

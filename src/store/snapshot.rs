@@ -2,15 +2,39 @@
 
 use super::error::refused;
 use super::schema::Schema;
+use super::tally::Tally;
 use super::{StoreError, stored};
 use crate::event::Timestamp;
 use crate::flow::{EventId, Pos, Progress, Stored};
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use tantivy::schema::document::Value as _;
 use tantivy::{DocAddress, Searcher, TantivyDocument};
+
+/// Where the newest snapshot of a store that is being written to can be had, from any thread.
+#[derive(Clone)]
+pub struct SnapshotHandle(Arc<Mutex<Snapshot>>);
+
+impl SnapshotHandle {
+    /// A handle whose snapshot stays this one unless a store publishes another.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> SnapshotHandle {
+        SnapshotHandle(Arc::new(Mutex::new(snapshot)))
+    }
+
+    /// The store as of its last commit.
+    #[must_use]
+    pub fn get(&self) -> Snapshot {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        // The old one, which may close many files, is dropped after the lock is free.
+        let _old = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), snapshot);
+    }
+}
 
 /// The whole store at one commit. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +64,7 @@ pub struct PartitionView {
     pub min_time: Timestamp,
     /// The latest event; meaningless without events.
     pub max_time: Timestamp,
-    /// Events by UTC day of their own time, in days since 1970.
+    /// Events by UTC day of their own time, in days since 1970; at most [`super::DAYS_PER_PARTITION_MAX`] days.
     pub days: BTreeMap<i64, u64>,
 }
 
@@ -54,6 +78,19 @@ pub struct Row {
 }
 
 impl Snapshot {
+    /// This snapshot with another one's partitions added: what two stores hold together.
+    #[must_use]
+    pub fn beside(&self, other: &Snapshot) -> Snapshot {
+        let (own, more) = (&self.0, &other.0);
+        Snapshot(Arc::new(SnapshotParts {
+            schema: own.schema.clone(),
+            partitions: own.partitions.iter().chain(&more.partitions).cloned().collect(),
+            progress: own.progress.clone(),
+            next_number: own.next_number,
+            set_aside: own.set_aside.iter().chain(&more.set_aside).cloned().collect(),
+        }))
+    }
+
     /// The partitions, oldest first by arrival; the open one is last.
     #[must_use]
     pub fn partitions(&self) -> &[Arc<PartitionView>] {
@@ -121,6 +158,19 @@ impl Snapshot {
 }
 
 impl PartitionView {
+    pub(super) fn new(id: u64, path: &Path, searcher: Searcher, schema: Schema, tally: &Tally) -> PartitionView {
+        PartitionView {
+            id,
+            path: path.to_owned(),
+            searcher,
+            schema,
+            events: tally.events,
+            min_time: Timestamp::from_nanos(tally.min_time),
+            max_time: Timestamp::from_nanos(tally.max_time),
+            days: tally.days.clone(),
+        }
+    }
+
     /// Whether an event of this partition may have a time in `from..=to`.
     #[must_use]
     pub fn overlaps(&self, from: Timestamp, to: Timestamp) -> bool {

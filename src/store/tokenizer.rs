@@ -1,6 +1,7 @@
-//! The words of a text, as the engine wants them.
+//! The words of a text, as the engine wants them: [`logship_parsers::query::tokens`] behind its interface.
 
 use super::TOKENIZER;
+use logship_parsers::query::tokens::Tokens;
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer, TokenizerManager};
 
 /// The tokenizers that an index needs: ours, and `raw` for the columns (built in).
@@ -17,26 +18,25 @@ struct Words {
 
 impl Tokenizer for Words {
     type TokenStream<'a> = WordStream<'a>;
+
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        self.token.reset();
-        WordStream { rest: text, token: &mut self.token }
+        WordStream { tokens: Tokens::new(text), token: &mut self.token }
     }
 }
 
 struct WordStream<'a> {
-    rest: &'a str,
+    tokens: Tokens<'a>,
     token: &'a mut Token,
 }
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        let Some(start) = self.rest.find(char::is_alphanumeric) else { return false };
-        let word = &self.rest[start..];
-        let end = word.find(|ch: char| !ch.is_alphanumeric()).unwrap_or(word.len());
+        let Some(token) = self.tokens.next() else { return false };
         self.token.text.clear();
-        self.token.text.extend(word[..end].chars().flat_map(char::to_lowercase));
-        self.token.position = self.token.position.wrapping_add(1);
-        self.rest = &word[end..];
+        self.token.text.push_str(token.text);
+        self.token.position = token.position as usize;
+        self.token.offset_from = token.start;
+        self.token.offset_to = token.end;
         true
     }
 

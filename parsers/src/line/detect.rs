@@ -183,3 +183,61 @@ fn put_trace<'a>(found: &trace::Trace<'a>, stack: &'a str, fields: &mut Fields<'
         fields.push("log.level", Value::text(if found.fatal { "fatal" } else { "error" }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> FormatId {
+        FormatId::by_name(name).unwrap()
+    }
+
+    #[test]
+    fn a_hint_survives_single_lines_and_follows_several() {
+        let mut detector = Detector::default();
+        let mut check = |seen: &str, hint: &str| {
+            detector.observe(id(seen));
+            assert_eq!(detector.hint(), Some(id(hint)), "after {seen}");
+        };
+        for (seen, hint) in [
+            ("json", "json"),
+            ("plain", "json"),
+            ("plain", "json"),
+            ("json", "json"),
+            ("plain", "json"),
+            ("clf", "json"),
+            ("plain", "json"),
+            ("plain", "json"),
+            ("plain", "plain"),
+            ("json", "plain"),
+            ("json", "plain"),
+            ("json", "json"),
+        ] {
+            check(seen, hint);
+        }
+    }
+
+    #[test]
+    fn pretty_json_is_one_record() {
+        let record = "{\n  \"level\": \"warn\",\n  \"msg\": \"spread out\"\n}\n";
+        let (found, fields) = Detector::parse(None, record, &Context::default());
+        assert_eq!(found, id("json"));
+        assert_eq!(fields.get("log.level"), Some(&Value::text("warn")));
+    }
+
+    #[test]
+    fn carriage_returns_belong_to_no_value() {
+        for line in ["a=1 b=two\r", "<13>1 - h a 1 - - text\r\n", "plain\r\n"] {
+            let (_, fields) = Detector::parse(None, line, &Context::default());
+            let last = fields.items.last().unwrap();
+            assert!(!last.value.as_str().unwrap().contains('\r'), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_forced_format_gives_way_to_text() {
+        let (found, fields) = Detector::parse_as(id("clf"), "no access line\nat all", &Context::default());
+        assert_eq!(found, id("plain"));
+        assert_eq!(fields.get("message"), Some(&Value::text("no access line\nat all")));
+    }
+}

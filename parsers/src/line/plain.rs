@@ -7,7 +7,7 @@
 use super::{Context, Format, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, digits, stop};
+use crate::grammar::{Step, byte, stop};
 use crate::time::{Stamp, clf_prefix, iso8601_prefix, rfc3164_prefix};
 use nom::Parser;
 use nom::branch::alt;
@@ -17,6 +17,8 @@ use nom::sequence::preceded;
 const HEADER_WORDS_MAX: usize = 6;
 /// How many bytes these words span at most.
 const HEADER_BYTES_MAX: usize = 160;
+/// `Fri Jan 02 03:04:05` is the longest stamp that is looked for by its words.
+const STAMP_BYTES_MAX: usize = 19;
 /// Levels shorter than this are letters, which text is full of.
 const LEVEL_BYTES_MIN: usize = 3;
 
@@ -50,7 +52,12 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 
 /// A stamp at the start, in brackets or not.
 fn stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
-    let input = input.strip_prefix('[').unwrap_or(input);
+    let input = match input.as_bytes() {
+        [b'[', ..] => &input[1..],
+        // `E, [2026-...`, of Ruby's logger.
+        [b'A'..=b'Z', b',', b' ', b'[', ..] => &input[4..],
+        _ => input,
+    };
     match input.as_bytes() {
         [_, _, b'/', ..] => clf_prefix(input),
         [b'0'..=b'9', ..] => iso8601_prefix(input, context.utc_offset_s),
@@ -130,16 +137,24 @@ fn is_marked(word: &str, bracketed: bool, after: Option<&u8>) -> bool {
 /// Whether a line begins with a stamp that a log line would begin with: decided on its first bytes.
 pub(crate) fn begins_with_stamp(line: &[u8]) -> bool {
     let line = line.strip_prefix(b"[").unwrap_or(line);
-    let head = &line[..line.len().min(20)];
-    let Ok(text) = std::str::from_utf8(head) else { return false };
-    let date = |input| {
-        let (rest, year) = digits::<4>(input)?;
-        let (rest, _) = nom::character::complete::one_of("-/")(rest)?;
-        let (rest, _) = digits::<2>(rest)?;
-        let (rest, _) = nom::character::complete::one_of("-/")(rest)?;
-        let (rest, _) = digits::<2>(rest)?;
-        Ok((rest, Stamp::At(i64::from(year))))
-    };
-    let bsd = |input| rfc3164_prefix(input, 0, 0);
-    alt((date, bsd, preceded(week_day, bsd))).parse(text).is_ok()
+    match line {
+        [
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'-' | b'/',
+            b'0' | b'1',
+            b'0'..=b'9',
+            b'-' | b'/',
+            b'0'..=b'3',
+            ..,
+        ] => true,
+        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => {
+            let text = std::str::from_utf8(&line[..line.len().min(STAMP_BYTES_MAX)]).unwrap_or_default();
+            let bsd = |input| rfc3164_prefix(input, 0, 0);
+            alt((bsd, preceded(week_day, bsd))).parse(text).is_ok()
+        }
+        _ => false,
+    }
 }

@@ -27,7 +27,10 @@ const HISTORY_LINES: usize = 4_000;
 
 pub fn run(shared: &args::Shared, args: &args::Demo) -> Result<(), Failure> {
     let (sender, stopped) = crossbeam_channel::bounded(8);
-    signals::watch(move |signal| drop(sender.try_send(signal)))?;
+    // A full queue means that the end was asked for already.
+    signals::watch(move |signal| {
+        let _ = sender.try_send(signal);
+    })?;
     let home = Home::new()?;
     let door = serving::Door::new(shared)?;
     let data = DataDir::open(&home.0).map_err(Failure::failed)?;

@@ -21,12 +21,14 @@ export function Chart() {
   const utc = useStore(session.model.view, (v) => v.utc);
   const zoomed = useStore(session.model.view, (v) => v.from !== "" || v.to !== "");
   const levels = useMemo(() => (reply ? byLevel(reply) : []), [reply]);
+  // Where the search failed too, the list says why.
+  const alone = useStore(session.model.results, (r) => r.phase !== "failed");
   const summary = reply ? describeHistogram(reply, levels, utc) : "";
   return (
     <section class="chart" aria-label="Events over time">
       <div class="chart-head">
         <Legend reply={reply} levels={levels} />
-        {error && !error.isQueryError && <span class="problem">No chart: {error.message}</span>}
+        {error && alone && <span class="problem">No chart: {error.message}</span>}
         <span class="grow" />
         {reply && reply.total > 0 && <span class="step">{formatStep(reply.step_ms)} a bar</span>}
         <button

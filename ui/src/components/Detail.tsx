@@ -1,5 +1,6 @@
 /** One event in full: beside the rows, or as a sheet over them on a phone. */
 
+import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { LogEvent } from "../api/types";
 import { formatDateTime } from "../state/format";
@@ -46,33 +47,9 @@ export function Detail({ modal }: { modal: boolean }) {
           {event && <span class="detail-time mono">{formatDateTime(timeOf(event), utc)}</span>}
           {event && <span class="detail-service">{serviceOf(event)}</span>}
         </div>
-        <button
-          type="button"
-          class="button quiet square"
-          aria-label="Copy a link to this event"
-          title="Copy a link to this event"
-          onClick={() => session.copyPermalink(id)}
-        >
-          <LinkIcon />
-        </button>
-        <button
-          type="button"
-          class="button quiet square"
-          aria-label="Copy the line"
-          title="Copy the line (y)"
-          onClick={() => session.copyActive()}
-        >
-          <CopyIcon />
-        </button>
-        <button
-          type="button"
-          class="button quiet square"
-          aria-label="Close"
-          title="Close (Esc)"
-          onClick={() => session.closeEvent()}
-        >
-          <CloseIcon />
-        </button>
+        <Tool label="Copy a link to this event" icon={LinkIcon} onClick={() => session.copyPermalink(id)} />
+        <Tool label="Copy the line" keys="y" icon={CopyIcon} onClick={() => session.copyActive()} />
+        <Tool label="Close" keys="Esc" icon={CloseIcon} onClick={() => session.closeEvent()} />
       </div>
       <div class="detail-scroll" tabIndex={0} role="group" aria-label="Event in full">
         {error && (
@@ -83,6 +60,22 @@ export function Detail({ modal }: { modal: boolean }) {
         {event && <Body event={event} />}
       </div>
     </div>
+  );
+}
+
+interface ToolProps {
+  label: string;
+  keys?: string;
+  icon: () => VNode;
+  onClick: () => void;
+}
+
+function Tool({ label, keys, icon: Icon, onClick }: ToolProps) {
+  const title = keys ? `${label} (${keys})` : label;
+  return (
+    <button type="button" class="button quiet square" aria-label={label} title={title} onClick={onClick}>
+      <Icon />
+    </button>
   );
 }
 

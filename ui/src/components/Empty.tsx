@@ -46,6 +46,21 @@ function Command({ text }: { text: string }) {
   );
 }
 
+export function BadQuery() {
+  const session = useSession();
+  return (
+    <div class="empty" id="rows">
+      <h1>The query cannot be read</h1>
+      <p>The place is underlined above.</p>
+      <div class="suggest">
+        <button type="button" class="button" onClick={() => session.model.ui.set({ help: true })}>
+          Show examples
+        </button>
+      </div>
+    </div>
+  );
+}
+
 export function Nothing({ store }: { store: StatusReply | undefined }) {
   const session = useSession();
   const view = useStore(session.model.view, (v) => v);

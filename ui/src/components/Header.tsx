@@ -28,7 +28,7 @@ export function Header() {
       <QueryBox />
       <div class="controls">
         <TimePicker />
-        <button type="button" class="button primary run" onClick={() => session.run()}>
+        <button type="button" class="button primary run" aria-label="Run" title="Run (Enter)" onClick={() => session.run()}>
           <RunIcon />
           <span>Run</span>
         </button>

@@ -8,7 +8,7 @@ const EXAMPLES: readonly [string, string][] = [
   ['"connection refused"', "the phrase"],
   ["level:>=warn -service:web", "by severity, without one service"],
   ["status:>=500 duration:>250ms", "numbers and durations"],
-  ["user_id:* path:/api/*", "the field exists; any ending"],
+  ["user_id:* logger:com.shop*", "the field exists; any ending"],
   ["(timeout OR refused) host:web-1", "alternatives"],
 ];
 

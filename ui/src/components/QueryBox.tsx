@@ -1,6 +1,8 @@
 /** The query: one line that grows, errors underlined where the server found them, suggestions at the caret. */
 
+import type { RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { ApiError } from "../api/errors";
 import { byteSpanToChars } from "../state/querytext";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
@@ -19,19 +21,11 @@ export function QueryBox() {
   // The mark belongs to the text that was run; once it is edited the message stays and the mark goes.
   const span = failure?.span && draft === ran ? byteSpanToChars(draft, failure.span) : undefined;
 
-  useLayoutEffect(() => {
-    const node = box.current;
-    if (!node) return;
-    node.style.height = "auto";
-    node.style.height = `${node.scrollHeight}px`;
-  }, [draft]);
+  useGrowth(box, draft);
 
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (suggestions.onKeyDown(event)) {
-      event.preventDefault();
-      return;
-    }
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    if (suggestions.onKeyDown(event)) event.preventDefault();
+    else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       suggestions.close();
       session.run();
@@ -72,35 +66,53 @@ export function QueryBox() {
             }}
             onClick={suggestions.close}
             onBlur={suggestions.close}
-            onScroll={() => {
-              if (under.current && box.current) under.current.scrollTop = box.current.scrollTop;
-            }}
+            onScroll={(event) => under.current?.scrollTo(0, event.currentTarget.scrollTop)}
             onKeyDown={onKeyDown}
           />
         </div>
-        {draft !== "" && (
-          <button
-            type="button"
-            class="button quiet square small"
-            aria-label="Clear the query"
-            title="Clear the query"
-            onClick={() => {
-              session.setQuery("");
-              box.current?.focus();
-            }}
-          >
-            <CloseIcon />
-          </button>
-        )}
+        {draft !== "" && <ClearButton onClear={() => box.current?.focus()} />}
       </div>
       <Suggestions state={suggestions} />
-      {failure && (
-        <p id="query-error" class="query-error" role="alert">
-          {failure.message}
-          {failure.hint && <span class="query-hint"> {failure.hint}</span>}
-        </p>
-      )}
+      {failure && <QueryProblem error={failure} />}
     </search>
+  );
+}
+
+/** As many lines as the text has; the style sheet says when it scrolls instead. */
+function useGrowth(box: RefObject<HTMLTextAreaElement | null>, text: string): void {
+  useLayoutEffect(() => {
+    const node = box.current;
+    if (!node) return;
+    node.style.height = "auto";
+    node.style.height = `${node.scrollHeight}px`;
+  }, [box, text]);
+}
+
+function ClearButton({ onClear }: { onClear: () => void }) {
+  const session = useSession();
+  const clear = (): void => {
+    session.setQuery("");
+    onClear();
+  };
+  return (
+    <button
+      type="button"
+      class="button quiet square small"
+      aria-label="Clear the query"
+      title="Clear the query"
+      onClick={clear}
+    >
+      <CloseIcon />
+    </button>
+  );
+}
+
+function QueryProblem({ error }: { error: ApiError }) {
+  return (
+    <p id="query-error" class="query-error" role="alert">
+      {error.message}
+      {error.hint && <span class="query-hint"> {error.hint}</span>}
+    </p>
   );
 }
 

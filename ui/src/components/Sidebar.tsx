@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/client";
-import { asApiError, isAbort } from "../api/errors";
+import { asApiError, isAbort, type ApiError } from "../api/errors";
 import type { FieldInfo, ValuesReply } from "../api/types";
 import { formatCompact, formatCount, plural } from "../state/format";
 import { hasFilter } from "../state/querytext";
@@ -70,23 +70,24 @@ function Values({ name }: { name: string }) {
   const session = useSession();
   const scope = useStore(session.model.fields, (f) => f.scope);
   const [reply, setReply] = useState<ValuesReply>();
-  const [problem, setProblem] = useState("");
+  const [problem, setProblem] = useState<ApiError>();
 
   useEffect(() => {
     const abort = new AbortController();
     api.fieldValues(name, scope, VALUES_SHOWN, abort.signal).then(
       (values) => {
         setReply(values);
-        setProblem("");
+        setProblem(undefined);
       },
       (error: unknown) => {
-        if (!isAbort(error)) setProblem(asApiError(error).message);
+        if (!isAbort(error)) setProblem(asApiError(error));
       },
     );
     return () => abort.abort();
   }, [name, scope]);
 
-  if (problem !== "") return <p class="problem">{problem}</p>;
+  // The query box already says what is wrong with the query.
+  if (problem) return <p class="values-note">{problem.isQueryError ? "" : problem.message}</p>;
   if (!reply) return <p class="values-note">…</p>;
   return (
     <>

@@ -1,7 +1,7 @@
 /** The time range: presets, two datetime boxes, and the clock in which times are shown. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { describeRange, fromInput, PRESETS, rangeProblem, resolveTime, toInput } from "../state/timerange";
+import { describeRange, fromInput, PRESETS, rangeProblem, resolveTime, toInput, type Range } from "../state/timerange";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { ClockIcon, DownIcon } from "./icons";
@@ -69,7 +69,7 @@ function Panel({ onDone }: { onDone: () => void }) {
     (chosen ?? panel.current?.querySelector("button"))?.focus();
   }, []);
 
-  const choose = (range: { from: string; to: string }): void => {
+  const choose = (range: Range): void => {
     session.setRange(range);
     onDone();
   };
@@ -89,18 +89,7 @@ function Panel({ onDone }: { onDone: () => void }) {
 
   return (
     <div ref={panel} class="popover time-panel" role="dialog" aria-label="Time range">
-      <div class="presets" role="group" aria-label="Relative">
-        {PRESETS.map((preset) => (
-          <button
-            key={preset.label}
-            type="button"
-            aria-pressed={view.from === preset.from && view.to === ""}
-            onClick={() => choose({ from: preset.from, to: "" })}
-          >
-            {preset.label}
-          </button>
-        ))}
-      </div>
+      <Presets chosen={view} onChoose={choose} />
       <form class="absolute" onSubmit={submit}>
         <label>
           From
@@ -125,6 +114,23 @@ function Panel({ onDone }: { onDone: () => void }) {
         </div>
         <p class="hint">An empty box leaves that end open.</p>
       </form>
+    </div>
+  );
+}
+
+function Presets({ chosen, onChoose }: { chosen: Range; onChoose: (range: Range) => void }) {
+  return (
+    <div class="presets" role="group" aria-label="Relative">
+      {PRESETS.map((preset) => (
+        <button
+          key={preset.label}
+          type="button"
+          aria-pressed={chosen.from === preset.from && chosen.to === ""}
+          onClick={() => onChoose({ from: preset.from, to: "" })}
+        >
+          {preset.label}
+        </button>
+      ))}
     </div>
   );
 }

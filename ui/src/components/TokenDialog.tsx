@@ -32,6 +32,7 @@ export function TokenDialog() {
           class="input mono"
           type="password"
           autocomplete="off"
+          autofocus
           spellcheck={false}
           value={token}
           onInput={(event) => setToken(event.currentTarget.value)}

@@ -9,6 +9,8 @@ import { hasFilter, term } from "../state/querytext";
 import { CopyIcon, MinusIcon, PlusIcon } from "./icons";
 
 const MARGIN = 8;
+/** The height of the value that was clicked, about. */
+const LINE_PX = 26;
 /** Longer values cannot sensibly stand in a query; the copy is still whole. */
 const FILTER_CHARS_MAX = 255;
 
@@ -16,6 +18,14 @@ const FILTER_CHARS_MAX = 255;
 export function openValueMenu(session: Session, target: Element, field: string, value: Scalar): void {
   const box = target.getBoundingClientRect();
   session.model.ui.set({ menu: { field, value, x: box.left, y: box.bottom + 2 } });
+}
+
+/** Below the value, or above it where there is no room. */
+function place(node: HTMLElement, { x, y }: { x: number; y: number }): void {
+  const left = Math.min(x, window.innerWidth - node.offsetWidth - MARGIN);
+  const fits = y + node.offsetHeight + MARGIN <= window.innerHeight;
+  node.style.left = `${Math.max(MARGIN, left)}px`;
+  node.style.top = `${fits ? y : Math.max(MARGIN, y - node.offsetHeight - LINE_PX)}px`;
 }
 
 export function ValueMenu() {
@@ -27,10 +37,7 @@ export function ValueMenu() {
     const node = ref.current;
     if (!node || !menu) return;
     const before = document.activeElement;
-    const x = Math.min(menu.x, window.innerWidth - node.offsetWidth - MARGIN);
-    const fits = menu.y + node.offsetHeight + MARGIN <= window.innerHeight;
-    node.style.left = `${Math.max(MARGIN, x)}px`;
-    node.style.top = `${fits ? menu.y : Math.max(MARGIN, menu.y - node.offsetHeight - 26)}px`;
+    place(node, menu);
     node.querySelector("button")?.focus();
     const close = (): void => session.model.ui.set({ menu: undefined });
     const onPointer = (event: Event): void => {

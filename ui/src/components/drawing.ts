@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { HistogramReply } from "../api/types";
-import { formatCompact } from "../state/format";
+import { axisLabels, formatCompact } from "../state/format";
 import { bucketCount, stack, type LevelCounts } from "../state/stacking";
 
 export interface Hover {
@@ -69,7 +69,7 @@ export function drawHistogram(host: HTMLElement, drawn: Drawn, on: Callbacks): (
     tzDate: (seconds) => (drawn.utc ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000)),
     scales: { x: { range: [times[0] ?? 0, end] }, y: { range: (_u, _min, max) => [0, Math.max(1, max) * 1.05] } },
     axes: [
-      { ...axis, size: 22, gap: 4, space: 80, grid: { show: false }, ticks: { stroke: color("line"), width: 1, size: 4 } },
+      { ...axis, size: 22, gap: 4, space: 80, values: (_u, v) => axisLabels(v, drawn.utc), grid: { show: false }, ticks: { stroke: color("line"), width: 1, size: 4 } },
       { ...axis, size: Y_AXIS_PX, gap: 6, space: 28, ticks: { show: false }, incrs: WHOLE_STEPS, values: (_u, v) => v.map(formatCompact) },
     ],
     series: [{}, ...series.map(({ level }) => ({ fill: color(`level-${level}`), width: 0, ...(bars ? { paths: bars } : {}), points: { show: false } }))],

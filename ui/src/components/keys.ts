@@ -55,10 +55,10 @@ function act(session: Session, event: KeyboardEvent): boolean {
       session.openActive();
       return true;
     case "e":
-      session.moveToError(1);
+      void session.moveToError(1);
       return true;
     case "E":
-      session.moveToError(-1);
+      void session.moveToError(-1);
       return true;
     case "y":
       session.copyActive();

@@ -14,7 +14,9 @@ type Options = Pick<
   "count" | "getScrollElement" | "estimateSize" | "getItemKey" | "overscan" | "paddingEnd"
 >;
 
-export function useVirtualizer(options: Options): Virtualizer<HTMLElement, HTMLElement> {
+export type RowVirtualizer = Virtualizer<HTMLElement, HTMLElement>;
+
+export function useVirtualizer(options: Options): RowVirtualizer {
   const [, redraw] = useState(0);
   const all: VirtualizerOptions<HTMLElement, HTMLElement> = {
     ...options,

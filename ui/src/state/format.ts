@@ -16,17 +16,6 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${formatCount(n)} ${n === 1 ? one : many}`;
 }
 
-export function formatBytes(n: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = n;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
 /** A length of time in the largest unit that divides it: `90 s`, `1 min`, `2 h`. */
 export function formatStep(ms: number): string {
   const units: [number, string][] = [
@@ -73,6 +62,18 @@ function parts(ms: number, utc: boolean): Parts {
 export function formatClock(ms: number, utc: boolean): string {
   const p = parts(ms, utc);
   return `${p.clock}.${p.ms}`;
+}
+
+/** The labels of a time axis (in seconds): as little as tells them apart, with the day where a new one begins. */
+export function axisLabels(seconds: readonly number[], utc: boolean): string[] {
+  const step = (seconds[1] ?? 0) - (seconds[0] ?? 0);
+  return seconds.map((s) => {
+    const ms = Math.round(s * 1000);
+    const { clock } = parts(ms, utc);
+    if (step >= 86_400 || (clock === "00:00:00" && step >= 60)) return formatDay(ms, utc);
+    if (step >= 60 || step === 0) return clock.slice(0, 5);
+    return step >= 1 ? clock : formatClock(ms, utc).slice(3);
+  });
 }
 
 /** `01-02` */

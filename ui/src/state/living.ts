@@ -9,86 +9,82 @@ const CHART_REFRESH_MS = 5000;
 /** Frames do not come in a hidden tab; a timer then keeps what has arrived within its bound. */
 const HIDDEN_FLUSH_MS = 1000;
 
-export interface Living {
-  start(position: string): void;
-  stop(): void;
+type Timer = ReturnType<typeof setTimeout>;
+
+export class Living {
+  private stopTail: (() => void) | undefined;
+  private arrived: LogEvent[] = [];
+  private frame: number | undefined;
+  private hidden: Timer | undefined;
+  private chartTimer: Timer | undefined;
+  private following = true;
+
+  constructor(
+    private readonly model: Model,
+    private readonly refreshChart: () => Promise<void>,
+  ) {}
+
+  start(position: string): void {
+    const { live, ui, view } = this.model;
+    this.stopTail?.();
+    this.arrived = [];
+    this.stopTail = startTail(view.get().q, position, {
+      onRow: (row) => this.onRow(row),
+      onGap: () => live.set({ gaps: live.get().gaps + 1 }),
+      onDrop: (n) => live.set({ dropped: live.get().dropped + n }),
+      onState: (state) => live.set({ state }),
+      onRefused: (error) => {
+        live.set({ state: undefined });
+        if (error.status === 401) ui.set({ tokenAsked: true });
+        else ui.set({ notice: `Live stopped: ${error.message}` });
+      },
+    });
+  }
+
+  stop(): void {
+    this.stopTail?.();
+    this.stopTail = undefined;
+    clearTimeout(this.chartTimer);
+    this.chartTimer = undefined;
+    this.flush();
+    if (this.model.live.get().state) this.model.live.set({ state: undefined });
+  }
+
   /** Whether new rows are shown at once (the reader is at the top) or held back. */
-  follow(yes: boolean): void;
-  showPending(): void;
-}
-
-export function createLiving(model: Model, refreshChart: () => Promise<void>): Living {
-  let stopTail: (() => void) | undefined;
-  let arrived: LogEvent[] = [];
-  let frame: number | undefined;
-  let hidden: ReturnType<typeof setTimeout> | undefined;
-  let chartTimer: ReturnType<typeof setTimeout> | undefined;
-  let following = true;
-
-  function flush(): void {
-    if (frame !== undefined) cancelAnimationFrame(frame);
-    clearTimeout(hidden);
-    frame = undefined;
-    hidden = undefined;
-    if (arrived.length === 0) return;
-    const { pending, received } = model.live.get();
-    const held = hold(pending, arrived);
-    const count = received + arrived.length;
-    arrived = [];
-    if (following) show(held, count);
-    else model.live.set({ pending: held, received: count });
+  follow(yes: boolean): void {
+    this.following = yes;
+    const { pending, received } = this.model.live.get();
+    if (yes && pending.length > 0) this.show(pending, received);
   }
 
-  function show(fresh: readonly LogEvent[], received: number): void {
-    const { rows, liveRows, released } = model.results.get();
-    const next = prepend({ rows, liveRows, released }, fresh);
-    model.live.set({ pending: [], received });
-    model.results.set(next.released ? { ...next, cursor: null } : next);
-  }
-
-  function onRow(row: LogEvent): void {
-    arrived.push(row);
-    frame ??= requestAnimationFrame(flush);
-    hidden ??= setTimeout(flush, HIDDEN_FLUSH_MS);
-    chartTimer ??= setTimeout(() => {
-      chartTimer = undefined;
-      if (stopTail && document.visibilityState === "visible") void refreshChart();
+  private onRow(row: LogEvent): void {
+    this.arrived.push(row);
+    this.frame ??= requestAnimationFrame(() => this.flush());
+    this.hidden ??= setTimeout(() => this.flush(), HIDDEN_FLUSH_MS);
+    this.chartTimer ??= setTimeout(() => {
+      this.chartTimer = undefined;
+      if (this.stopTail && document.visibilityState === "visible") void this.refreshChart();
     }, CHART_REFRESH_MS);
   }
 
-  function stop(): void {
-    stopTail?.();
-    stopTail = undefined;
-    clearTimeout(chartTimer);
-    chartTimer = undefined;
-    flush();
-    if (model.live.get().state) model.live.set({ state: undefined });
+  private flush(): void {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
+    clearTimeout(this.hidden);
+    this.frame = undefined;
+    this.hidden = undefined;
+    if (this.arrived.length === 0) return;
+    const { pending, received } = this.model.live.get();
+    const held = hold(pending, this.arrived);
+    const count = received + this.arrived.length;
+    this.arrived = [];
+    if (this.following) this.show(held, count);
+    else this.model.live.set({ pending: held, received: count });
   }
 
-  return {
-    start(position) {
-      stopTail?.();
-      arrived = [];
-      stopTail = startTail(model.view.get().q, position, {
-        onRow,
-        onGap: () => model.live.set({ gaps: model.live.get().gaps + 1 }),
-        onDrop: (n) => model.live.set({ dropped: model.live.get().dropped + n }),
-        onState: (state) => model.live.set({ state }),
-        onRefused(error) {
-          model.live.set({ state: undefined });
-          if (error.status === 401) model.ui.set({ tokenAsked: true });
-          else model.ui.set({ notice: `Live stopped: ${error.message}` });
-        },
-      });
-    },
-    stop,
-    follow(yes) {
-      following = yes;
-      if (yes && model.live.get().pending.length > 0) show(model.live.get().pending, model.live.get().received);
-    },
-    showPending() {
-      following = true;
-      show(model.live.get().pending, model.live.get().received);
-    },
-  };
+  private show(fresh: readonly LogEvent[], received: number): void {
+    const { rows, liveRows, released } = this.model.results.get();
+    const next = prepend({ rows, liveRows, released }, fresh);
+    this.model.live.set({ pending: [], received });
+    this.model.results.set(next.released ? { ...next, cursor: null } : next);
+  }
 }

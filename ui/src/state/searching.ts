@@ -14,64 +14,62 @@ const ROWS_FIRST_MS = 150;
 const EMPTY_POLL_MS = 2000;
 const PIXELS_PER_BAR = 11;
 
-export interface Searching {
-  run(): Promise<void>;
-  loadMore(): Promise<void>;
-  refreshChart(): Promise<void>;
-  loadFields(): Promise<void>;
-}
+export class Searching {
+  private abort = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private attempt = 0;
 
-export function createSearching(model: Model, onReady: (position: string) => void): Searching {
-  let abort = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let attempt = 0;
+  /** `onReady` is told the position that the first page covers. */
+  constructor(
+    private readonly model: Model,
+    private readonly onReady: (position: string) => void,
+  ) {}
 
-  function currentScope(): Scope {
-    const { q, from, to } = model.view.get();
+  private currentScope(): Scope {
+    const { q, from, to } = this.model.view.get();
     return { q, ...resolveRange({ from, to }, Date.now()) };
   }
 
-  async function run(): Promise<void> {
-    abort.abort();
-    abort = new AbortController();
-    clearTimeout(timer);
-    const { signal } = abort;
-    const view = model.view.get();
+  async run(): Promise<void> {
+    this.abort.abort();
+    this.abort = new AbortController();
+    clearTimeout(this.timer);
+    const { signal } = this.abort;
+    const view = this.model.view.get();
     const problem = rangeProblem(view, Date.now());
     if (problem !== "") {
-      fail(new ApiError(400, { code: "bad_request", message: problem }));
+      this.fail(new ApiError(400, { code: "bad_request", message: problem }));
       return;
     }
-    const scope = currentScope();
-    model.results.set({ phase: "loading", error: undefined, retryAt: undefined, loadingMore: false, moreError: undefined });
-    const searched = firstPage(scope, signal);
-    void chart(scope, signal);
-    if (model.ui.get().sidebar) void fields(scope, signal);
+    const scope = this.currentScope();
+    this.model.results.set({ phase: "loading", error: undefined, retryAt: undefined, loadingMore: false, moreError: undefined });
+    const searched = this.firstPage(scope, signal);
+    void this.chart(scope, signal);
+    if (this.model.ui.get().sidebar) void this.fields(scope, signal);
     try {
       await searched;
-      attempt = 0;
+      this.attempt = 0;
     } catch (error) {
-      if (!isAbort(error)) fail(asApiError(error));
+      if (!isAbort(error)) this.fail(asApiError(error));
     }
   }
 
-  async function firstPage(scope: Scope, signal: AbortSignal): Promise<void> {
-    let shown: LogEvent[] | undefined;
+  private async firstPage(scope: Scope, signal: AbortSignal): Promise<void> {
+    let early: ReturnType<typeof setTimeout> | undefined;
     const onRows = (rows: LogEvent[]): void => {
-      shown ??= rows;
+      early = setTimeout(() => {
+        if (signal.aborted) return;
+        this.model.live.set({ pending: [], received: 0 });
+        this.model.results.set({ ...this.freshRows(scope, rows.slice()), counting: true });
+      }, ROWS_FIRST_MS);
     };
-    const early = setTimeout(() => {
-      if (signal.aborted || !shown || shown.length === 0) return;
-      model.live.set({ pending: [], received: 0 });
-      model.results.set({ ...freshRows(scope, shown.slice()), counting: true });
-    }, ROWS_FIRST_MS);
     try {
       const page = await api.search(scope, { limit: FIRST_PAGE }, signal, onRows);
       if (signal.aborted) return;
       const { trailer } = page;
-      model.live.set({ ...NO_LIVE, state: model.live.get().state });
-      model.results.set({
-        ...freshRows(scope, page.rows),
+      this.model.live.set({ ...NO_LIVE, state: this.model.live.get().state });
+      this.model.results.set({
+        ...this.freshRows(scope, page.rows),
         phase: "ready",
         matched: trailer.matched,
         exact: trailer.relation === "eq",
@@ -83,91 +81,92 @@ export function createSearching(model: Model, onReady: (position: string) => voi
         tookMs: trailer.took_ms,
         store: undefined,
       });
-      onReady(trailer.position);
-      if (page.rows.length === 0) await explainEmptiness(signal);
+      this.onReady(trailer.position);
+      if (page.rows.length === 0) await this.explainEmptiness(signal);
     } finally {
       clearTimeout(early);
     }
   }
 
-  function freshRows(scope: Scope, rows: LogEvent[]): Partial<Results> {
+  private freshRows(scope: Scope, rows: LogEvent[]): Partial<Results> {
     return { rows, liveRows: 0, released: false, scope, counting: false, error: undefined, words: new Set() };
   }
 
   /** Nothing found: is there anything at all? While there is not, look again, so that the page comes alive by itself. */
-  async function explainEmptiness(signal: AbortSignal): Promise<void> {
+  private async explainEmptiness(signal: AbortSignal): Promise<void> {
     const known = await api.status(signal);
     if (signal.aborted) return;
-    if (known.events === 0 || model.results.get().store === undefined) model.results.set({ store: known });
+    if (known.events === 0 || this.model.results.get().store === undefined) this.model.results.set({ store: known });
     if (known.events > 0) return;
-    timer = setTimeout(() => {
+    this.timer = setTimeout(() => {
       api.status(signal).then(
         (now) => {
           if (signal.aborted) return;
-          if (now.events > 0) void run();
-          else void explainEmptiness(signal);
+          if (now.events > 0) void this.run();
+          else void this.explainEmptiness(signal);
         },
         (error: unknown) => {
-          if (!isAbort(error)) fail(asApiError(error));
+          if (!isAbort(error)) this.fail(asApiError(error));
         },
       );
     }, EMPTY_POLL_MS);
   }
 
-  function fail(error: ApiError): void {
+  private fail(error: ApiError): void {
     if (error.status === 401) {
-      model.ui.set({ tokenAsked: true });
+      this.model.ui.set({ tokenAsked: true });
     }
     let retryAt: number | undefined;
     if (error.isTransient) {
-      const delay = error.retryAfterS ? error.retryAfterS * 1000 : retryDelay(attempt + 1);
-      attempt += 1;
+      const delay = error.retryAfterS ? error.retryAfterS * 1000 : retryDelay(this.attempt + 1);
+      this.attempt += 1;
       retryAt = Date.now() + delay;
-      timer = setTimeout(() => void run(), delay);
+      this.timer = setTimeout(() => void this.run(), delay);
     }
-    model.results.set({ phase: "failed", error, retryAt, counting: false });
+    this.model.results.set({ phase: "failed", error, retryAt, counting: false });
   }
 
-  async function chart(scope: Scope, signal: AbortSignal): Promise<void> {
+  private async chart(scope: Scope, signal: AbortSignal): Promise<void> {
     const buckets = Math.max(30, Math.min(160, Math.floor(window.innerWidth / PIXELS_PER_BAR)));
     try {
       const reply = await api.histogram(scope, buckets, signal);
-      if (!signal.aborted) model.chart.set({ reply, error: undefined });
+      if (!signal.aborted) this.model.chart.set({ reply, error: undefined });
     } catch (error) {
-      if (!isAbort(error)) model.chart.set({ error: asApiError(error) });
+      if (!isAbort(error)) this.model.chart.set({ error: asApiError(error) });
     }
   }
 
-  async function fields(scope: Scope, signal: AbortSignal): Promise<void> {
+  private async fields(scope: Scope, signal: AbortSignal): Promise<void> {
     try {
       const reply = await api.fields(scope, signal);
-      if (!signal.aborted) model.fields.set({ list: reply.fields, error: undefined, scope });
+      if (!signal.aborted) this.model.fields.set({ list: reply.fields, error: undefined, scope });
     } catch (error) {
-      if (!isAbort(error)) model.fields.set({ error: asApiError(error) });
+      if (!isAbort(error)) this.model.fields.set({ error: asApiError(error) });
     }
   }
 
-  async function loadMore(): Promise<void> {
-    const { cursor, loadingMore, phase, scope, released } = model.results.get();
+  async loadMore(): Promise<void> {
+    const { cursor, loadingMore, phase, scope, released } = this.model.results.get();
     if (cursor === null || loadingMore || phase !== "ready" || released) return;
-    const { signal } = abort;
-    model.results.set({ loadingMore: true, moreError: undefined });
+    const { signal } = this.abort;
+    this.model.results.set({ loadingMore: true, moreError: undefined });
     try {
       const { rows, trailer } = await api.search(scope, { limit: NEXT_PAGE, cursor, count: "none" }, signal);
       if (signal.aborted) return;
-      const now = model.results.get();
+      const now = this.model.results.get();
       // The live list may have let go of the rows that this page would follow.
-      if (now.released) model.results.set({ loadingMore: false, cursor: null });
-      else model.results.set({ rows: now.rows.concat(rows), cursor: trailer.cursor, loadingMore: false });
+      if (now.released) this.model.results.set({ loadingMore: false, cursor: null });
+      else this.model.results.set({ rows: now.rows.concat(rows), cursor: trailer.cursor, loadingMore: false });
     } catch (error) {
-      if (!isAbort(error)) model.results.set({ loadingMore: false, moreError: asApiError(error) });
+      if (!isAbort(error)) this.model.results.set({ loadingMore: false, moreError: asApiError(error) });
     }
   }
 
-  return {
-    run,
-    loadMore,
-    refreshChart: () => chart(currentScope(), abort.signal),
-    loadFields: () => fields(currentScope(), abort.signal),
-  };
+  refreshChart(): Promise<void> {
+    return this.chart(this.currentScope(), this.abort.signal);
+  }
+
+  loadFields(): Promise<void> {
+    return this.fields(this.currentScope(), this.abort.signal);
+  }
 }

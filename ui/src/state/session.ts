@@ -5,16 +5,19 @@ import { useContext } from "preact/hooks";
 import * as api from "../api/client";
 import { asApiError, isAbort } from "../api/errors";
 import type { LogEvent, Scalar } from "../api/types";
-import { createLiving, type Living } from "./living";
+import { Living } from "./living";
+import { formatCount } from "./format";
 import { createModel, NO_LIVE, type Model, type Theme } from "./model";
 import { addFilter } from "./querytext";
-import { createSearching, type Searching } from "./searching";
+import { Searching } from "./searching";
 import { copyLine, eventId, eventLevel } from "./rows";
 import { isSevere } from "./levels";
 import { applyTheme, readFlag, readTheme, writeFlag } from "./settings";
 import { absoluteRange, widenRange, type Range } from "./timerange";
 import { formatView, parseView, sameSearch, type View } from "./url";
 
+/** How many pages the key for the next error may load. */
+const ERROR_PAGES_MAX = 10;
 /** Below this width the field list covers the rows, so it starts closed. */
 const SIDEBAR_OPEN_MIN_PX = 1200;
 
@@ -26,10 +29,10 @@ export class Session {
   private detailAbort = new AbortController();
 
   constructor() {
-    this.searching = createSearching(this.model, (position) => {
+    this.searching = new Searching(this.model, (position) => {
       if (this.model.view.get().live) this.living.start(position);
     });
-    this.living = createLiving(this.model, () => this.searching.refreshChart());
+    this.living = new Living(this.model, () => this.searching.refreshChart());
   }
 
   /** Reads the address and the kept choices, and runs the first search. */
@@ -79,6 +82,7 @@ export class Session {
   /** Runs the text in the box, also when it has not changed. */
   run(): void {
     const q = this.model.ui.get().draft.trim();
+    this.model.ui.set({ draft: q });
     if (q === this.model.view.get().q) this.rerun();
     else this.navigate({ q });
   }
@@ -143,10 +147,6 @@ export class Session {
     this.living.follow(yes);
   }
 
-  showPending(): void {
-    this.living.showPending();
-  }
-
   setToken(token: string): void {
     api.setToken(token);
     this.model.ui.set({ tokenAsked: false, tokenRefused: true });
@@ -176,18 +176,27 @@ export class Session {
     this.activate(at < 0 ? 0 : Math.max(0, at + delta));
   }
 
-  /** The next or previous error among the loaded rows. */
-  moveToError(step: 1 | -1): void {
-    const { rows, cursor } = this.model.results.get();
-    for (let i = this.activeIndex() + step; i >= 0 && i < rows.length; i += step) {
-      const row = rows[i];
-      if (row && isSevere(eventLevel(row))) {
-        this.activate(i);
-        return;
+  /** The next or previous error; looking down, further pages are loaded, but not without end. */
+  async moveToError(step: 1 | -1): Promise<void> {
+    const { results } = this.model;
+    const { scope } = results.get();
+    let at = this.activeIndex() + step;
+    for (let page = 0; page <= ERROR_PAGES_MAX; page += 1) {
+      const { rows } = results.get();
+      for (; at >= 0 && at < rows.length; at += step) {
+        const row = rows[at];
+        if (row && isSevere(eventLevel(row))) {
+          this.activate(at);
+          return;
+        }
       }
+      if (step < 0 || results.get().cursor === null) break;
+      await this.searching.loadMore();
+      // A new search, or a page that did not come: looking on would show something else.
+      if (results.get().scope !== scope || results.get().rows.length === rows.length) return;
     }
-    const more = step > 0 && cursor !== null ? " Scroll down to load more." : "";
-    this.notify(`No ${step > 0 ? "older" : "newer"} error among the ${rows.length} loaded rows.${more}`);
+    const { rows } = results.get();
+    this.notify(`No ${step > 0 ? "older" : "newer"} error among the ${formatCount(rows.length)} loaded rows`);
   }
 
   openActive(): void {

@@ -1,0 +1,48 @@
+# `make test` runs every test and installs what it needs; `make bench` prints the benchmarks.
+.PHONY: build test bench lint test-rust test-ui test-e2e tools ui-modules ui
+
+build:
+	cargo build --release
+
+test: tools lint test-rust test-ui test-e2e
+
+# Debian's packages that tests use: a browser for the page, strace to make fdatasync fail.
+tools:
+	@missing=""; \
+	[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || missing="$$missing chromium"; \
+	command -v strace >/dev/null || missing="$$missing strace"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	  else \
+	    echo "tests need:$$missing (on Debian: sudo apt-get install$$missing)"; exit 1; \
+	  fi; \
+	fi
+	@command -v npm >/dev/null || { echo "tests need node 20 or later with npm (https://nodejs.org)"; exit 1; }
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+test-rust:
+	cargo test --workspace --quiet
+
+ui/node_modules/.package-lock.json: ui/package-lock.json
+	cd ui && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+# The committed page must be what its source builds to.
+test-ui: ui/node_modules/.package-lock.json
+	cd ui && npm run --silent typecheck && npm test --silent
+	cd ui && npm run --silent build -- --outDir ../target/ui-dist --emptyOutDir --logLevel warn
+	diff -r ui/dist target/ui-dist || { echo "ui/dist is not what ui/src builds to: run make ui and commit it"; exit 1; }
+
+test-e2e: ui/node_modules/.package-lock.json
+	cargo build --quiet
+	cd ui && LOGSHIP_BIN=$(CURDIR)/target/debug/logship npm run --silent e2e
+
+ui: ui/node_modules/.package-lock.json
+	cd ui && npm run build
+
+bench:
+	cargo bench --workspace

@@ -1,0 +1,278 @@
+//! What holds for any input: no panic, nothing lost, what is printed is read back.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use logship_parsers::join::{Decision, Joiner};
+use logship_parsers::json::{LEAVES_MAX, TOO_DEEP_TAG, TOO_MANY_TAG, parse_value};
+use logship_parsers::line::detect::Detector;
+use logship_parsers::line::{Context, FORMATS, by_name};
+use logship_parsers::time::{Stamp, any, civil_from_days, days_from_civil};
+use logship_parsers::{Field, Fields, Value};
+use proptest::prelude::*;
+use std::borrow::Cow;
+
+/// Text that gets past the first bytes of the formats: their own words and separators in any order.
+fn line_like() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        ":",
+        ",",
+        "=",
+        " ",
+        "-",
+        "<34>",
+        "<34>1 ",
+        "1",
+        "12",
+        "0.5",
+        "e9",
+        "true",
+        "null",
+        "\\u00e9",
+        "\\ud83d",
+        "level",
+        "msg=",
+        "time",
+        "\"ts\":",
+        "2026-01-02T03:04:05.678Z",
+        "Jan  2 03:04:05",
+        "[02/Jan/2026:03:04:05 +0000]",
+        "\"GET / HTTP/1.1\"",
+        "I0102 03:04:05.000001 7 a.go:1] ",
+        "ERROR",
+        "\n",
+        "\r",
+        "\tat a.B.c(D.java:1)",
+        "Traceback (most recent call last):",
+        "panic: ",
+        "goroutine 1 [running]:",
+        "é",
+        "日",
+        "thread 'main' panicked at ",
+        "a.rb:1:in 'x': y (E)",
+        "\u{1b}[32m",
+        "\u{feff}",
+        "a.b.CException: d",
+    ]);
+    let piece = prop_oneof![4 => pieces.prop_map(str::to_owned), 1 => any_text(3)];
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+fn any_text(max: usize) -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::char::any(), 0..max).prop_map(|chars| chars.into_iter().collect())
+}
+
+fn any_value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        prop::bool::ANY.prop_map(Into::into),
+        prop::num::i64::ANY.prop_map(Into::into),
+        prop::num::f64::NORMAL.prop_map(Into::into),
+        any_text(12).prop_map(Into::into),
+    ];
+    leaf.prop_recursive(5, 60, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::vec((any_text(6), inner), 0..6)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
+    match (ours, theirs) {
+        (Value::Null, serde_json::Value::Null) => true,
+        (Value::Bool(ours), serde_json::Value::Bool(theirs)) => ours == theirs,
+        (Value::Int(ours), serde_json::Value::Number(theirs)) => theirs.as_i64() == Some(*ours),
+        (Value::Float(ours), serde_json::Value::Number(theirs)) => theirs.as_f64() == Some(*ours),
+        (Value::Str(ours), serde_json::Value::String(theirs)) => ours == theirs,
+        (Value::List(ours), serde_json::Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
+        }
+        (Value::Map(ours), serde_json::Value::Object(theirs)) => {
+            let pairs = ours.iter().zip(theirs);
+            ours.len() == theirs.len()
+                && pairs.into_iter().all(|(ours, theirs)| ours.0 == *theirs.0 && same(&ours.1, theirs.1))
+        }
+        _ => false,
+    }
+}
+
+fn print_logfmt(fields: &[(String, Value<'static>)]) -> String {
+    let print = |value: &Value<'_>| match value {
+        Value::Int(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Str(text) => serde_json::to_string(text).unwrap(),
+        other => unreachable!("{other:?}"),
+    };
+    fields.iter().map(|(name, value)| format!("{name}={}", print(value))).collect::<Vec<_>>().join(" ")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_parser_panics_and_text_keeps_the_line(line in prop_oneof![line_like(), any_text(60)], received: i64, offset in -86_400..86_400) {
+        let context = Context { received, utc_offset_s: offset };
+        for format in FORMATS {
+            let _ = (format.probe)(line.as_bytes());
+            let _ = (format.parse)(&line, &context);
+        }
+        let (id, fields) = Detector::parse(None, &line, &context);
+        if id.format().name == "plain" {
+            prop_assert_eq!(fields.get("message").and_then(Value::as_str), Some(line.trim_end_matches(['\n', '\r'])));
+        }
+    }
+
+    #[test]
+    fn whatever_parses_passed_its_probe(line in line_like()) {
+        for format in FORMATS {
+            if (format.parse)(&line, &Context::default()).is_ok() {
+                prop_assert!((format.probe)(line.as_bytes()), "{}: {line:?}", format.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_joiner_takes_any_bytes(lines in prop::collection::vec(prop_oneof![
+        prop::collection::vec(prop::num::u8::ANY, 0..20),
+        line_like().prop_map(String::into_bytes),
+    ], 1..20)) {
+        let mut joiner = Joiner::default();
+        prop_assert_eq!(joiner.push(&lines[0]), Decision::Starts);
+        for line in &lines[1..] {
+            let decision = joiner.push(line);
+            let brace = line.first() == Some(&b'{');
+            prop_assert!(!brace || decision == Decision::Starts);
+        }
+    }
+
+    #[test]
+    fn json_is_read_as_serde_reads_it(value in any_value(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let (ours, _) = parse_value(&text).unwrap();
+        prop_assert!(same(&ours, &value), "{text}\n{ours:?}");
+    }
+
+    #[test]
+    fn json_that_serde_takes_is_taken(text in line_like()) {
+        if let Ok(theirs) = serde_json::from_str::<serde_json::Value>(&text) {
+            let (ours, _) = parse_value(&text).unwrap();
+            prop_assert!(same(&ours, &theirs) || text.contains("\\u"), "{text}");
+        }
+    }
+
+    #[test]
+    fn logfmt_is_read_as_printed(values in prop::collection::vec(prop_oneof![
+        prop::num::i64::ANY.prop_map(Value::Int),
+        prop::bool::ANY.prop_map(Value::Bool),
+        any_text(12).prop_map(|text| Value::Str(Cow::Owned(text))),
+    ], 2..20)) {
+        let named: Vec<_> = values.into_iter().enumerate().map(|(n, value)| (format!("key_{n}.x"), value)).collect();
+        let line = print_logfmt(&named);
+        let fields = (by_name("logfmt").unwrap().parse)(&line, &Context::default()).unwrap();
+        let expected = named.into_iter().map(|(name, value)| Field { name: name.into(), value }).collect();
+        prop_assert_eq!(fields, Fields { items: expected, ..Fields::default() });
+    }
+
+    #[test]
+    fn days_are_counted_both_ways(days in -3_000_000_i64..3_000_000) {
+        let (year, month, day) = civil_from_days(days);
+        prop_assert_eq!(days_from_civil(year, month, day), days);
+        let (next_year, next_month, next_day) = civil_from_days(days + 1);
+        prop_assert!((next_year, next_month, next_day) > (year, month, day));
+    }
+
+    #[test]
+    fn stamps_are_read_as_printed(nanos: i64, offset_minutes in -1_439_i32..1_440) {
+        let local = i128::from(nanos) + i128::from(offset_minutes) * 60_000_000_000;
+        let (seconds, fraction) = (local.div_euclid(1_000_000_000) as i64, local.rem_euclid(1_000_000_000));
+        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+        let second = seconds.rem_euclid(86_400);
+        let (sign, minutes) = (if offset_minutes < 0 { '-' } else { '+' }, offset_minutes.abs());
+        let text = format!(
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{fraction:09}{sign}{:02}:{:02}",
+            second / 3_600, second / 60 % 60, second % 60, minutes / 60, minutes % 60,
+        );
+        prop_assert_eq!(any(&text, 0, 0), Some(Stamp::At(nanos)), "{}", text);
+    }
+}
+
+/// A mebibyte of any one piece is one pass: quadratic work would take minutes, and deep recursion the stack.
+#[test]
+fn hostile_lines_are_linear() {
+    const BYTES: usize = 1 << 20;
+    let leads =
+        ["", "{\"a\":", "<34>1 ", "<34>", "Jan  2 03:04:05 ", "a=1 ", "1.2.3.4 - - [02/Jan/2026:03:04:05 +0000] \""];
+    let pieces = [
+        "{",
+        "[",
+        "{\"a\":",
+        "[{\"a\":[",
+        "=",
+        "a=",
+        "a=1 ",
+        "a=\"",
+        "\"",
+        "\\",
+        "\\\"",
+        "\"\\",
+        "<",
+        "<34>",
+        "[a b=\"",
+        "[a]",
+        " ",
+        "-",
+        "1",
+        "1,",
+        "é",
+        "\n",
+        "\n\tat ",
+        "a.rb:1:in ",
+        "': ",
+        "Error: ",
+        "panic serving ",
+        "\nTraceback (most recent call last):",
+        "\u{1b}[",
+        "\u{1b}[1m ",
+        "2026-01-02 ",
+        "null,",
+        "\"a\":1,",
+    ];
+    for lead in leads {
+        for piece in pieces {
+            let line = format!("{lead}{}", piece.repeat(BYTES / piece.len()));
+            let (_, fields) = Detector::parse(None, &line, &Context::default());
+            assert!(fields.items.len() <= LEAVES_MAX + 8, "{lead}{piece}");
+            let mut joiner = Joiner::default();
+            joiner.push(line.as_bytes());
+            joiner.push(line.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn too_many_and_too_deep_are_cut_and_tagged() {
+    let members: Vec<String> = (0..LEAVES_MAX + 500).map(|n| format!("\"k{n}\":{n}")).collect();
+    let line = format!("{{{}}}", members.join(","));
+    let (_, fields) = Detector::parse(None, &line, &Context::default());
+    assert_eq!(fields.items.len(), LEAVES_MAX);
+    assert_eq!(fields.tags.as_slice(), [TOO_MANY_TAG]);
+
+    let line = format!("{{\"list\":[{}0],\"after\":1}}", "1,".repeat(5_000));
+    let (_, fields) = Detector::parse(None, &line, &Context::default());
+    assert!(matches!(fields.get("list"), Some(Value::List(items)) if items.len() == LEAVES_MAX));
+    assert_eq!(fields.tags.as_slice(), [TOO_MANY_TAG]);
+
+    let line = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let (_, fields) = Detector::parse(None, &line, &Context::default());
+    assert_eq!(fields.tags.as_slice(), [TOO_DEEP_TAG]);
+
+    let line: String = (0..LEAVES_MAX + 500).map(|n| format!("k{n}={n} ")).collect();
+    let (_, fields) = Detector::parse(None, &line, &Context::default());
+    assert_eq!((fields.items.len(), fields.tags.as_slice()), (LEAVES_MAX, &[TOO_MANY_TAG][..]));
+}

@@ -1,0 +1,144 @@
+//! What the head of an ingest request says.
+
+use super::{BODY_BYTES_MAX, inflate::Encoding};
+use crate::{
+    api::{ApiError, Peer, error::Code, params::Params},
+    flow::{Origin, Span},
+};
+use axum::http::{HeaderMap, Uri, header, request};
+
+/// Longest `X-Logship-Source` in bytes: with its prefix it is a source identity, which has 256.
+pub const SOURCE_BYTES_MAX: usize = 240;
+/// Longest `service` or `host` in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Greatest `X-Logship-Seq`.
+pub const SEQ_MAX: u64 = i64::MAX as u64;
+
+/// What the lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text, to be detected.
+    Text,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+/// The head, understood.
+#[derive(Debug)]
+pub struct Head {
+    /// What the lines are.
+    pub format: Format,
+    /// How the body is compressed.
+    pub encoding: Encoding,
+    /// Length of the body as sent, where known.
+    pub length: Option<u64>,
+    /// Where the records come from.
+    pub origin: Origin,
+    /// The client's sequence number, where a retry is to be exact.
+    pub span: Option<Span>,
+}
+
+impl Head {
+    /// Reads the head.
+    ///
+    /// # Errors
+    /// A header or argument that cannot be read; an unknown type or encoding; a body that is announced as too long.
+    pub fn read(parts: &request::Parts) -> Result<Head, ApiError> {
+        let headers = &parts.headers;
+        let length = length(headers)?;
+        if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+            let message = format!("the body is longer than {} MiB", BODY_BYTES_MAX >> 20);
+            return Err(ApiError::new(Code::TooLarge, message));
+        }
+        let (exact, span) = exact(headers)?.unzip();
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
+        Ok(Head {
+            format: format(headers)?,
+            encoding: encoding(headers)?,
+            length,
+            origin: origin(&parts.uri, exact, &peer)?,
+            span,
+        })
+    }
+}
+
+/// Without a sequence, the stream that hints are kept by is what one sender calls one service.
+fn origin(uri: &Uri, exact: Option<String>, peer: &str) -> Result<Origin, ApiError> {
+    let params = Params::read(uri, &["service", "host"])?;
+    let name = |argument: &str| match params.text(argument) {
+        Some(name) if name.len() > NAME_BYTES_MAX => {
+            Err(ApiError::bad(format!("`{argument}` is longer than {NAME_BYTES_MAX} bytes")))
+        }
+        name => Ok(name.map(str::to_owned)),
+    };
+    let (service, host) = (name("service")?, name("host")?);
+    let source = exact.unwrap_or_else(|| {
+        let (service, host) = (service.as_deref().unwrap_or_default(), host.as_deref().unwrap_or_default());
+        let mut source = format!("http:{peer}/{service}/{host}");
+        source.truncate(source.floor_char_boundary(SOURCE_BYTES_MAX));
+        source
+    });
+    Ok(Origin { source, input: "http".to_owned(), host, service, ..Origin::default() })
+}
+
+/// The text of a header that may come once.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ApiError::bad(format!("the header `{name}` is there twice")));
+    }
+    let text = first.to_str().map_err(|_| ApiError::bad(format!("the header `{name}` is not visible ASCII")))?;
+    Ok(Some(text.trim()))
+}
+
+fn length(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let text = single(headers, "content-length")?;
+    text.map(|text| text.parse().map_err(|_| ApiError::bad("`Content-Length` is no number"))).transpose()
+}
+
+fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
+    let text = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
+    let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media.as_str() {
+        // What `curl --data-binary @file` says of every file.
+        "" | "text/plain" | "application/x-www-form-urlencoded" => Ok(Format::Text),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json" => Ok(Format::Ndjson),
+        other => {
+            let message = format!("the content type `{other}` is not known here");
+            let hint = Some("text/plain for lines, application/x-ndjson for a JSON object a line".to_owned());
+            Err(ApiError { hint, ..ApiError::new(Code::UnsupportedMediaType, message) })
+        }
+    }
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
+    let text = single(headers, header::CONTENT_ENCODING.as_str())?.unwrap_or_default();
+    match text.to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Encoding::Identity),
+        "gzip" | "x-gzip" => Ok(Encoding::Gzip),
+        "zstd" => Ok(Encoding::Zstd),
+        other => {
+            let message = format!("the content encoding `{other}` is not known here; known: gzip, zstd");
+            Err(ApiError::new(Code::UnsupportedMediaType, message))
+        }
+    }
+}
+
+/// The identity and the sequence number of a request whose retry is to be exact.
+fn exact(headers: &HeaderMap) -> Result<Option<(String, Span)>, ApiError> {
+    match (single(headers, "x-logship-source")?, single(headers, "x-logship-seq")?) {
+        (None, None) => Ok(None),
+        (Some(source), Some(seq)) => {
+            if source.is_empty() || source.len() > SOURCE_BYTES_MAX {
+                return Err(ApiError::bad(format!("`X-Logship-Source` must have 1 to {SOURCE_BYTES_MAX} bytes")));
+            }
+            let digits = seq.bytes().all(|byte| byte.is_ascii_digit());
+            let number: Option<u64> = seq.parse().ok().filter(|number| digits && *number <= SEQ_MAX);
+            let from = number.ok_or_else(|| ApiError::bad(format!("`X-Logship-Seq` must be 0 to {SEQ_MAX}")))?;
+            // The prefix keeps clients away from the identities of files and agents.
+            Ok(Some((format!("http-id:{source}"), Span { from, to: from + 1 })))
+        }
+        _ => Err(ApiError::bad("`X-Logship-Source` and `X-Logship-Seq` make a retry exact only together")),
+    }
+}

@@ -1,0 +1,291 @@
+//! A body's bytes become records, and records become the batches of frames.
+//!
+//! Records are slices of one buffer a batch. Limits: [`LINE_BYTES_MAX`] (a longer line is listed as rejected),
+//! [`BATCH_BYTES_MAX`] and [`RECORDS_PER_FRAME_MAX`] a batch; a whole request that must be one batch has
+//! [`FRAME_BYTES_MAX`]. What is held here is one batch and one line.
+
+use super::{BODY_BYTES_MAX, Format};
+use crate::{
+    api::{ApiError, error::Code},
+    event::LINE_BYTES_MAX,
+    flow::{FRAME_BYTES_MAX, RECORDS_PER_FRAME_MAX, Record, RecordKind},
+};
+use bytes::{Bytes, BytesMut};
+use serde::de::IgnoredAny;
+
+/// Batches are cut at this many bytes, so that the log can group them.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Takes the batches.
+pub type Sink<'a> = &'a mut dyn FnMut(Vec<Record>) -> Result<(), ApiError>;
+
+/// A line that is over a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its number in the body, from 1.
+    pub line: u64,
+    /// Why.
+    pub error: &'static str,
+}
+
+/// Where a record lies in the buffer.
+#[derive(Clone, Copy)]
+struct Place {
+    start: usize,
+    end: usize,
+    kind: RecordKind,
+}
+
+/// Splits one body.
+pub struct Splitter {
+    format: Format,
+    /// The whole body is one batch.
+    whole: bool,
+    inflated: usize,
+    buffer: BytesMut,
+    records: Vec<Place>,
+    /// Where the line begins that is not complete yet, and how far it was searched for its end.
+    line_start: usize,
+    searched: usize,
+    /// The line is too long; its bytes are passed over.
+    skipping: bool,
+    lines: u64,
+    rejected: Vec<Rejected>,
+}
+
+impl Splitter {
+    /// At the beginning of a body.
+    pub fn new(format: Format, whole: bool) -> Splitter {
+        Splitter {
+            format,
+            whole,
+            inflated: 0,
+            buffer: BytesMut::new(),
+            records: Vec::new(),
+            line_start: 0,
+            searched: 0,
+            skipping: false,
+            lines: 0,
+            rejected: Vec::new(),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, data: &[u8], sink: Sink) -> Result<(), ApiError> {
+        self.inflated += data.len();
+        if self.inflated > BODY_BYTES_MAX {
+            return Err(too_large(format!("the body is longer than {} MiB", BODY_BYTES_MAX >> 20)));
+        }
+        if self.whole && self.inflated > FRAME_BYTES_MAX {
+            return Err(one_batch(format!("longer than {} MiB", FRAME_BYTES_MAX >> 20)));
+        }
+        self.buffer.extend_from_slice(data);
+        while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
+            let (start, end) = (self.line_start, self.searched + at);
+            (self.line_start, self.searched) = (end + 1, end + 1);
+            self.line(start, end, sink)?;
+        }
+        self.searched = self.buffer.len();
+        // One byte more than the limit may be the `\r` of a line end.
+        if self.skipping || self.searched - self.line_start > LINE_BYTES_MAX + 1 {
+            self.skipping = true;
+            self.buffer.truncate(self.line_start);
+            self.searched = self.line_start;
+        }
+        Ok(())
+    }
+
+    /// The body has ended: gives the last batch and what was rejected.
+    pub fn finish(mut self, sink: Sink) -> Result<Vec<Rejected>, ApiError> {
+        let (start, end) = (self.line_start, self.buffer.len());
+        if end > start || self.skipping {
+            self.line_start = end;
+            self.line(start, end, sink)?;
+        }
+        if !self.records.is_empty() {
+            sink(self.cut(self.line_start))?;
+        }
+        Ok(self.rejected)
+    }
+
+    /// A complete line lies at `start..end`.
+    fn line(&mut self, start: usize, end: usize, sink: Sink) -> Result<(), ApiError> {
+        self.lines += 1;
+        let line = &self.buffer[start..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if std::mem::take(&mut self.skipping) || line.len() > LINE_BYTES_MAX {
+            self.rejected.push(Rejected { line: self.lines, error: "longer than 1 MiB" });
+            return Ok(());
+        }
+        let bom = if self.lines == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let place = match self.format {
+            Format::Text => Place { start: start + bom, end: start + line.len(), kind: RecordKind::default() },
+            Format::Ndjson => {
+                let blanks = line[bom..].len() - line[bom..].trim_ascii_start().len();
+                let text = line[bom..].trim_ascii();
+                let from = start + bom + blanks;
+                Place { start: from, end: from + text.len(), kind: RecordKind { json: is_object(text), ..Default::default() } }
+            }
+        };
+        if place.start >= place.end {
+            return Ok(());
+        }
+        self.add(place, sink)
+    }
+
+    fn add(&mut self, mut place: Place, sink: Sink) -> Result<(), ApiError> {
+        let full = self.records.len() == RECORDS_PER_FRAME_MAX;
+        if self.whole {
+            if full {
+                return Err(one_batch(format!("of more than {RECORDS_PER_FRAME_MAX} records")));
+            }
+        } else if !self.records.is_empty() && (full || place.end > BATCH_BYTES_MAX) {
+            let at = place.start;
+            let batch = self.cut(at);
+            (place.start, place.end) = (0, place.end - at);
+            sink(batch)?;
+        }
+        self.records.push(place);
+        Ok(())
+    }
+
+    /// Takes all records, which end at or before `at`, out of the buffer.
+    fn cut(&mut self, at: usize) -> Vec<Record> {
+        let head: Bytes = self.buffer.split_to(at).freeze();
+        self.line_start -= at;
+        self.searched = self.searched.saturating_sub(at);
+        let slice = |place: Place| Record { bytes: head.slice(place.start..place.end), kind: place.kind };
+        self.records.drain(..).map(slice).collect()
+    }
+}
+
+/// Whether the line is one JSON object and nothing else: what the record's kind promises.
+fn is_object(line: &[u8]) -> bool {
+    line.first() == Some(&b'{')
+        && std::str::from_utf8(line).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+fn too_large(message: String) -> ApiError {
+    ApiError { hint: Some("send it in several requests".to_owned()), ..ApiError::new(Code::TooLarge, message) }
+}
+
+fn one_batch(what: String) -> ApiError {
+    too_large(format!("a request with X-Logship-Seq is stored as one unit, which cannot be {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Outcome = Result<(Vec<Vec<Record>>, Vec<Rejected>), ApiError>;
+
+    fn split(format: Format, whole: bool, body: &[u8], step: usize) -> Outcome {
+        let mut batches = Vec::new();
+        let mut sink = |batch| {
+            batches.push(batch);
+            Ok(())
+        };
+        let mut splitter = Splitter::new(format, whole);
+        for part in body.chunks(step) {
+            splitter.push(part, &mut sink)?;
+        }
+        let rejected = splitter.finish(&mut sink)?;
+        Ok((batches, rejected))
+    }
+
+    fn texts(format: Format, body: &[u8], step: usize) -> Vec<(String, bool)> {
+        let (batches, _) = split(format, false, body, step).unwrap();
+        let show = |record: &Record| (String::from_utf8_lossy(&record.bytes).into_owned(), record.kind.json);
+        batches.iter().flatten().map(show).collect()
+    }
+
+    #[test]
+    fn lines() {
+        for (body, expected) in [
+            ("", vec![]),
+            ("\n\r\n\n", vec![]),
+            ("a", vec!["a"]),
+            ("a\nb\n", vec!["a", "b"]),
+            ("a\r\nb\r", vec!["a", "b"]),
+            ("\u{feff}a\n\u{feff}b", vec!["a", "\u{feff}b"]),
+            ("  a  \n", vec!["  a  "]),
+        ] {
+            for step in [1, 2, 1_000] {
+                let expected: Vec<_> = expected.iter().map(|line| ((*line).to_owned(), false)).collect();
+                assert_eq!(texts(Format::Text, body.as_bytes(), step), expected, "{body:?}");
+            }
+        }
+        let (batches, _) = split(Format::Text, false, b"\xff\x00\n", 9).unwrap();
+        assert_eq!(batches[0][0].bytes.as_ref(), b"\xff\x00");
+    }
+
+    #[test]
+    fn objects() {
+        for (line, expected) in [
+            ("{\"a\":1}", Some(("{\"a\":1}", true))),
+            ("  {\"a\":{}} \r", Some(("{\"a\":{}}", true))),
+            ("{\"a\":1} x", Some(("{\"a\":1} x", false))),
+            ("{\"a\":", Some(("{\"a\":", false))),
+            ("[1]", Some(("[1]", false))),
+            ("text", Some(("text", false))),
+            ("   ", None),
+            ("\u{feff}{}", Some(("{}", true))),
+        ] {
+            let expected: Vec<_> = expected.into_iter().map(|(text, json)| (text.to_owned(), json)).collect();
+            assert_eq!(texts(Format::Ndjson, line.as_bytes(), 3), expected, "{line:?}");
+        }
+        let (batches, _) = split(Format::Ndjson, false, b"{\"a\":\"\xff\"}", 9).unwrap();
+        assert!(!batches[0][0].kind.json);
+    }
+
+    #[test]
+    fn long_lines_are_rejected_by_number() {
+        let long = "x".repeat(LINE_BYTES_MAX);
+        for (body, expected) in [
+            (format!("a\n{long}\n{long}\r\nb\n"), vec![]),
+            (format!("a\n{long}y\nb\n{long}yy\r\n"), vec![2, 4]),
+            (format!("{long}yyyy"), vec![1]),
+            (format!("{long}\ryy"), vec![1]),
+        ] {
+            for step in [4_099, usize::MAX] {
+                let (batches, rejected) = split(Format::Text, false, body.as_bytes(), step).unwrap();
+                let lines: Vec<_> = rejected.iter().map(|rejected| rejected.line).collect();
+                assert_eq!(lines, expected);
+                let records: usize = batches.iter().map(Vec::len).sum();
+                assert_eq!(records + lines.len(), body.lines().count());
+            }
+        }
+    }
+
+    #[test]
+    fn batches_have_limits() {
+        let body = "0123456789abcdef\n".repeat(200_000);
+        let (batches, _) = split(Format::Text, false, body.as_bytes(), 50_000).unwrap();
+        assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 200_000);
+        assert!(batches.iter().all(|batch| batch.iter().map(|record| record.bytes.len()).sum::<usize>() <= BATCH_BYTES_MAX));
+        let body = "a\n".repeat(RECORDS_PER_FRAME_MAX + 1);
+        let (batches, _) = split(Format::Text, false, body.as_bytes(), 50_000).unwrap();
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [RECORDS_PER_FRAME_MAX, 1]);
+        let error = split(Format::Text, true, body.as_bytes(), 50_000).unwrap_err();
+        assert_eq!(error.code, Code::TooLarge);
+        let body = "0123456789abcde\n".repeat(RECORDS_PER_FRAME_MAX);
+        let (batches, _) = split(Format::Text, true, body.as_bytes(), 50_000).unwrap();
+        assert_eq!(batches.len(), 1);
+        let long = vec![b'\n'; FRAME_BYTES_MAX + 1];
+        assert_eq!(split(Format::Text, true, &long, 1 << 20).unwrap_err().code, Code::TooLarge);
+        assert!(split(Format::Text, false, &long, 1 << 20).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_comes_once_in_order(
+            lines in prop::collection::vec("[a-z{}\" ]{0,40}", 0..60),
+            step in 1..70_usize,
+        ) {
+            let found: Vec<_> = texts(Format::Text, lines.join("\n").as_bytes(), step).into_iter().map(|(text, _)| text).collect();
+            let expected: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

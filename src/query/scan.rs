@@ -1,0 +1,216 @@
+//! The documents of a scope, segment by segment: what searches, counts and lists of values all walk over.
+
+use super::{
+    Matcher, QueryFailure, Scope,
+    eval::Node,
+    plan::{Plan, Planner},
+    window::{WINDOW_DOCS_MAX, Window},
+};
+use crate::{
+    event::Timestamp,
+    flow::{EventId, LogId, Pos},
+    store::{PartitionView, Row, Snapshot, StoreError},
+};
+use std::ops::Range;
+use tantivy::{
+    DateTime, DocAddress, DocId, SegmentReader,
+    columnar::{Column, StrColumn},
+};
+
+impl From<StoreError> for QueryFailure {
+    fn from(why: StoreError) -> QueryFailure {
+        QueryFailure::Storage(why.to_string())
+    }
+}
+
+impl From<tantivy::TantivyError> for QueryFailure {
+    fn from(why: tantivy::TantivyError) -> QueryFailure {
+        QueryFailure::Storage(format!("reading the store failed: {why}"))
+    }
+}
+
+/// A scope over a snapshot.
+pub(super) struct Scan<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    matcher: Matcher,
+    /// Milliseconds that matches lie in: from, and up to but not including.
+    pub(super) from: i64,
+    pub(super) to: i64,
+}
+
+/// A segment that may hold matches.
+#[derive(Clone, Copy)]
+pub(super) struct SegmentAt {
+    pub(super) partition: usize,
+    pub(super) ord: u32,
+    /// The latest time that it has, in milliseconds.
+    pub(super) latest: i64,
+}
+
+impl<'a> Scan<'a> {
+    /// Compiles the query of the scope.
+    pub(super) fn new(snapshot: &'a Snapshot, scope: &Scope) -> Result<Scan<'a>, QueryFailure> {
+        let mut matcher = Matcher::new(&scope.query, scope.now)?;
+        let from = scope.from.map_or(i64::MIN, Timestamp::as_millis);
+        let to = scope.to.map_or(i64::MAX, Timestamp::as_millis);
+        if scope.from.is_some() || scope.to.is_some() {
+            matcher.node = Node::And(vec![Node::Time { from, to }, matcher.node]);
+        }
+        let (mut from, mut to) = (i64::MIN, i64::MAX);
+        narrow(&matcher.node, &mut from, &mut to);
+        Ok(Scan { snapshot, matcher, from, to })
+    }
+
+    /// The partitions that the times of the scope touch.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = (usize, &'a PartitionView)> {
+        let (from, to) = (self.from, self.to);
+        self.snapshot.partitions().iter().enumerate().map(|(at, view)| (at, &**view)).filter(move |(_, view)| {
+            view.events > 0 && view.min_time.as_millis() < to && view.max_time.as_millis() >= from
+        })
+    }
+
+    /// Their segments, in the order of the store.
+    pub(super) fn segments(&self) -> Result<Vec<SegmentAt>, QueryFailure> {
+        let mut found = Vec::new();
+        for (partition, view) in self.partitions() {
+            for (ord, reader) in (0u32..).zip(view.searcher.segment_readers()) {
+                let time = reader.fast_fields().date("time")?;
+                let latest = time.max_value().into_timestamp_millis();
+                if reader.max_doc() > 0 && latest >= self.from && time.min_value().into_timestamp_millis() < self.to {
+                    found.push(SegmentAt { partition, ord, latest });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Plans one segment.
+    pub(super) fn open(&'a self, at: SegmentAt) -> Result<SegmentScan<'a>, QueryFailure> {
+        let gone = || QueryFailure::Storage("a partition changed under a search".to_owned());
+        let view = self.snapshot.partitions().get(at.partition).ok_or_else(gone)?;
+        let reader = view.searcher.segment_readers().get(at.ord as usize).ok_or_else(gone)?;
+        let planner = Planner::new(reader, &view.schema)?;
+        let docs = planner.run(self.from, self.to);
+        let docs = if self.to == i64::MAX { docs.start..reader.max_doc() } else { docs };
+        let plan = planner.plan(&self.matcher.node)?;
+        let columns = reader.fast_fields();
+        let logs = columns.str("log")?.ok_or_else(gone)?;
+        let ids = log_ids(&logs)?;
+        Ok(SegmentScan {
+            scan: self,
+            at,
+            plan,
+            docs,
+            time: columns.date("time")?,
+            numbers: columns.u64("at")?,
+            logs: logs.ords().clone(),
+            ids,
+            reader,
+        })
+    }
+}
+
+/// The times that top-level conditions leave.
+fn narrow(node: &Node, from: &mut i64, to: &mut i64) {
+    match node {
+        Node::And(nodes) => nodes.iter().for_each(|node| narrow(node, from, to)),
+        Node::Time { from: low, to: high } => {
+            *from = (*from).max(*low);
+            *to = (*to).min(*high);
+        }
+        _ => {}
+    }
+}
+
+fn log_ids(column: &StrColumn) -> Result<Vec<LogId>, QueryFailure> {
+    let mut ids = Vec::with_capacity(column.num_terms());
+    let mut text = String::new();
+    for ord in 0..column.num_terms() as u64 {
+        text.clear();
+        column.ord_to_str(ord, &mut text).map_err(tantivy::TantivyError::from)?;
+        let id = text.parse().map_err(|_| QueryFailure::Storage(format!("`{text}` in the store is no log id")))?;
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+/// A planned segment.
+pub(super) struct SegmentScan<'a> {
+    scan: &'a Scan<'a>,
+    at: SegmentAt,
+    plan: Plan,
+    /// The documents within the times of the scope.
+    pub(super) docs: Range<DocId>,
+    time: Column<DateTime>,
+    numbers: Column<u64>,
+    logs: Column<u64>,
+    ids: Vec<LogId>,
+    pub(super) reader: &'a SegmentReader,
+}
+
+impl SegmentScan<'_> {
+    /// The next window from the beginning of a run.
+    pub(super) fn first_window(docs: &Range<DocId>) -> Range<DocId> {
+        docs.start..docs.end.min(docs.start.saturating_add(WINDOW_DOCS_MAX))
+    }
+
+    /// The next window from the end of a run.
+    pub(super) fn last_window(docs: &Range<DocId>) -> Range<DocId> {
+        docs.start.max(docs.end.saturating_sub(WINDOW_DOCS_MAX))..docs.end
+    }
+
+    /// The documents of the window that may match, and do where [`SegmentScan::is_match`] agrees.
+    pub(super) fn candidates(&mut self, docs: Range<DocId>) -> Result<Window, QueryFailure> {
+        let mut found = self.plan.op.find(docs.clone())?;
+        if let Some(alive) = self.reader.alive_bitset() {
+            let mut kept = Window::none(docs);
+            found.iter().filter(|doc| alive.is_alive(*doc)).for_each(|doc| kept.insert(doc));
+            found = kept;
+        }
+        Ok(found)
+    }
+
+    /// Whether candidates are matches without asking.
+    pub(super) fn is_exact(&self) -> bool {
+        self.plan.exact
+    }
+
+    /// Whether a candidate matches.
+    pub(super) fn is_match(&self, doc: DocId) -> Result<bool, QueryFailure> {
+        Ok(self.plan.exact || self.scan.matcher.matches(&self.scan.snapshot.event(self.row(doc))?.event))
+    }
+
+    /// The documents of the window that match.
+    pub(super) fn matches(&mut self, docs: Range<DocId>) -> Result<Window, QueryFailure> {
+        let found = self.candidates(docs.clone())?;
+        if self.plan.exact {
+            return Ok(found);
+        }
+        let mut kept = Window::none(docs);
+        for doc in found.iter() {
+            if self.is_match(doc)? {
+                kept.insert(doc);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The time of a document in milliseconds.
+    pub(super) fn millis(&self, doc: DocId) -> i64 {
+        self.time.first(doc).map_or(i64::MIN, DateTime::into_timestamp_millis)
+    }
+
+    /// The identity of a document.
+    pub(super) fn id(&self, doc: DocId) -> Result<EventId, QueryFailure> {
+        let log = self.logs.first(doc).and_then(|ord| self.ids.get(usize::try_from(ord).ok()?));
+        match (log, self.numbers.first(doc)) {
+            (Some(log), Some(at)) => Ok(EventId { log: *log, at: Pos(at) }),
+            _ => Err(QueryFailure::Storage("an event in the store lacks its identity".to_owned())),
+        }
+    }
+
+    /// Where a document lies.
+    pub(super) fn row(&self, doc: DocId) -> Row {
+        Row { partition: self.at.partition, address: DocAddress::new(self.at.ord, doc) }
+    }
+}

@@ -1,0 +1,92 @@
+//! Opening what is not being written: sealed partitions, and the whole store from another process.
+
+use super::directory::PartitionDirectory;
+use super::manifest::{Manifest, Sealed, folder};
+use super::partition::{open_index, payload_of};
+use super::schema::Schema;
+use super::snapshot::{PartitionView, Snapshot, SnapshotParts};
+use super::{FORMAT, StoreError};
+use crate::flow::Progress;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fs, io};
+
+/// How often the store may change under a reader before it gives up: each time is a sealing or a retention.
+const READ_ATTEMPTS_MAX: usize = 5;
+
+/// Refuses a folder of a later version.
+pub(super) fn check_format(dir: &Path) -> Result<bool, StoreError> {
+    let path = dir.join("FORMAT");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(cause) => return Err(StoreError::Io { doing: "read", path, cause }),
+    };
+    match text.trim().parse::<u32>() {
+        Ok(FORMAT) => Ok(true),
+        Ok(newer) if newer > FORMAT => Err(StoreError::Newer { path, found: newer.to_string() }),
+        _ => Err(StoreError::Corrupt {
+            path,
+            what: format!("{:?} is no version of a store", text.trim()),
+            remedy: "write 1 into it if the folder is a store of logship",
+        }),
+    }
+}
+
+/// Opens a sealed partition.
+pub(super) fn open_sealed(dir: &Path, sealed: &Sealed) -> Result<PartitionView, StoreError> {
+    let path = folder(dir, sealed.id);
+    let directory = PartitionDirectory::open(&path)?;
+    let (index, reader) = open_index(&directory)?;
+    let tally = payload_of(&index, &path)?.tally;
+    Ok(PartitionView::new(sealed.id, &path, reader.searcher(), Schema::new(), &tally))
+}
+
+/// Opens the sealed partitions of a manifest; a line for each that is damaged.
+pub(super) fn open_all(dir: &Path, manifest: &Manifest) -> (Vec<Arc<PartitionView>>, Vec<String>) {
+    let (mut views, mut set_aside) = (Vec::with_capacity(manifest.partitions.len() + 1), Vec::new());
+    for sealed in &manifest.partitions {
+        match open_sealed(dir, sealed) {
+            Ok(view) => views.push(Arc::new(view)),
+            Err(error) => set_aside.push(error.to_string()),
+        }
+    }
+    (views, set_aside)
+}
+
+/// The store at its last hard commit, without any lock and without writing a byte.
+pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
+    check_format(dir)?;
+    let mut attempt = 1;
+    loop {
+        let manifest = Manifest::load(dir)?;
+        let opened = match &manifest {
+            Some(manifest) => read(dir, manifest),
+            None => Ok(snapshot(Vec::new(), Vec::new(), Progress::new())),
+        };
+        // What is missing may have been dropped or merged away meanwhile; what is missing again is damage.
+        let changed = || Ok::<bool, StoreError>(Manifest::load(dir)? != manifest);
+        match opened {
+            Ok(snapshot) if snapshot.set_aside().is_empty() || attempt >= READ_ATTEMPTS_MAX || !changed()? => {
+                return Ok(snapshot);
+            }
+            Err(error) if attempt >= READ_ATTEMPTS_MAX => return Err(error),
+            _ => attempt += 1,
+        }
+    }
+}
+
+fn read(dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
+    let path = folder(dir, manifest.open);
+    let directory = PartitionDirectory::open(&path)?;
+    let (index, reader) = open_index(&directory)?;
+    let payload = payload_of(&index, &path)?;
+    let (mut views, set_aside) = open_all(dir, manifest);
+    let open = PartitionView::new(manifest.open, &path, reader.searcher(), Schema::new(), &payload.tally);
+    views.push(Arc::new(open));
+    Ok(snapshot(views, set_aside, payload.progress()))
+}
+
+fn snapshot(partitions: Vec<Arc<PartitionView>>, set_aside: Vec<String>, progress: Progress) -> Snapshot {
+    Snapshot(Arc::new(SnapshotParts { schema: Schema::new(), partitions, progress, next_number: 0, set_aside }))
+}

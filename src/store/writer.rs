@@ -1,0 +1,333 @@
+//! The store as the index thread holds it: the one writer of a folder.
+
+use super::directory::{replace, sync_folder};
+use super::error::failed;
+use super::manifest::{Manifest, Sealed, folder, folders};
+use super::partition::OpenPartition;
+use super::reader::{self, check_format, open_all};
+use super::retention;
+use super::schema::Schema;
+use super::snapshot::{PartitionView, Snapshot, SnapshotHandle, SnapshotParts};
+use super::tally::day_of;
+use super::{Dropped, FORMAT, Maintained, Options, StoreError, StoreStats};
+use crate::event::Timestamp;
+use crate::flow::{Batch, LogId, Pos, Progress};
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The store, open for writing. Everything but [`Store::handle`]'s reads is called by one thread.
+///
+/// After an error from `add`, a commit or `maintain` nothing is taken any more: open the store again, which goes on at
+/// the last hard commit.
+pub struct Store {
+    dir: PathBuf,
+    options: Options,
+    manifest: Manifest,
+    open: OpenPartition,
+    sealed: Vec<Arc<PartitionView>>,
+    set_aside: Vec<String>,
+    handle: SnapshotHandle,
+    /// What is durable.
+    done: Progress,
+    forgotten: BTreeSet<LogId>,
+    next_number: u64,
+    /// Whether something was added since the last soft commit.
+    changed: bool,
+    /// Bytes of stored events since the last hard commit.
+    uncommitted: u64,
+    open_bytes: u64,
+    failure: Option<String>,
+    /// Held for as long as the store is open. Last, so that it is released when all else is gone.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens or creates the store in `dir` and takes its lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process writes to it; else what is wrong with which file. A damaged sealed
+    /// partition is no error: it is left out ([`Snapshot::set_aside`]).
+    pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
+        fs::create_dir_all(dir).map_err(failed("create", dir))?;
+        let lock = take_lock(&dir.join("store.lock"))?;
+        if !check_format(dir)? {
+            replace(&dir.join("FORMAT"), format!("{FORMAT}\n").as_bytes())?;
+        }
+        let (manifest, open) = match Manifest::load(dir)? {
+            Some(manifest) => {
+                sweep(dir, &manifest)?;
+                let open = OpenPartition::open(dir, manifest.open, &options)?;
+                (manifest, open)
+            }
+            None => begin(dir, &options)?,
+        };
+        let (sealed, set_aside) = open_all(dir, &manifest);
+        let done = open.progress.clone();
+        let open_bytes = open.size()?;
+        let mut partitions = sealed.clone();
+        partitions.push(Arc::new(open.view()));
+        let (progress, aside) = (done.clone(), set_aside.clone());
+        let parts = SnapshotParts { schema: Schema::new(), partitions, progress, next_number: 0, set_aside: aside };
+        let handle = SnapshotHandle::new(Snapshot(Arc::new(parts)));
+        Ok(Store {
+            dir: dir.to_owned(),
+            options,
+            manifest,
+            open,
+            sealed,
+            set_aside,
+            handle,
+            done,
+            forgotten: BTreeSet::new(),
+            next_number: 0,
+            changed: false,
+            uncommitted: 0,
+            open_bytes,
+            failure: None,
+            _lock: lock,
+        })
+    }
+
+    /// The store at its last hard commit, from any process: takes no lock and writes nothing. An empty snapshot where
+    /// there is no store yet.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
+        reader::open_read_only(dir)
+    }
+
+    /// What is durable here: a log may be trimmed up to there.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.done
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.handle.get()
+    }
+
+    /// Where other threads get the newest snapshot.
+    #[must_use]
+    pub fn handle(&self) -> SnapshotHandle {
+        self.handle.clone()
+    }
+
+    /// Bytes of stored events since the last hard commit: at [`super::HARD_COMMIT_BYTES`] the next is due.
+    #[must_use]
+    pub fn uncommitted_bytes(&self) -> u64 {
+        self.uncommitted
+    }
+
+    /// Adds the events of a batch that are not there yet.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn add(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.guarded(|store| store.add_batch(batch))
+    }
+
+    fn add_batch(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.next_number = self.next_number.max(batch.first_number + batch.events.len() as u64);
+        self.changed = true;
+        let known = self.open.progress.get(&batch.log).copied();
+        if known.is_some_and(|known| batch.end <= known) {
+            return Ok(());
+        }
+        let from = known.unwrap_or(Pos(0));
+        let (log, arrival) = (Arc::from(batch.log.to_string()), (self.options.now)());
+        for stored in batch.events.iter().filter(|stored| stored.id.at >= from) {
+            self.uncommitted += self.open.add(&log, stored, arrival)? as u64;
+        }
+        self.open.progress.insert(batch.log, batch.end);
+        Ok(())
+    }
+
+    /// Makes what was added visible to searches; costs no fsync.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn commit_soft(&mut self) -> Result<(), StoreError> {
+        self.guarded(|store| {
+            if store.changed {
+                store.open.commit_soft()?;
+                store.publish();
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes what was added durable, and visible: returns what is done.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn commit_hard(&mut self) -> Result<Progress, StoreError> {
+        self.guarded(|store| {
+            store.harden()?;
+            Ok(store.done.clone())
+        })
+    }
+
+    fn harden(&mut self) -> Result<(), StoreError> {
+        for log in std::mem::take(&mut self.forgotten) {
+            self.open.forget_log(log);
+        }
+        self.open.commit_hard()?;
+        self.done.clone_from(&self.open.progress);
+        self.uncommitted = 0;
+        self.open_bytes = self.open.size()?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Drops a log from the progress at the next hard commit. To be called when the log's folder is durably gone, and
+    /// never before: a log without an entry starts at 0.
+    pub fn forget_log(&mut self, log: LogId) {
+        self.forgotten.insert(log);
+    }
+
+    /// Seals the open partition when it is due and applies retention. To be called about once a minute.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn maintain(&mut self, now: Timestamp) -> Result<Maintained, StoreError> {
+        self.guarded(|store| {
+            let sealed = if store.is_due(now) { Some(store.seal(now)?) } else { None };
+            let (dropped, full) = store.retain(now)?;
+            Ok(Maintained { sealed, dropped, full })
+        })
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        let tally = &self.open.tally;
+        let day_over = || day_of(now) > day_of(Timestamp::from_nanos(tally.first_arrival));
+        let (events, bytes) = (self.options.seal_events, self.options.seal_bytes);
+        tally.events > 0 && (day_over() || tally.events >= events || self.open_bytes >= bytes)
+    }
+
+    /// Seals the open partition and begins another. The one manifest write decides: before it, the new folder is swept
+    /// at the next start; after it, the old partition is sealed for good.
+    fn seal(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.open.close()?;
+        self.harden()?;
+        let mut manifest = self.manifest.clone();
+        let id = self.open.id;
+        let (bytes, payload) = (self.open_bytes, self.open.payload());
+        manifest.partitions.push(Sealed { id, bytes, sealed: now.as_nanos(), payload });
+        manifest.open = manifest.next;
+        manifest.next += 1;
+        let open = OpenPartition::create(&self.dir, manifest.open, &self.open.progress, &self.options)?;
+        manifest.save(&self.dir)?;
+        self.manifest = manifest;
+        self.sealed.push(Arc::new(self.open.view()));
+        self.open = open;
+        self.open_bytes = self.open.size()?;
+        self.publish();
+        Ok(id)
+    }
+
+    fn retain(&mut self, now: Timestamp) -> Result<(Vec<Dropped>, bool), StoreError> {
+        let free = (self.options.free_space)(&self.dir).map_err(failed("ask the free space of", &self.dir))?;
+        let plan = retention::plan(&self.manifest.partitions, self.open_bytes, free, now, &self.options);
+        if !plan.dropped.is_empty() {
+            let mut manifest = self.manifest.clone();
+            manifest.partitions.drain(..plan.dropped.len());
+            manifest.save(&self.dir)?;
+            self.manifest = manifest;
+            self.sealed.retain(|view| self.manifest.names(view.id));
+            self.publish();
+            for dropped in &plan.dropped {
+                // What cannot be removed now is swept at the next start.
+                let _ = fs::remove_dir_all(folder(&self.dir, dropped.id));
+            }
+        }
+        Ok((plan.dropped, plan.full))
+    }
+
+    /// Counts.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        let sealed = || self.manifest.partitions.iter();
+        StoreStats {
+            events: sealed().map(|sealed| sealed.tally().events).sum::<u64>() + self.open.tally.events,
+            bytes: sealed().map(|sealed| sealed.bytes).sum::<u64>() + self.open_bytes,
+            partitions: sealed().count() as u64 + 1,
+            open_segments: self.open.segments() as u64,
+            columns: self.open.columns().len() as u64,
+            values_without_column: self.open.columns().refused,
+            uncommitted_bytes: self.uncommitted,
+        }
+    }
+
+    fn publish(&mut self) {
+        self.changed = false;
+        let mut partitions = self.sealed.clone();
+        partitions.push(Arc::new(self.open.view()));
+        self.handle.publish(Snapshot(Arc::new(SnapshotParts {
+            schema: Schema::new(),
+            partitions,
+            progress: self.open.progress.clone(),
+            next_number: self.next_number,
+            set_aside: self.set_aside.clone(),
+        })));
+    }
+
+    /// After a failure the folder and the memory may disagree, so nothing is written any more.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(failure) = &self.failure {
+            let cause = format!("it failed before ({failure}) and must be opened again");
+            return Err(StoreError::Engine { doing: "write to", path: self.dir.clone(), cause });
+        }
+        let result = work(self);
+        self.failure = result.as_ref().err().map(StoreError::to_string);
+        result
+    }
+
+    #[cfg(test)]
+    pub(super) fn open_partition(&self) -> &OpenPartition {
+        &self.open
+    }
+}
+
+fn take_lock(path: &Path) -> Result<File, StoreError> {
+    let lock = File::options().create(true).truncate(false).write(true).open(path).map_err(failed("open", path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
+        Err(TryLockError::Error(cause)) => Err(failed("lock", path)(cause)),
+    }
+}
+
+/// The first partition of an empty folder. Partitions without a manifest are a store that lost it.
+fn begin(dir: &Path, options: &Options) -> Result<(Manifest, OpenPartition), StoreError> {
+    for (id, _) in folders(dir)? {
+        let left = OpenPartition::open(dir, id, options);
+        if left.is_ok_and(|left| left.tally.events == 0 && left.progress.is_empty()) {
+            continue;
+        }
+        return Err(StoreError::Corrupt {
+            path: dir.join("manifest.json"),
+            what: format!("missing, although there is p-{id}"),
+            remedy: "restore it from a backup, or move the whole folder away to start with an empty store",
+        });
+    }
+    let open = OpenPartition::create(dir, 0, &Progress::new(), options)?;
+    let manifest = Manifest::new(0);
+    manifest.save(dir)?;
+    sync_folder(dir)?;
+    Ok((manifest, open))
+}
+
+/// Removes partitions that a crash left without an entry in the manifest.
+fn sweep(dir: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    for (id, path) in folders(dir)? {
+        if !manifest.names(id) {
+            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    Ok(())
+}

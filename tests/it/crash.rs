@@ -1,0 +1,193 @@
+//! `kill -9` at random moments, and a disk that cannot sync: what was acknowledged is found exactly once, and nothing twice.
+//!
+//! `LOGSHIP_CRASH_ROUNDS` sets the number of rounds, `LOGSHIP_CRASH_SEED` repeats a run.
+
+use crate::harness::{Server, folder, logship, messages, run, search, spawn_pipe, until, wait};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::Path,
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+const ROUNDS: u64 = 30;
+
+fn rounds() -> u64 {
+    std::env::var("LOGSHIP_CRASH_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap())
+}
+
+/// A small generator, so that a run can be repeated.
+struct Luck(u64);
+
+impl Luck {
+    fn new() -> Luck {
+        let seed = std::env::var("LOGSHIP_CRASH_SEED").map_or(0x5eed, |text| text.parse().unwrap());
+        println!("LOGSHIP_CRASH_SEED={seed}");
+        Luck(seed | 1)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// How often each line is stored.
+fn stored(data: &Path) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for message in messages(&search(data, &[])) {
+        *counts.entry(message).or_default() += 1;
+    }
+    counts
+}
+
+fn assert_exactly_once(data: &Path, acknowledged: &[String], what: &str) {
+    let counts = stored(data);
+    let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).take(5).collect();
+    assert!(twice.is_empty(), "{what}: stored twice: {twice:?}");
+    let lost: Vec<_> = acknowledged.iter().filter(|line| !counts.contains_key(*line)).take(5).collect();
+    assert!(lost.is_empty(), "{what}: acknowledged and lost: {lost:?}");
+}
+
+#[test]
+fn http_survives_kill_9() {
+    let data = folder();
+    let mut luck = Luck::new();
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    // Each client sends the batch that it has no answer for again, under the same number.
+    let mut next = [0_u64; 2];
+    for round in 0..rounds() {
+        let server = Arc::new(Server::start(data.path(), &[]));
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..next.len())
+            .map(|client| {
+                let (server, stop, acknowledged, mut number) = (server.clone(), stop.clone(), acknowledged.clone(), next[client]);
+                std::thread::spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        let lines: Vec<_> = (0..20).map(|line| format!("client {client} batch {number} line {line}")).collect();
+                        let headers = [
+                            ("Content-Type", "text/plain"),
+                            ("X-Logship-Source", &*format!("client-{client}")),
+                            ("X-Logship-Seq", &*number.to_string()),
+                        ];
+                        let (status, _) = server.post("/api/v1/ingest", &headers, (lines.join("\n") + "\n").as_bytes());
+                        if status == 200 {
+                            acknowledged.lock().unwrap().extend(lines);
+                            number += 1;
+                        }
+                    }
+                    number
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(20 + luck.below(400)));
+        crate::harness::signal(&server.child, "KILL");
+        stop.store(true, Ordering::Relaxed);
+        for (client, thread) in clients.into_iter().enumerate() {
+            next[client] = thread.join().unwrap();
+        }
+        Arc::into_inner(server).unwrap().kill();
+        if round % 10 == 9 {
+            assert_exactly_once(data.path(), &acknowledged.lock().unwrap(), &format!("round {round}"));
+        }
+    }
+    let acknowledged = acknowledged.lock().unwrap();
+    assert!(!acknowledged.is_empty());
+    assert_exactly_once(data.path(), &acknowledged, "at the end");
+}
+
+#[test]
+fn pipes_survive_kill_9() {
+    let data = folder();
+    let mut luck = Luck::new();
+    let mut acknowledged = Vec::new();
+    for round in 0..rounds() {
+        // One pipe is killed; the other, which joined it, ends well.
+        let mut killed = spawn_pipe(data.path(), &["--format", "none", "--quiet"]);
+        let mut joined = spawn_pipe(data.path(), &["--format", "none", "--quiet"]);
+        let mut killed_stdin = killed.stdin.take().unwrap();
+        let mut joined_stdin = joined.stdin.take().unwrap();
+        let writing = std::thread::spawn(move || {
+            let mut line = 0;
+            while writeln!(killed_stdin, "killed {round} line {line}").is_ok() {
+                line += 1;
+            }
+        });
+        for line in 0..200 {
+            let text = format!("joined {round} line {line}");
+            writeln!(joined_stdin, "{text}").unwrap();
+            acknowledged.push(text);
+        }
+        std::thread::sleep(Duration::from_millis(luck.below(300)));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        writing.join().unwrap();
+        drop(joined_stdin);
+        assert!(wait(&mut joined).success(), "round {round}");
+        if round % 10 == 9 {
+            assert_exactly_once(data.path(), &acknowledged, &format!("round {round}"));
+        }
+    }
+    assert_exactly_once(data.path(), &acknowledged, "at the end");
+}
+
+#[test]
+fn nothing_is_acknowledged_that_cannot_be_synced() {
+    let data = folder();
+    // Every fdatasync from the 40th on fails: the server starts, takes some, then must refuse.
+    let inner = logship(data.path(), &["server", "--listen", "127.0.0.1:0"]);
+    let mut command = std::process::Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=40+"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let server = Server::of(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    until("ten requests are refused", || {
+        let text = format!("request {}", acknowledged.len() + refused);
+        let (status, body) = server.post("/api/v1/ingest", &[("Content-Type", "text/plain")], text.as_bytes());
+        match status {
+            200 => acknowledged.push(text),
+            _ => {
+                assert!(status >= 500, "{status} {body}");
+                refused += 1;
+            }
+        }
+        (refused >= 10).then_some(())
+    });
+    assert!(!acknowledged.is_empty());
+    // strace passes SIGKILL on to nobody, so the traced process is found by the data directory's server file.
+    let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(data.path().join("server.json")).unwrap()).unwrap();
+    let killed = std::process::Command::new("kill").args(["-9", &file["pid"].to_string()]).status().unwrap();
+    assert!(killed.success());
+    server.kill();
+    assert_exactly_once(data.path(), &acknowledged, "after the restart");
+}
+
+#[test]
+fn searching_after_a_crash_finds_what_no_process_indexed() {
+    let data = folder();
+    let mut child = spawn_pipe(data.path(), &["--format", "none", "--quiet"]);
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "written and not indexed").unwrap();
+    until("the line is in the log", || {
+        let segments = crate::harness::files(&data.path().join("log"), ".seg");
+        let bytes: Vec<u8> = segments.iter().flat_map(|path| std::fs::read(path).unwrap_or_default()).collect();
+        memchr::memmem::find(&bytes, b"written and not indexed").map(drop)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(run(data.path(), &["search", "-c", "indexed"]), "1\n");
+    assert_eq!(run(data.path(), &["search", "-c", "indexed"]), "1\n");
+}
