@@ -14,7 +14,6 @@ pub mod error;
 mod events;
 mod fields;
 mod health;
-mod highlight;
 mod histogram;
 pub mod ingest;
 mod node;
@@ -36,7 +35,7 @@ use crate::{
     event::{Event, Timestamp},
     flow::Intake,
     pipeline::tail::Tail,
-    query::Backend,
+    query::{Backend, QueryFailure},
 };
 use axum::{
     Router,
@@ -61,7 +60,7 @@ pub const CLIENT_STALL_SECONDS_MAX: u64 = 30;
 /// Whether an event is wanted.
 pub type Matches = Box<dyn Fn(&Event) -> bool + Send + Sync>;
 /// Makes a test of events from a query and the moment that `now` in it means.
-pub type Compile = fn(&Query, Timestamp) -> Matches;
+pub type Compile = fn(&Query, Timestamp) -> Result<Matches, QueryFailure>;
 
 /// What the pipeline gives the API.
 pub struct Parts {

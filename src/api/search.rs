@@ -6,7 +6,6 @@
 use super::{
     ApiError, ApiState, SEARCH_SECONDS_MAX, Shared,
     blocking::{Chunks, ClientGone},
-    highlight,
     params::Params,
 };
 use crate::{
@@ -147,7 +146,7 @@ fn trailer(state: &ApiState, request: &SearchRequest, summary: &Summary, started
         "relation": match summary.relation { Relation::Eq => "eq", Relation::Gte => "gte" },
         "cursor": summary.cursor.map(|cursor| cursor.to_string()),
         "position": state.tail.position(summary.next_number).to_string(),
-        "words": highlight::words(&request.scope.query),
+        "words": logship_parsers::query::words(&request.scope.query),
         "partial": summary.partial,
         "warnings": summary.warnings,
     }})

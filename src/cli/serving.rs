@@ -127,8 +127,8 @@ pub fn start(
         node: Arc::new(node),
         access,
         compile: |query, now| {
-            let matcher = Matcher::new(query, now);
-            Box::new(move |event| matcher.matches(event))
+            let matcher = Matcher::new(query, now)?;
+            Ok(Box::new(move |event| matcher.matches(event)))
         },
         ingested,
     });

@@ -233,7 +233,7 @@ fn field_matches(field: &FieldNode, event: &Event) -> bool {
     }
     field.tests.iter().any(|(name, test)| {
         let inside = field.any_field() || matches!(test, ValueTest::Exists);
-        let mut passes = |value: &Value| any_leaf(value, inside, &mut |leaf| test.matches(leaf));
+        let passes = |value: &Value| any_leaf(value, inside, &mut |leaf| test.matches(leaf));
         if field.any_field() {
             return others(event).any(passes);
         }
