@@ -23,7 +23,7 @@ mod search;
 mod serve;
 mod tail;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use access::Access;
 pub use error::ApiError;
