@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use logship_parsers::query::{QueryError, QueryErrorCode};
 use serde_json::json;
 use std::panic::AssertUnwindSafe;
 
@@ -129,6 +130,16 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> ApiError {
+        let code = match error.code {
+            QueryErrorCode::TooLong | QueryErrorCode::TooManyClauses | QueryErrorCode::TooDeep => Code::QueryTooLarge,
+            _ => Code::QuerySyntax,
+        };
+        ApiError { code, message: error.message, span: Some((error.span.start, error.span.end)), hint: error.hint }
     }
 }
 

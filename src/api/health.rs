@@ -71,11 +71,11 @@ fn write_gauges(text: &mut String, gauges: &[Gauge]) {
     for gauge in gauges {
         if gauge.name != last {
             let kind = if gauge.name.ends_with("_total") { "counter" } else { "gauge" };
-            head(text, gauge.name, kind, gauge.help);
+            head(text, &format!("logship_{}", gauge.name), kind, gauge.help);
             last = gauge.name;
         }
         let labels: Vec<_> = gauge.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        sample(text, gauge.name, &labels, gauge.value);
+        sample(text, &format!("logship_{}", gauge.name), &labels, gauge.value);
     }
 }
 
@@ -119,12 +119,12 @@ mod tests {
             }],
         );
         let gauge = |log: &str, value| Gauge {
-            name: "logship_log_bytes",
+            name: "log_bytes",
             help: "Bytes of a log.",
             labels: vec![("log", log.to_owned())],
             value,
         };
-        let counter = Gauge { name: "logship_x_total", help: "X.", labels: vec![], value: 0.5 };
+        let counter = Gauge { name: "x_total", help: "X.", labels: vec![], value: 0.5 };
         write_gauges(&mut text, &[gauge("a", 1.0), gauge("b", 2e9), counter]);
         expect![[r#"
             # HELP logship_component_events_total Events in and out, by component.

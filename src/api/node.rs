@@ -31,7 +31,8 @@ pub struct Component {
 /// One more number for `/metrics`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gauge {
-    /// With the prefix `logship_`; letters, digits and `_`. A counter ends in `_total`. Equal names stand together.
+    /// Letters, digits and `_`; `/metrics` puts `logship_` before it. A counter ends in `_total`. Equal names stand
+    /// together.
     pub name: &'static str,
     /// One sentence.
     pub help: &'static str,

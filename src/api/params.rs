@@ -1,13 +1,13 @@
 //! The arguments of requests: strict, so that a typing error is an error and not another answer.
 
-use super::{ApiError, error::Code};
+use super::ApiError;
 use crate::{
     clock,
     event::Timestamp,
     query::{HISTOGRAM_BUCKETS_MAX, Scope},
 };
 use axum::{extract::Query as UrlQuery, http::Uri};
-use logship_parsers::query::ast::Query;
+use logship_parsers::query::{Parsed, parse};
 use std::str::FromStr;
 
 /// The arguments behind the `?`, each at most once.
@@ -74,6 +74,14 @@ impl Params {
     /// # Errors
     /// A query or time that cannot be read; an empty range.
     pub fn scope(&self) -> Result<Scope, ApiError> {
+        self.scope_and_hints().map(|(scope, _)| scope)
+    }
+
+    /// The same with advice on how to write the query better.
+    ///
+    /// # Errors
+    /// As [`Params::scope`].
+    pub fn scope_and_hints(&self) -> Result<(Scope, Vec<String>), ApiError> {
         let now = clock::now();
         let (from, to) = (self.time("from", now)?, self.time("to", now)?);
         if let (Some(from), Some(to)) = (from, to)
@@ -81,15 +89,16 @@ impl Params {
         {
             return Err(ApiError::bad(format!("`from` ({from}) is after `to` ({to})")));
         }
-        Ok(Scope { query: self.query()?, from, to, now })
+        let Parsed { query, hints } = self.query()?;
+        Ok((Scope { query, from, to, now }, hints.into_iter().map(|hint| hint.message).collect()))
     }
 
     /// The query in `q`.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn query(&self) -> Result<Query, ApiError> {
-        parse_query(self.text("q").unwrap_or_default())
+    pub fn query(&self) -> Result<Parsed, ApiError> {
+        parse(self.text("q").unwrap_or_default()).map_err(ApiError::from)
     }
 
     fn time(&self, name: &str, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
@@ -102,21 +111,6 @@ impl Params {
             error
         })
     }
-}
-
-/// Longest query text in bytes.
-pub const QUERY_BYTES_MAX: usize = 64 << 10;
-
-fn parse_query(text: &str) -> Result<Query, ApiError> {
-    if text.len() > QUERY_BYTES_MAX {
-        let message = format!("the query has {} bytes, at most {QUERY_BYTES_MAX} are possible", text.len());
-        return Err(ApiError::new(Code::QueryTooLarge, message));
-    }
-    // TODO(querylang): logship_parsers::query::parse
-    Ok(match text {
-        "" | "*" => Query::All,
-        word => Query::Text(logship_parsers::query::ast::Text::Word(word.to_owned())),
-    })
 }
 
 /// A time as people write it: RFC 3339, a date (midnight UTC), milliseconds since 1970, `now`, `now-15m`, `now+1h30m`.

@@ -40,7 +40,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 /// The handler.
 pub async fn search(State(state): Shared, uri: Uri) -> Result<Response, ApiError> {
     let started = clock::instant();
-    let request = read(&uri)?;
+    let (request, hints) = read(&uri)?;
     let turn = state.searches.turn().await?;
     let (chunks, receiver) = Chunks::channel(CHUNKS_QUEUED_MAX);
     // Answered when the first row or the whole answer is there: from then on the status is fixed.
@@ -48,7 +48,7 @@ pub async fn search(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     let thread = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let rows = Rows { chunks, begun: Some(begun), buffer: String::new(), count: 0, flushed: started };
-        run(&state, &request, rows, started);
+        run(&state, &request, rows, |summary| trailer(&state, &request, summary, hints, started));
     });
     match begins.await {
         Ok(Ok(())) => {}
@@ -63,20 +63,23 @@ pub async fn search(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-fn read(uri: &Uri) -> Result<SearchRequest, ApiError> {
+/// The request, and advice on how to write its query better.
+fn read(uri: &Uri) -> Result<(SearchRequest, Vec<String>), ApiError> {
     let params = Params::read(uri, &["q", "from", "to", "limit", "cursor", "count"])?;
     let count = match params.text("count") {
         None | Some("exact") => Count::Exact,
         Some("none") => Count::None,
         Some(other) => return Err(ApiError::bad(format!("`count={other}`: expected `exact` or `none`"))),
     };
-    Ok(SearchRequest {
-        scope: params.scope()?,
+    let (scope, hints) = params.scope_and_hints()?;
+    let request = SearchRequest {
+        scope,
         limit: params.count("limit", 100, RESULT_PAGE_MAX)?,
         cursor: params.parsed("cursor")?,
         count,
         deadline: Duration::from_secs(SEARCH_SECONDS_MAX),
-    })
+    };
+    Ok((request, hints))
 }
 
 /// Rows on their way to the client.
@@ -119,10 +122,15 @@ impl Rows {
     }
 }
 
-fn run(state: &Arc<ApiState>, request: &SearchRequest, mut rows: Rows, started: Instant) {
+fn run(
+    state: &Arc<ApiState>,
+    request: &SearchRequest,
+    mut rows: Rows,
+    trailer: impl FnOnce(Summary) -> serde_json::Value,
+) {
     let answer = state.backend.search(request, &mut |stored| rows.row(&stored, request.limit));
     let last = match answer {
-        Ok(summary) => trailer(state, request, &summary, started),
+        Ok(summary) => trailer(summary),
         Err(QueryFailure::Cancelled) if rows.chunks.is_closed() => return,
         Err(failure) => {
             let failure = ApiError::from(failure);
@@ -138,7 +146,14 @@ fn run(state: &Arc<ApiState>, request: &SearchRequest, mut rows: Rows, started: 
     let _ = rows.flush();
 }
 
-fn trailer(state: &ApiState, request: &SearchRequest, summary: &Summary, started: Instant) -> serde_json::Value {
+fn trailer(
+    state: &ApiState,
+    request: &SearchRequest,
+    summary: Summary,
+    mut warnings: Vec<String>,
+    started: Instant,
+) -> serde_json::Value {
+    warnings.extend(summary.warnings);
     json!({"_trailer": {
         "took_ms": super::millis(clock::since(started)),
         "rows": summary.rows,
@@ -148,6 +163,6 @@ fn trailer(state: &ApiState, request: &SearchRequest, summary: &Summary, started
         "position": state.tail.position(summary.next_number).to_string(),
         "words": logship_parsers::query::words(&request.scope.query),
         "partial": summary.partial,
-        "warnings": summary.warnings,
+        "warnings": warnings,
     }})
 }

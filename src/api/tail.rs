@@ -28,7 +28,7 @@ pub async fn tail(State(state): Shared, uri: Uri, headers: HeaderMap) -> Result<
     let query = params.query()?;
     let start = start(&params, &headers)?;
     let compile = state.compile;
-    let matches = blocking(move || compile(&query, clock::now())).await??;
+    let matches = blocking(move || compile(&query.query, clock::now())).await??;
     let subscription = state.tail.subscribe(start).map_err(|error| ApiError::new(Code::Busy, error.to_string()))?;
 
     let mut first = String::from(": logship tail\n\n");

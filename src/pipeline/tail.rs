@@ -319,7 +319,8 @@ mod tests {
         }
         assert_eq!(tail.ring().batches.len(), 2);
         tail.publish(&batch(5, 1, 20 << 20));
-        assert_eq!((tail.ring().batches.len(), tail.ring().events), (1, 1));
+        let ring = tail.ring();
+        assert_eq!((ring.batches.len(), ring.events), (1, 1));
     }
 
     #[test]

@@ -31,11 +31,11 @@ use head::Head;
 use inflate::{Encoding, Inflate};
 use serde_json::{Value, json};
 use split::Splitter;
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use store::Store;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
+    time::{Sleep, timeout},
 };
 
 /// Longest body once inflated.
@@ -207,26 +207,30 @@ struct Source {
     stream: axum::body::BodyDataStream,
     announced: Option<u64>,
     read: u64,
-    deadline: Instant,
+    /// The end of patience with the whole body.
+    too_late: Pin<Box<Sleep>>,
 }
 
 impl Source {
     fn new(body: Body, announced: Option<u64>) -> Source {
-        // The runtime's clock, which tests hold still; nothing but waiting depends on it.
-        let deadline = timeout_deadline(Duration::from_secs(BODY_SECONDS_MAX));
-        Source { stream: body.into_data_stream(), announced, read: 0, deadline }
+        let too_late = Box::pin(tokio::time::sleep(Duration::from_secs(BODY_SECONDS_MAX)));
+        Source { stream: body.into_data_stream(), announced, read: 0, too_late }
     }
 
     /// The next pieces; none at the end.
     async fn next(&mut self) -> Result<Vec<Bytes>, ApiError> {
         let (mut pieces, mut bytes) = (Vec::new(), 0);
         while bytes < STEP_BYTES {
-            let patience = self.deadline.min(timeout_deadline(Duration::from_secs(STALL_SECONDS_MAX)));
-            let piece = match timeout_at(patience, self.stream.next()).await {
-                Err(_) => return Err(ApiError::new(Code::Timeout, "the body comes too slowly")),
-                Ok(Some(Err(error))) => return Err(ApiError::bad(format!("the body broke off: {error}"))),
-                Ok(Some(Ok(piece))) => piece,
-                Ok(None) => break,
+            let piece = tokio::select! {
+                biased;
+                piece = self.stream.next() => piece,
+                () = self.too_late.as_mut() => return Err(too_slow()),
+                () = tokio::time::sleep(Duration::from_secs(STALL_SECONDS_MAX)) => return Err(too_slow()),
+            };
+            let piece = match piece {
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => return Err(ApiError::bad(format!("the body broke off: {error}"))),
+                None => break,
             };
             bytes += piece.len();
             pieces.push(piece);
@@ -243,6 +247,6 @@ impl Source {
     }
 }
 
-fn timeout_deadline(after: Duration) -> Instant {
-    Instant::from_std(crate::clock::instant()) + after
+fn too_slow() -> ApiError {
+    ApiError::new(Code::Timeout, "the body comes too slowly")
 }

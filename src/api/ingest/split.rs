@@ -11,7 +11,9 @@ use crate::{
     flow::{FRAME_BYTES_MAX, RECORDS_PER_FRAME_MAX, Record, RecordKind},
 };
 use bytes::{Bytes, BytesMut};
+use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner};
 use serde::de::IgnoredAny;
+use std::mem;
 
 /// Batches are cut at this many bytes, so that the log can group them.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -29,7 +31,7 @@ pub struct Rejected {
 }
 
 /// Where a record lies in the buffer.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     start: usize,
     end: usize,
@@ -44,6 +46,9 @@ pub struct Splitter {
     inflated: usize,
     buffer: BytesMut,
     records: Vec<Place>,
+    joiner: Joiner,
+    /// The record that later lines may still join, and its number of lines.
+    open: Option<(Place, usize)>,
     /// Where the line begins that is not complete yet, and how far it was searched for its end.
     line_start: usize,
     searched: usize,
@@ -62,6 +67,8 @@ impl Splitter {
             inflated: 0,
             buffer: BytesMut::new(),
             records: Vec::new(),
+            joiner: Joiner::default(),
+            open: None,
             line_start: 0,
             searched: 0,
             skipping: false,
@@ -77,7 +84,7 @@ impl Splitter {
             return Err(too_large(format!("the body is longer than {} MiB", BODY_BYTES_MAX >> 20)));
         }
         if self.whole && self.inflated > FRAME_BYTES_MAX {
-            return Err(one_batch(format!("longer than {} MiB", FRAME_BYTES_MAX >> 20)));
+            return Err(one_batch(&format!("longer than {} MiB", FRAME_BYTES_MAX >> 20)));
         }
         self.buffer.extend_from_slice(data);
         while let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
@@ -92,6 +99,13 @@ impl Splitter {
             self.buffer.truncate(self.line_start);
             self.searched = self.line_start;
         }
+        // Blank and rejected lines fill the buffer, too.
+        if !self.whole && self.line_start > BATCH_BYTES_MAX {
+            let batch = self.cut(self.open.map_or(self.line_start, |(open, _)| open.start));
+            if !batch.is_empty() {
+                sink(batch)?;
+            }
+        }
         Ok(())
     }
 
@@ -102,6 +116,7 @@ impl Splitter {
             self.line_start = end;
             self.line(start, end, sink)?;
         }
+        self.close(sink)?;
         if !self.records.is_empty() {
             sink(self.cut(self.line_start))?;
         }
@@ -109,51 +124,83 @@ impl Splitter {
     }
 
     /// A complete line lies at `start..end`.
-    fn line(&mut self, start: usize, end: usize, sink: Sink) -> Result<(), ApiError> {
+    fn line(&mut self, mut start: usize, end: usize, sink: Sink) -> Result<(), ApiError> {
         self.lines += 1;
+        if self.lines == 1 && self.buffer[start..end].starts_with(b"\xef\xbb\xbf") {
+            start += 3;
+        }
         let line = &self.buffer[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if std::mem::take(&mut self.skipping) || line.len() > LINE_BYTES_MAX {
+        if mem::take(&mut self.skipping) || line.len() > LINE_BYTES_MAX {
             self.rejected.push(Rejected { line: self.lines, error: "longer than 1 MiB" });
-            return Ok(());
+            self.joiner.reset();
+            return self.close(sink).map(|_| ());
         }
-        let bom = if self.lines == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let place = match self.format {
-            Format::Text => Place { start: start + bom, end: start + line.len(), kind: RecordKind::default() },
-            Format::Ndjson => {
-                let blanks = line[bom..].len() - line[bom..].trim_ascii_start().len();
-                let text = line[bom..].trim_ascii();
-                let from = start + bom + blanks;
-                Place { start: from, end: from + text.len(), kind: RecordKind { json: is_object(text), ..Default::default() } }
+        match self.format {
+            Format::Text => {
+                let decision = self.joiner.push(line);
+                let end = start + line.len();
+                self.text(decision, Place { start, end, kind: RecordKind::default() }, sink)
             }
-        };
-        if place.start >= place.end {
-            return Ok(());
+            Format::Ndjson => {
+                let text = line.trim_ascii();
+                let start = end - self.buffer[start..end].trim_ascii_start().len();
+                let kind = RecordKind { json: is_object(text), truncated: false };
+                let place = Place { start, end: start + text.len(), kind };
+                if place.start < place.end { self.add(place, sink).map(|_| ()) } else { Ok(()) }
+            }
         }
-        self.add(place, sink)
     }
 
-    fn add(&mut self, mut place: Place, sink: Sink) -> Result<(), ApiError> {
+    /// A line of text continues the open record, or ends it and opens the next.
+    fn text(&mut self, decision: Decision, mut line: Place, sink: Sink) -> Result<(), ApiError> {
+        if let (Decision::Continues, Some((open, lines))) = (decision, &mut self.open)
+            && *lines < JOINED_LINES_MAX
+            && line.end - open.start <= JOINED_BYTES_MAX
+        {
+            open.end = line.end;
+            *lines += 1;
+            return Ok(());
+        }
+        let moved = self.close(sink)?;
+        (line.start, line.end) = (line.start - moved, line.end - moved);
+        // Empty lines are no records.
+        if line.start < line.end {
+            self.open = Some((line, 1));
+        }
+        Ok(())
+    }
+
+    /// Ends the open record. Returns by how much the buffer's bytes have moved.
+    fn close(&mut self, sink: Sink) -> Result<usize, ApiError> {
+        self.open.take().map_or(Ok(0), |(open, _)| self.add(open, sink))
+    }
+
+    /// Adds a record, before it a cut where the batch is full. Returns by how much the buffer's bytes have moved.
+    fn add(&mut self, mut place: Place, sink: Sink) -> Result<usize, ApiError> {
         let full = self.records.len() == RECORDS_PER_FRAME_MAX;
+        let mut moved = 0;
         if self.whole {
             if full {
-                return Err(one_batch(format!("of more than {RECORDS_PER_FRAME_MAX} records")));
+                return Err(one_batch(&format!("of more than {RECORDS_PER_FRAME_MAX} records")));
             }
         } else if !self.records.is_empty() && (full || place.end > BATCH_BYTES_MAX) {
-            let at = place.start;
-            let batch = self.cut(at);
-            (place.start, place.end) = (0, place.end - at);
-            sink(batch)?;
+            moved = place.start;
+            (place.start, place.end) = (0, place.end - moved);
+            sink(self.cut(moved))?;
         }
         self.records.push(place);
-        Ok(())
+        Ok(moved)
     }
 
     /// Takes all records, which end at or before `at`, out of the buffer.
     fn cut(&mut self, at: usize) -> Vec<Record> {
         let head: Bytes = self.buffer.split_to(at).freeze();
         self.line_start -= at;
-        self.searched = self.searched.saturating_sub(at);
+        self.searched -= at;
+        if let Some((open, _)) = &mut self.open {
+            (open.start, open.end) = (open.start - at, open.end - at);
+        }
         let slice = |place: Place| Record { bytes: head.slice(place.start..place.end), kind: place.kind };
         self.records.drain(..).map(slice).collect()
     }
@@ -169,7 +216,7 @@ fn too_large(message: String) -> ApiError {
     ApiError { hint: Some("send it in several requests".to_owned()), ..ApiError::new(Code::TooLarge, message) }
 }
 
-fn one_batch(what: String) -> ApiError {
+fn one_batch(what: &str) -> ApiError {
     too_large(format!("a request with X-Logship-Seq is stored as one unit, which cannot be {what}"))
 }
 
@@ -259,6 +306,45 @@ mod tests {
     }
 
     #[test]
+    fn stack_traces_are_one_record() {
+        let trace = "2026-01-02 03:04:05 ERROR x\r\njava.lang.IllegalStateException: y\r\n\tat a.b(C.java:1)";
+        let body = format!("{trace}\r\n2026-01-02 03:04:06 INFO z\n");
+        for step in [1, 10, 1_000] {
+            let found: Vec<_> = texts(Format::Text, body.as_bytes(), step).into_iter().map(|(text, _)| text).collect();
+            assert_eq!(found, [trace, "2026-01-02 03:04:06 INFO z"]);
+        }
+        let long = format!("ERROR x\n{}", "\tat a.b(C.java:1)\n".repeat(200_000));
+        let (batches, _) = split(Format::Text, false, long.as_bytes(), 5_000).unwrap();
+        let lines = batches.iter().flatten().map(|record| record.bytes.split(|byte| *byte == b'\n').count());
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(lines.iter().sum::<usize>(), 200_001);
+        assert!(lines.iter().all(|lines| *lines <= JOINED_LINES_MAX), "{lines:?}");
+    }
+
+    #[test]
+    fn blank_and_rejected_lines_do_not_pile_up() {
+        let mut splitter = Splitter::new(Format::Text, false);
+        let mut records = 0;
+        for n in 0..60 {
+            let piece = if n % 2 == 0 { vec![b'\n'; 1 << 20] } else { b"line\n".to_vec() };
+            splitter
+                .push(&piece, &mut |batch| {
+                    records += batch.len();
+                    Ok(())
+                })
+                .unwrap();
+            assert!(splitter.buffer.len() <= 2 * BATCH_BYTES_MAX + 16, "{}", splitter.buffer.len());
+        }
+        splitter
+            .finish(&mut |batch| {
+                records += batch.len();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(records, 30);
+    }
+
+    #[test]
     fn batches_have_limits() {
         let body = "0123456789abcdef\n".repeat(200_000);
         let (batches, _) = split(Format::Text, false, body.as_bytes(), 50_000).unwrap();
@@ -280,7 +366,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_line_comes_once_in_order(
-            lines in prop::collection::vec("[a-z{}\" ]{0,40}", 0..60),
+            lines in prop::collection::vec("(x[a-z{}\" ]{0,40})?", 0..60),
             step in 1..70_usize,
         ) {
             let found: Vec<_> = texts(Format::Text, lines.join("\n").as_bytes(), step).into_iter().map(|(text, _)| text).collect();
