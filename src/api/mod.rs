@@ -17,13 +17,15 @@ mod health;
 mod histogram;
 pub mod ingest;
 mod node;
+#[cfg(test)]
+mod outside;
 pub mod params;
 pub mod requests;
 mod search;
 mod serve;
 mod tail;
 #[cfg(test)]
-mod tests;
+mod testing;
 
 pub use access::Access;
 pub use error::ApiError;

@@ -118,5 +118,5 @@ async fn tails_have_a_limit_and_give_their_place_back() {
     assert_eq!(refused.refusal(), (429, "busy".to_owned()));
     assert_eq!(refused.retry_after.as_deref(), Some("1"));
     open_tails.pop();
-    open(&server, "/api/v1/tail", &[]).await;
+    open_tails.push(open(&server, "/api/v1/tail", &[]).await);
 }

@@ -29,11 +29,7 @@ const LOG: LogId = LogId::from_bits(0x4f2a_9c01_d3b7);
 struct Empty;
 
 impl Backend for Empty {
-    fn search(
-        &self,
-        _: &SearchRequest,
-        _: &mut dyn FnMut(Stored) -> ControlFlow<()>,
-    ) -> Result<Summary, QueryFailure> {
+    fn search(&self, _: &SearchRequest, _: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<Summary, QueryFailure> {
         Ok(Summary {
             rows: 0,
             matched: 0,
