@@ -44,7 +44,7 @@ pub async fn values(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     let Some(field) = params.text("field").map(str::to_owned) else {
         return Err(ApiError::bad("the argument `field` is missing: which field's values are wanted?"));
     };
-    let limit = params.count("limit", 10, FIELD_VALUES_MAX)?;
+    let limit = params.count("limit", 10, 1, FIELD_VALUES_MAX)?;
     let request = ValuesRequest { scope: params.scope()?, field, limit };
     let backend = Arc::clone(&state.backend);
     let found = state.searches.run(move || Ok(backend.values(&request)?)).await?;
@@ -60,9 +60,6 @@ pub async fn values(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     }
     let took = millis(clock::since(started));
     let (distinct, matched, missing) = (found.distinct, found.matched, found.missing);
-    let _ = write!(
-        body,
-        "],\"distinct\":{distinct},\"matched\":{matched},\"missing\":{missing},\"took_ms\":{took}}}"
-    );
+    let _ = write!(body, "],\"distinct\":{distinct},\"matched\":{matched},\"missing\":{missing},\"took_ms\":{took}}}");
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

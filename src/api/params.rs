@@ -40,15 +40,15 @@ impl Params {
         self.0.iter().find(|(known, text)| known == name && !text.is_empty()).map(|(_, text)| text.as_str())
     }
 
-    /// A number of `1..=most`, or `default` where the argument is missing.
+    /// A number of `least..=most`, or `default` where the argument is missing.
     ///
     /// # Errors
     /// No number, or out of range.
-    pub fn count(&self, name: &str, default: usize, most: usize) -> Result<usize, ApiError> {
+    pub fn count(&self, name: &str, default: usize, least: usize, most: usize) -> Result<usize, ApiError> {
         let Some(text) = self.text(name) else { return Ok(default) };
-        let wrong = || ApiError::bad(format!("`{name}={text}`: expected a whole number from 1 to {most}"));
+        let wrong = || ApiError::bad(format!("`{name}={text}`: expected a whole number from {least} to {most}"));
         let number = text.parse().map_err(|_| wrong())?;
-        if (1..=most).contains(&number) { Ok(number) } else { Err(wrong()) }
+        if (least..=most).contains(&number) { Ok(number) } else { Err(wrong()) }
     }
 
     /// Buckets of a histogram.
@@ -56,7 +56,7 @@ impl Params {
     /// # Errors
     /// No number, or out of range.
     pub fn buckets(&self) -> Result<usize, ApiError> {
-        self.count("buckets", 60, HISTOGRAM_BUCKETS_MAX)
+        self.count("buckets", 60, 1, HISTOGRAM_BUCKETS_MAX)
     }
 
     /// An argument that has its own text form.
@@ -130,7 +130,9 @@ pub fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
     let instant = match text.parse::<jiff::Timestamp>() {
         Ok(instant) => instant,
-        Err(_) if text.len() == 10 => text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp(),
+        Err(_) if text.len() == 10 => {
+            text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
+        }
         Err(_) => return None,
     };
     i64::try_from(instant.as_nanosecond()).ok().map(Timestamp::from_nanos)
@@ -204,7 +206,7 @@ mod tests {
     fn arguments_are_known_single_and_in_range() {
         let read = |uri: &str| Params::read(&uri.parse().unwrap(), &["q", "limit", "from", "to"]);
         let message = |uri: &str| match read(uri).and_then(|params| {
-            params.count("limit", 100, 1_000)?;
+            params.count("limit", 100, 1, 1_000)?;
             params.scope()
         }) {
             Ok(_) => "fine".to_owned(),

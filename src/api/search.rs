@@ -74,7 +74,7 @@ fn read(uri: &Uri) -> Result<(SearchRequest, Vec<String>), ApiError> {
     let (scope, hints) = params.scope_and_hints()?;
     let request = SearchRequest {
         scope,
-        limit: params.count("limit", 100, RESULT_PAGE_MAX)?,
+        limit: params.count("limit", 100, 0, RESULT_PAGE_MAX)?,
         cursor: params.parsed("cursor")?,
         count,
         deadline: Duration::from_secs(SEARCH_SECONDS_MAX),

@@ -4,9 +4,7 @@ use crate::outputs::terminal;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Log aggregation in one binary.
-///
-/// `app | logship` shows, stores and indexes what the app prints; the page to search it is printed once.
+/// Log aggregation in one binary: `app | logship` shows, stores and indexes what the app prints.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "logship", version, max_term_width = 110, args_conflicts_with_subcommands = false)]
 pub struct Cli {
@@ -142,7 +140,12 @@ pub struct Search {
     #[arg(long, short)]
     pub count: bool,
     /// The columns of csv
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "@timestamp,log.level,service.name,message")]
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "@timestamp,log.level,service.name,message"
+    )]
     pub fields: Vec<String>,
 }
 
@@ -156,7 +159,12 @@ pub struct Tail {
     #[arg(long, short, value_enum, default_value = "text")]
     pub output: Output,
     /// The columns of csv
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "@timestamp,log.level,service.name,message")]
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "@timestamp,log.level,service.name,message"
+    )]
     pub fields: Vec<String>,
 }
 

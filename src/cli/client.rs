@@ -186,7 +186,9 @@ impl Remote {
         };
         if let Some(named) = &shared.server {
             if !named.starts_with("http://") && !named.starts_with("https://") {
-                return Err(Failure::usage(format!("--server {named}: expected a URL such as http://logs.example:7447")));
+                return Err(Failure::usage(format!(
+                    "--server {named}: expected a URL such as http://logs.example:7447"
+                )));
             }
             return Ok(Some(remote(named)));
         }
@@ -237,14 +239,19 @@ impl Remote {
                     #[serde(rename = "_trailer")]
                     trailer: Trailer,
                 }
-                let wrapped: Wrapped = serde_json::from_str(&line)
-                    .map_err(|cause| Failure::failed(format!("{} sent a trailer that cannot be read: {cause}", self.base)))?;
+                let wrapped: Wrapped = serde_json::from_str(&line).map_err(|cause| {
+                    Failure::failed(format!("{} sent a trailer that cannot be read: {cause}", self.base))
+                })?;
                 page.trailer = wrapped.trailer;
                 ended = true;
             } else {
                 page.rows.push(line);
             }
         }
-        if ended { Ok(page) } else { Err(Failure::failed(format!("{} broke off in the middle of its answer", self.base))) }
+        if ended {
+            Ok(page)
+        } else {
+            Err(Failure::failed(format!("{} broke off in the middle of its answer", self.base)))
+        }
     }
 }

@@ -32,11 +32,10 @@ pub struct ThisProcess {
 impl Node for ThisProcess {
     fn health(&self) -> Health {
         match self.common.state() {
-            State::Opening | State::Waiting | State::Replaying => Health::Replaying,
-            State::Ready if self.common.is_full() => Health::Full,
-            State::Ready | State::Ended => Health::Ok,
-            // The log still takes records; they are indexed once the store is back.
-            State::Failed(_) => Health::Ok,
+            State::Opening | State::Waiting => Health::Replaying,
+            _ if self.common.is_full() => Health::Full,
+            // The log takes records also while older ones are indexed or the store is started again.
+            State::Replaying | State::Ready | State::Failed(_) | State::Ended => Health::Ok,
         }
     }
 
@@ -45,15 +44,15 @@ impl Node for ThisProcess {
         let logs = self.common.logs();
         let state = match self.common.state() {
             State::Failed(cause) => format!("failed: {cause}"),
+            State::Replaying => "replaying".to_owned(),
             _ => match self.health() {
                 Health::Replaying => "replaying".to_owned(),
                 Health::Full => "full".to_owned(),
                 Health::Ok | Health::ReadOnly => "ok".to_owned(),
             },
         };
-        let durable = *self.durable.borrow();
-        let read = logs.get(&self.own_log).map_or(Pos(0), |log| log.read);
-        let idle = self.common.is_settled() && read >= durable && matches!(self.common.state(), State::Ready);
+        let piped = self.pipe.as_deref().is_some_and(|pipe| pipe_component(pipe).queued > 0);
+        let idle = !piped && self.common.is_settled() && self.common.state() == State::Ready;
         let range = self.common.time_range();
         let rows: Vec<_> = logs
             .iter()
@@ -100,7 +99,11 @@ impl Node for ThisProcess {
             gauge("store_events", "Events in the store.", stats.events),
             gauge("store_bytes", "Bytes of the store on disk.", stats.bytes),
             gauge("store_partitions", "Partitions of the store.", stats.partitions),
-            gauge("store_values_without_column", "Values of the open partition that have no column because it has all it may have.", stats.values_without_column),
+            gauge(
+                "store_values_without_column",
+                "Values of the open partition that have no column because it has all it may have.",
+                stats.values_without_column,
+            ),
             gauge("log_durable_position", "How far the log of HTTP ingest is durable.", self.durable.borrow().0),
             gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started).as_secs()),
         ]

@@ -58,7 +58,10 @@ fn finish(outcome: Result<(), Stopped>, out: &mut impl Write) -> Result<(), Fail
         Err(Stopped::Input(cause)) => Err(Failure::failed(format!("cannot read stdin: {cause}"))),
         Err(Stopped::Output) => Ok(()),
         Ok(()) if flushed.as_ref().is_err_and(|cause| cause.kind() != io::ErrorKind::BrokenPipe) => {
-            Err(Failure::failed(format!("cannot write to stdout: {}", flushed.err().map(|c| c.to_string()).unwrap_or_default())))
+            Err(Failure::failed(format!(
+                "cannot write to stdout: {}",
+                flushed.err().map(|c| c.to_string()).unwrap_or_default()
+            )))
         }
         Ok(()) => Ok(()),
     }

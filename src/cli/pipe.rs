@@ -171,10 +171,11 @@ impl Storing {
     ) -> Result<Storing, Failure> {
         let data = settings::data_dir(shared).map_err(Failure::failed)?;
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
-        let log = log::open(&fs, &data.log(), log::Options::default(), &SourceTable::default()).map_err(Failure::failed)?;
+        let log =
+            log::open(&fs, &data.log(), log::Options::default(), &SourceTable::default()).map_err(Failure::failed)?;
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(super::server::random_log_id()));
-        serving::wake_with(&log, &common, runtime.handle());
+        common.follow(log.id, log.durable.clone(), runtime.handle());
         let serving = Arc::new(Mutex::new(None));
         let owning = {
             let (serving, data, common, counters) = (serving.clone(), data.clone(), common.clone(), counters.clone());
@@ -215,7 +216,10 @@ impl Storing {
         common.wake();
         if options.serve {
             let begun = stop.signals.load(Ordering::Acquire);
-            while stop.signals.load(Ordering::Acquire) == begun && !stop.now.load(Ordering::Acquire) && !self.owner.has_ended() {
+            while stop.signals.load(Ordering::Acquire) == begun
+                && !stop.now.load(Ordering::Acquire)
+                && !self.owner.has_ended()
+            {
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
@@ -228,7 +232,9 @@ impl Storing {
         let pipe = node::pipe_component(counters);
         tracing::debug!(components = %components_json(&common, Some(&pipe)), "ended");
         let _ = shared;
-        finished.map_err(|cause| Failure::failed(format!("every line is safe in the log, but not all are indexed: {cause}")))
+        finished.map_err(|cause| {
+            Failure::failed(format!("every line is safe in the log, but not all are indexed: {cause}"))
+        })
     }
 }
 

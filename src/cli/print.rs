@@ -31,7 +31,8 @@ impl<W: Write> Printer<W> {
             text.push_str(row);
             text.push('\n');
         } else {
-            let (event, _) = json::read_event(row).map_err(|why| Failure::failed(format!("an event cannot be read: {why}")))?;
+            let (event, _) =
+                json::read_event(row).map_err(|why| Failure::failed(format!("an event cannot be read: {why}")))?;
             match self.output {
                 Output::Raw => raw(&mut text, &event),
                 Output::Csv => self.csv(&mut text, &event),
@@ -133,10 +134,6 @@ mod tests {
         check(Output::Raw, &[ROW], "a, \"b\"\nc\n");
         let header = "@timestamp,log.level,n,message,absent\n";
         check(Output::Csv, &[], header);
-        check(
-            Output::Csv,
-            &[ROW],
-            &format!("{header}2026-01-01T00:00:00.000Z,warn,\"[1,2]\",\"a, \"\"b\"\"\nc\",\n"),
-        );
+        check(Output::Csv, &[ROW], &format!("{header}2026-01-01T00:00:00.000Z,warn,\"[1,2]\",\"a, \"\"b\"\"\nc\",\n"));
     }
 }

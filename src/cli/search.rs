@@ -6,7 +6,10 @@ use super::{
     print::Printer,
     times,
 };
-use crate::{clock, query::{Count, RESULT_PAGE_MAX}};
+use crate::{
+    clock,
+    query::{Count, RESULT_PAGE_MAX},
+};
 use std::io::{self, Write};
 
 /// Most rows that are held to be turned around; a larger limit is refused.
@@ -14,7 +17,10 @@ const LIMIT_MAX: u64 = 1_000_000;
 
 pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
     if args.limit > LIMIT_MAX {
-        return Err(Failure::usage(format!("--limit {}: at most {LIMIT_MAX}; narrow the time with --since and --until", args.limit)));
+        return Err(Failure::usage(format!(
+            "--limit {}: at most {LIMIT_MAX}; narrow the time with --since and --until",
+            args.limit
+        )));
     }
     let now = clock::now();
     let since = args.since.as_deref().map(|text| times::parse("since", text, now)).transpose()?;

@@ -56,7 +56,12 @@ impl Server {
         Server::start_on(door.bind_somewhere()?, door, data, options)
     }
 
-    fn start_on(listener: TcpListener, door: &serving::Door, data: DataDir, options: store::Options) -> Result<Server, Failure> {
+    fn start_on(
+        listener: TcpListener,
+        door: &serving::Door,
+        data: DataDir,
+        options: store::Options,
+    ) -> Result<Server, Failure> {
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(random_log_id()));
         let started = Arc::new(Mutex::new(None));

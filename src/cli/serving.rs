@@ -107,7 +107,7 @@ pub fn start(
     runtime: &Handle,
 ) -> Result<Serving, Failure> {
     let log = open_ingest_log(&data.log(), common).map_err(Failure::failed)?;
-    wake_with(&log, common, runtime);
+    common.follow(log.id, log.durable.clone(), runtime);
     let bound = listener.local_addr().map_err(Failure::failed)?;
     listener.set_nonblocking(true).map_err(Failure::failed)?;
     let ingested = Arc::new(Ingested::default());
@@ -154,16 +154,6 @@ fn reachable(mut bound: SocketAddr) -> SocketAddr {
         bound.set_ip(loopback);
     }
     bound
-}
-
-/// Wakes the pipeline whenever a log of this process has grown durably.
-pub fn wake_with(log: &LogWriter, common: &Arc<Common>, runtime: &Handle) {
-    let (mut durable, common) = (log.durable.clone(), common.clone());
-    runtime.spawn(async move {
-        while durable.changed().await.is_ok() {
-            common.wake();
-        }
-    });
 }
 
 impl Serving {

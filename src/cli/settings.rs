@@ -77,7 +77,9 @@ pub fn token(shared: &Shared) -> Result<Option<String>, Failure> {
     };
     let token = text.lines().next().unwrap_or("").trim();
     if token.is_empty() {
-        return Err(Failure::usage("the token is empty: the first line of the token file or LOGSHIP_TOKEN must hold it"));
+        return Err(Failure::usage(
+            "the token is empty: the first line of the token file or LOGSHIP_TOKEN must hold it",
+        ));
     }
     Ok(Some(token.to_owned()))
 }

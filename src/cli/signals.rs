@@ -18,7 +18,8 @@ pub enum Signal {
 
 /// Calls `on_signal` on a thread of its own for each signal.
 pub fn watch(mut on_signal: impl FnMut(Signal) + Send + 'static) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|c| Failure::failed(format!("cannot watch signals: {c}")))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|c| Failure::failed(format!("cannot watch signals: {c}")))?;
     let body = move || {
         for signal in signals.forever() {
             on_signal(if signal == SIGINT { Signal::Interrupt } else { Signal::Terminate });

@@ -67,10 +67,10 @@ impl<W: io::Write> Follow<'_, W> {
                 name.trim().clone_into(&mut kind);
             } else if let Some(id) = text.strip_prefix("id:") {
                 self.position = Some(id.trim().to_owned());
-            } else if let Some(data) = text.strip_prefix("data:") {
-                if !self.event(&kind, data.trim())? {
-                    return Ok(false);
-                }
+            } else if let Some(data) = text.strip_prefix("data:")
+                && !self.event(&kind, data.trim())?
+            {
+                return Ok(false);
             }
         }
     }
@@ -79,7 +79,8 @@ impl<W: io::Write> Follow<'_, W> {
         match kind {
             "row" => Ok(self.printer.row(data)? && self.printer.flush()),
             "drop" if !self.quiet => {
-                let missed = serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());
+                let missed =
+                    serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());
                 eprintln!("logship: too slow here: {} events were not shown", missed.unwrap_or_default());
                 Ok(true)
             }

@@ -10,7 +10,9 @@ pub fn parse(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Fail
         return Ok(Timestamp::from_nanos(now.as_nanos().saturating_sub(ago)));
     }
     parse_time(text, now).ok_or_else(|| {
-        Failure::usage(format!("--{option} {text}: expected a duration such as 15m or 2h, or a time such as 2026-01-02T03:04:05Z"))
+        Failure::usage(format!(
+            "--{option} {text}: expected a duration such as 15m or 2h, or a time such as 2026-01-02T03:04:05Z"
+        ))
     })
 }
 

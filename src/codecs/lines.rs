@@ -153,11 +153,8 @@ impl Lines {
         let Some((last, _)) = count.checked_sub(1).map(|at| &self.ready[at]) else { return Vec::new() };
         let boundary = last.end;
         let frozen: Bytes = self.buffer.split_to(boundary).freeze();
-        let records = self
-            .ready
-            .drain(..count)
-            .map(|(range, kind)| Record { bytes: frozen.slice(range), kind })
-            .collect();
+        let records =
+            self.ready.drain(..count).map(|(range, kind)| Record { bytes: frozen.slice(range), kind }).collect();
         self.shift(boundary);
         records
     }
@@ -198,8 +195,14 @@ mod tests {
         check(&["a\r\nb"], &["a", "b"]);
         check(&["a", "b\n\n\nc"], &["ab", "c"]);
         check(
-            &["2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\n", "\tat d.e(F.java:2)\n2026-01-02 03:04:06 INFO z\n"],
-            &["2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\n\tat d.e(F.java:2)", "2026-01-02 03:04:06 INFO z"],
+            &[
+                "2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\n",
+                "\tat d.e(F.java:2)\n2026-01-02 03:04:06 INFO z\n",
+            ],
+            &[
+                "2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\n\tat d.e(F.java:2)",
+                "2026-01-02 03:04:06 INFO z",
+            ],
         );
     }
 

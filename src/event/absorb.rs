@@ -11,8 +11,14 @@ use logship_parsers as parsers;
 use std::borrow::Cow;
 
 /// Names that are objects in the Elastic Common Schema, and the field inside that a bare scalar means.
-pub const ECS_OBJECTS: &[(&str, &str)] =
-    &[("error", "message"), ("host", "name"), ("log", "value"), ("process", "name"), ("service", "name"), ("user", "name")];
+pub const ECS_OBJECTS: &[(&str, &str)] = &[
+    ("error", "message"),
+    ("host", "name"),
+    ("log", "value"),
+    ("process", "name"),
+    ("service", "name"),
+    ("user", "name"),
+];
 
 impl Event {
     /// Moves parsed fields in. `line` is the text that they were parsed from: borrowed text becomes a slice of it.

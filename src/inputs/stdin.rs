@@ -239,9 +239,8 @@ mod tests {
         let counters = Arc::new(PipeCounters::default());
         let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
         let framer = Framer::new(chunks, Some(intake), Origin::default(), counters.clone());
-        let framing = std::thread::Builder::new()
-            .spawn(move || framer.run(&AtomicBool::new(false), &mut |_| {}))
-            .unwrap();
+        let framing =
+            std::thread::Builder::new().spawn(move || framer.run(&AtomicBool::new(false), &mut |_| {})).unwrap();
         let mut passed = Vec::new();
         read(input, &mut |bytes| passed.extend_from_slice(bytes), &sender, &counters).unwrap();
         drop(sender);
@@ -263,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_full_log_stops_no_byte_and_every_lost_line_is_counted() {
-        let (counters, _, failure) = run(b"x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\nz\n", Err(AppendError::Full));
+        let (counters, _, failure) =
+            run(b"x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\nz\n", Err(AppendError::Full));
         assert_eq!(failure, Some(AppendError::Full));
         assert_eq!(load(&counters.records), load(&counters.not_stored));
         assert_eq!((load(&counters.lines_not_stored), load(&counters.stored)), (4, 0));

@@ -80,7 +80,8 @@ impl Clockwork {
     /// How long nothing is due.
     fn patience(&self) -> Duration {
         let soft = self.first_unsearchable.map(|_| self.soft_due());
-        let hard = (self.uncommitted_events > 0).then(|| HARD_COMMIT_EVERY.saturating_sub(clock::since(self.last_hard)));
+        let hard =
+            (self.uncommitted_events > 0).then(|| HARD_COMMIT_EVERY.saturating_sub(clock::since(self.last_hard)));
         let maintenance = MAINTENANCE.saturating_sub(clock::since(self.last_maintenance));
         soft.into_iter().chain(hard).fold(maintenance, Duration::min)
     }
@@ -107,7 +108,9 @@ impl Clockwork {
         watcher: &dyn Watcher,
     ) -> Result<(), StoreError> {
         let dirty = self.uncommitted_events > 0;
-        if store.uncommitted_bytes() >= HARD_COMMIT_BYTES || (dirty && clock::since(self.last_hard) >= HARD_COMMIT_EVERY) {
+        if store.uncommitted_bytes() >= HARD_COMMIT_BYTES
+            || (dirty && clock::since(self.last_hard) >= HARD_COMMIT_EVERY)
+        {
             self.hard(store, outlet, gone, watcher)?;
         } else if self.first_unsearchable.is_some() && self.soft_due().is_zero() {
             store.commit_soft()?;

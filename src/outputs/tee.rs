@@ -11,10 +11,7 @@ use crate::{
 use bytestring::ByteString;
 use logship_parsers::{
     join::{Decision, Joiner},
-    line::{
-        Context,
-        detect::Detector,
-    },
+    line::{Context, detect::Detector},
 };
 use std::io::Write;
 
@@ -98,7 +95,7 @@ impl<W: Write> PrettyTee<W> {
             let received = clock::now();
             let offset = jiff::Timestamp::from_nanosecond(i128::from(received.as_nanos()))
                 .map_or(0, |now| self.look.zone.to_offset(now).seconds());
-            let context = Context { received: received.as_nanos(), utc_offset_s: offset, ..Context::default() };
+            let context = Context { received: received.as_nanos(), utc_offset_s: offset };
             let (format, fields) = Detector::parse(self.detector.hint(), &shown, &context);
             self.detector.observe(format);
             let mut event = Event::new(fields.time.map_or(received, Timestamp::from_nanos));
@@ -170,7 +167,8 @@ mod tests {
         let expected = shown(&[whole]);
         assert!(expected.contains("\n    \tat a.b(C.java:1)\n") && expected.ends_with("last\n"), "{expected}");
         let (first, second) = whole.split_at(31);
-        let lines = |text: &str| text.lines().filter(|line| !line.ends_with("last")).map(str::to_owned).collect::<Vec<_>>();
+        let lines =
+            |text: &str| text.lines().filter(|line| !line.ends_with("last")).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(lines(&shown(&[first, second])), lines(&expected));
     }
 

@@ -183,6 +183,9 @@ mod tests {
 
     #[test]
     fn a_line_cannot_drive_the_terminal() {
-        check(&[("message", "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x08".into())], "00:00:00.123       red ?]0;title? ?\n");
+        check(
+            &[("message", "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x08".into())],
+            "00:00:00.123       red ?]0;title? ?\n",
+        );
     }
 }

@@ -136,7 +136,9 @@ impl Dispatch {
             }
             self.shared.wake.wait(POLL);
         }
-        Ok(Removal { logs: logs.into_iter().filter(|(_, open)| open.ended).map(|(id, open)| (id, open.dir, open.read)).collect() })
+        Ok(Removal {
+            logs: logs.into_iter().filter(|(_, open)| open.ended).map(|(id, open)| (id, open.dir, open.read)).collect(),
+        })
     }
 
     /// Opens logs that are new and learns which writers have died.
@@ -159,7 +161,8 @@ impl Dispatch {
                     continue;
                 }
             };
-            let open = OpenLog { dir: found.dir, reader, alive: found.alive, ended: false, read: from, trimmed: Pos(0) };
+            let open =
+                OpenLog { dir: found.dir, reader, alive: found.alive, ended: false, read: from, trimmed: Pos(0) };
             logs.insert(found.id, open);
         }
         Ok(())
@@ -211,7 +214,11 @@ impl Dispatch {
         }
         logs.retain(|id, open| {
             let committed = progress.get(id).copied().unwrap_or_default();
-            !(open.ended && committed >= open.read && remove(*id, &open.dir, &self.shared))
+            let gone = open.ended && committed >= open.read && remove(*id, &open.dir, &self.shared);
+            if gone {
+                self.common.removed(*id);
+            }
+            !gone
         });
         let mut states = self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner);
         *states = logs

@@ -20,6 +20,6 @@ mod workers;
 
 pub use dispatch::LogState;
 pub use ingest_log::open as open_ingest_log;
-pub use read_only::{ReadError, ReadOnly, open as open_read_only};
 pub use owner::{Common, Owner, OwnerSettings, State};
+pub use read_only::{ReadError, ReadOnly, open as open_read_only};
 pub use workers::{JOBS_PER_WORKER_MAX, WORKERS_MAX};

@@ -14,7 +14,7 @@ use crate::{
     clock,
     config::DataDir,
     event::Timestamp,
-    flow::LogId,
+    flow::{LogId, Pos},
     outputs::store::Watcher,
     plan::Plan,
     query::{
@@ -34,7 +34,7 @@ use std::{
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
 /// How often a process that waits for the store tries again.
 pub const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -87,6 +87,8 @@ pub struct Common {
     full: AtomicBool,
     /// Logs whose source tables another log carries on.
     carried: Mutex<Vec<LogId>>,
+    /// The logs that this process writes, and how far they are durable.
+    own: Mutex<BTreeMap<LogId, watch::Receiver<Pos>>>,
     /// Events added to the store and events searchable, since the start.
     added: AtomicU64,
     searchable: AtomicU64,
@@ -117,6 +119,7 @@ impl Common {
             stats: Mutex::default(),
             full: AtomicBool::new(false),
             carried: Mutex::default(),
+            own: Mutex::default(),
             added: AtomicU64::new(0),
             searchable: AtomicU64::new(0),
             tail,
@@ -148,9 +151,32 @@ impl Common {
         self.counters.readings()
     }
 
-    /// Whether all that was read from the logs is searchable.
+    /// This process writes that log: the pipeline is woken whenever it has grown durably.
+    pub fn follow(self: &Arc<Common>, log: LogId, mut durable: watch::Receiver<Pos>, runtime: &Handle) {
+        held(&self.own).insert(log, durable.clone());
+        let common = self.clone();
+        runtime.spawn(async move {
+            while durable.changed().await.is_ok() {
+                common.wake();
+            }
+        });
+    }
+
+    /// A log is gone: the store has everything of it.
+    pub fn removed(&self, log: LogId) {
+        held(&self.own).remove(&log);
+    }
+
+    /// Whether all that is durable in this process's logs, and all that was read from others, is searchable.
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        let logs = self.logs();
+        let behind = |(log, durable): (&LogId, &watch::Receiver<Pos>)| {
+            logs.get(log).map_or(Pos(0), |state| state.read) < *durable.borrow()
+        };
+        if held(&self.own).iter().any(behind) {
+            return false;
+        }
         let queued = self.readings().iter().any(|reading| reading.name != "store" && reading.queued > 0);
         !queued && self.searchable.load(Ordering::Acquire) == self.added.load(Ordering::Acquire)
     }
@@ -219,7 +245,10 @@ impl Watcher for Common {
         for dropped in &what.dropped {
             tracing::warn!(
                 "retention ({}) dropped partition {}: {} events, {} bytes",
-                dropped.reason, dropped.id, dropped.events, dropped.bytes
+                dropped.reason,
+                dropped.id,
+                dropped.events,
+                dropped.bytes
             );
         }
         self.full.store(what.full, Ordering::Release);

@@ -27,7 +27,11 @@ pub struct ReadOnly {
 }
 
 impl Backend for ReadOnly {
-    fn search(&self, request: &SearchRequest, row: &mut dyn FnMut(Stored) -> ControlFlow<()>) -> Result<Summary, QueryFailure> {
+    fn search(
+        &self,
+        request: &SearchRequest,
+        row: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<Summary, QueryFailure> {
         self.embedded.search(request, row)
     }
 

@@ -68,11 +68,8 @@ impl Plan {
 
     fn run_from(&self, frame: &Frame, context: &Context, format: Format, events: &mut Vec<Stored>) {
         for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
-            let event = if frame.suspect {
-                plain(record, &frame.batch)
-            } else {
-                (self.parse)(record, frame, context, format)
-            };
+            let event =
+                if frame.suspect { plain(record, &frame.batch) } else { (self.parse)(record, frame, context, format) };
             events.push(Stored { id: id(frame, at), event });
         }
     }
@@ -135,7 +132,7 @@ fn add_origin(event: &mut Event, origin: &Origin) {
 fn context(batch: &RawBatch) -> Context {
     let zone = batch.origin.zone.as_deref().map_or(jiff::tz::TimeZone::UTC, zone);
     let received = jiff::Timestamp::from_nanosecond(i128::from(batch.received.as_nanos())).unwrap_or_default();
-    Context { received: batch.received.as_nanos(), utc_offset_s: zone.to_offset(received).seconds(), ..Context::default() }
+    Context { received: batch.received.as_nanos(), utc_offset_s: zone.to_offset(received).seconds() }
 }
 
 /// The zone of an IANA name or of an offset such as `+02:00`; UTC if it is neither.
@@ -177,9 +174,8 @@ impl StreamHints {
         let detector = self.detectors.get_mut(source)?;
         let hint = detector.hint();
         let first = frame.batch.records.first()?;
-        let guarded = catch_unwind(AssertUnwindSafe(|| {
-            Detector::parse(hint, &text_of(first).0, &context(&frame.batch)).0
-        }));
+        let guarded =
+            catch_unwind(AssertUnwindSafe(|| Detector::parse(hint, &text_of(first).0, &context(&frame.batch)).0));
         if let Ok(format) = guarded {
             detector.observe(format);
         }
@@ -218,7 +214,10 @@ mod tests {
 
     #[test]
     fn lines_become_events() {
-        check(b"level=error msg=\"boom\"", r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"boom","log":{"level":"error"}}"#);
+        check(
+            b"level=error msg=\"boom\"",
+            r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"boom","log":{"level":"error"}}"#,
+        );
         check(
             b"{\"time\":\"2026-01-02T03:04:05Z\",\"msg\":\"hi\",\"user\":\"ann\"}",
             r#"{"@timestamp":"2026-01-02T03:04:05.000Z","message":"hi","user":{"name":"ann"}}"#,
@@ -234,7 +233,8 @@ mod tests {
         }
         let plan = Plan { parse: panics_on_b, forced: None };
         let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), None);
-        let messages: Vec<_> = events.iter().map(|e| (e.event.message().unwrap(), e.event.fields.get("tags").is_some())).collect();
+        let messages: Vec<_> =
+            events.iter().map(|e| (e.event.message().unwrap(), e.event.fields.get("tags").is_some())).collect();
         assert_eq!(messages, [("a", false), ("b", true), ("c", false)]);
         assert_eq!(events[2].id.at, Pos(102));
     }

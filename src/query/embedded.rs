@@ -5,8 +5,8 @@
 //! keys of a page, one planned segment, and what a list of values or a histogram names as its limits.
 
 use super::{
-    Backend, Count, Cursor, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, RESULT_PAGE_MAX, Relation,
-    Scope, SearchRequest, Summary, ValuesRequest,
+    Backend, Count, Cursor, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, RESULT_PAGE_MAX,
+    Relation, Scope, SearchRequest, Summary, ValuesRequest,
     facets::{self, SegmentFields},
     histogram,
     scan::{Scan, SegmentScan},

@@ -154,8 +154,7 @@ pub(super) fn values(scan: &Scan<'_>, request: &ValuesRequest) -> Result<FieldVa
     let (mut matched, mut missing) = (0, 0);
     for at in scan.segments()? {
         let mut segment = scan.open(at)?;
-        let mut columns: Vec<ColumnCounts> =
-            open(segment.reader, &field)?.into_iter().map(ColumnCounts::new).collect();
+        let mut columns: Vec<ColumnCounts> = open(segment.reader, &field)?.into_iter().map(ColumnCounts::new).collect();
         let mut rest = segment.docs.clone();
         while !rest.is_empty() {
             let window = SegmentScan::first_window(&rest);

@@ -236,9 +236,7 @@ impl ValueTest {
             ValueTest::OneOf { wanted, exact: true } => wanted.iter().any(|wanted| wanted.equals_exactly(leaf)),
             ValueTest::OneOf { wanted, exact: false } => wanted.iter().any(|wanted| wanted.equals(leaf)),
             ValueTest::Pattern { regex, .. } => regex.is_match(&leaf.text()),
-            ValueTest::Range { low, high } => {
-                low.admits(leaf, Ordering::Greater) && high.admits(leaf, Ordering::Less)
-            }
+            ValueTest::Range { low, high } => low.admits(leaf, Ordering::Greater) && high.admits(leaf, Ordering::Less),
             ValueTest::Cidr(network) => match leaf {
                 Leaf::Text(text) => text.parse().is_ok_and(|address| network.contains(address)),
                 _ => false,

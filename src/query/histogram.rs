@@ -9,7 +9,10 @@ use super::{
 };
 use crate::store::column_path;
 use logship_parsers::query::{severity::severity, short_names::candidates};
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 use tantivy::{DocId, SegmentReader, columnar::DynamicColumn};
 
 /// Most values of the field that are counted apart; what comes later is part of `other`.
@@ -100,11 +103,10 @@ impl Counts {
     }
 
     fn series(mut self) -> Vec<Series> {
-        let mut series: Vec<Series> =
-            self.by_key.into_iter().map(|(key, counts)| Series { key, counts }).collect();
+        let mut series: Vec<Series> = self.by_key.into_iter().map(|(key, counts)| Series { key, counts }).collect();
         series.sort_by_cached_key(|series| (std::cmp::Reverse(series.counts.iter().sum::<u64>()), series.key.clone()));
         let named = HISTOGRAM_SERIES_MAX - 2;
-        let kept = if series.len() <= HISTOGRAM_SERIES_MAX - 1 { series.len() } else { named };
+        let kept = if series.len() < HISTOGRAM_SERIES_MAX { series.len() } else { named };
         for rest in series.drain(kept..) {
             self.other.iter_mut().zip(rest.counts).for_each(|(sum, count)| *sum += count);
         }
@@ -145,12 +147,15 @@ impl Keys {
                     if known.len() > SERIES_TRACKED_MAX && !known.contains_key(&ord) {
                         known.clear();
                     }
-                    if !known.contains_key(&ord) {
-                        let mut text = String::new();
-                        column.ord_to_str(ord, &mut text).map_err(tantivy::TantivyError::from)?;
-                        known.insert(ord, if level { level_name(&text) } else { text });
-                    }
-                    return Ok(known.get(&ord).map(|text| Cow::Borrowed(text.as_str())));
+                    let name = match known.entry(ord) {
+                        Entry::Occupied(name) => name.into_mut(),
+                        Entry::Vacant(room) => {
+                            let mut text = String::new();
+                            column.ord_to_str(ord, &mut text).map_err(tantivy::TantivyError::from)?;
+                            room.insert(if level { level_name(&text) } else { text })
+                        }
+                    };
+                    return Ok(Some(Cow::Borrowed(name.as_str())));
                 }
                 other => first_leaf(other, doc),
             };

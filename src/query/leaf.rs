@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn case_is_folded_beyond_ascii() {
-        let cases = [("ÄÖ", "äö", true), ("Web", "web", true), ("\u{212a}", "k", false), ("\u{212a}", "\u{212a}", true)];
+        let cases =
+            [("ÄÖ", "äö", true), ("Web", "web", true), ("\u{212a}", "k", false), ("\u{212a}", "\u{212a}", true)];
         for (text, lower, expected) in cases {
             assert_eq!(equal_folded(text, lower), expected, "{text}");
         }

@@ -20,8 +20,8 @@ mod text;
 mod window;
 
 pub use backend::{
-    Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
-    SearchRequest, Series, Summary, ValueCount, ValuesRequest,
+    Backend, Count, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation,
+    Scope, SearchRequest, Series, Summary, ValueCount, ValuesRequest,
 };
 pub use embedded::Embedded;
 pub use eval::Matcher;

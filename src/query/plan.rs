@@ -30,7 +30,8 @@ pub(super) struct Plan {
     pub(super) exact: bool,
 }
 
-/// One step of a plan.
+/// One step of a plan. A plan has few steps, so their size does not matter.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Op {
     All,
     None,
@@ -59,8 +60,7 @@ impl Plan {
             return Plan::exact(Op::None);
         }
         let exact = plans.iter().all(|plan| plan.exact);
-        let mut ops: Vec<Op> =
-            plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::All)).collect();
+        let mut ops: Vec<Op> = plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::All)).collect();
         ops.sort_by_key(Op::cost);
         let op = match ops.len() {
             0 => Op::All,
@@ -78,8 +78,7 @@ impl Plan {
         if plans.iter().any(|plan| matches!(plan.op, Op::All)) {
             return Plan { op: Op::All, exact };
         }
-        let mut ops: Vec<Op> =
-            plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::None)).collect();
+        let mut ops: Vec<Op> = plans.into_iter().map(|plan| plan.op).filter(|op| !matches!(op, Op::None)).collect();
         let op = match ops.len() {
             0 => Op::None,
             1 => ops.pop().unwrap_or(Op::None),
@@ -336,12 +335,7 @@ impl<'a> Planner<'a> {
 
     /// The documents with a word that passes and begins with `prefix`, and whether the index has only the beginning of
     /// some of them.
-    fn words_that(
-        &self,
-        fields: &[Field],
-        prefix: &str,
-        test: &dyn Fn(&str) -> bool,
-    ) -> tantivy::Result<(Op, bool)> {
+    fn words_that(&self, fields: &[Field], prefix: &str, test: &dyn Fn(&str) -> bool) -> tantivy::Result<(Op, bool)> {
         let start = &prefix[..prefix.floor_char_boundary(TOKEN_CUT_MIN)];
         let mut found = vec![0u64; (self.reader.max_doc() as usize).div_ceil(64)];
         let (mut any, mut cut) = (false, false);
@@ -358,8 +352,7 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 (any, cut) = (true, cut || long);
-                let mut postings =
-                    index.read_postings_from_terminfo(stream.value(), IndexRecordOption::Basic)?;
+                let mut postings = index.read_postings_from_terminfo(stream.value(), IndexRecordOption::Basic)?;
                 let mut doc = postings.doc();
                 while doc != tantivy::TERMINATED {
                     if let Some(word) = found.get_mut(doc as usize / 64) {

@@ -68,10 +68,12 @@ fn http_survives_kill_9() {
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..next.len())
             .map(|client| {
-                let (server, stop, acknowledged, mut number) = (server.clone(), stop.clone(), acknowledged.clone(), next[client]);
+                let (server, stop, acknowledged, mut number) =
+                    (server.clone(), stop.clone(), acknowledged.clone(), next[client]);
                 std::thread::spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
-                        let lines: Vec<_> = (0..20).map(|line| format!("client {client} batch {number} line {line}")).collect();
+                        let lines: Vec<_> =
+                            (0..20).map(|line| format!("client {client} batch {number} line {line}")).collect();
                         let headers = [
                             ("Content-Type", "text/plain"),
                             ("X-Logship-Source", &*format!("client-{client}")),
@@ -115,10 +117,13 @@ fn pipes_survive_kill_9() {
         let mut killed_stdin = killed.stdin.take().unwrap();
         let mut joined_stdin = joined.stdin.take().unwrap();
         let writing = std::thread::spawn(move || {
-            let mut line = 0;
-            while writeln!(killed_stdin, "killed {round} line {line}").is_ok() {
-                line += 1;
+            // Bounded, so that thirty rounds stay small; the pipe stays open until it is killed.
+            for line in 0..2_000 {
+                if writeln!(killed_stdin, "killed {round} line {line}").is_err() {
+                    break;
+                }
             }
+            killed_stdin
         });
         for line in 0..200 {
             let text = format!("joined {round} line {line}");
@@ -128,7 +133,7 @@ fn pipes_survive_kill_9() {
         std::thread::sleep(Duration::from_millis(luck.below(300)));
         killed.kill().unwrap();
         killed.wait().unwrap();
-        writing.join().unwrap();
+        drop(writing.join().unwrap());
         drop(joined_stdin);
         assert!(wait(&mut joined).success(), "round {round}");
         if round % 10 == 9 {
@@ -144,7 +149,16 @@ fn nothing_is_acknowledged_that_cannot_be_synced() {
     // Every fdatasync from the 40th on fails: the server starts, takes some, then must refuse.
     let inner = logship(data.path(), &["server", "--listen", "127.0.0.1:0"]);
     let mut command = std::process::Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=40+"]);
+    command.args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        "inject=fdatasync:error=EIO:when=40+",
+    ]);
     command.arg(inner.get_program()).args(inner.get_args());
     for (name, value) in inner.get_envs() {
         match value {
@@ -168,7 +182,8 @@ fn nothing_is_acknowledged_that_cannot_be_synced() {
     });
     assert!(!acknowledged.is_empty());
     // strace passes SIGKILL on to nobody, so the traced process is found by the data directory's server file.
-    let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(data.path().join("server.json")).unwrap()).unwrap();
+    let file: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(data.path().join("server.json")).unwrap()).unwrap();
     let killed = std::process::Command::new("kill").args(["-9", &file["pid"].to_string()]).status().unwrap();
     assert!(killed.success());
     server.kill();

@@ -76,7 +76,9 @@ impl Server {
     pub fn start(data: &Path, args: &[&str]) -> Server {
         let mut all = vec!["server", "--listen", "127.0.0.1:0"];
         all.extend(args);
-        Server::of(logship(data, &all).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Server::of(
+            logship(data, &all).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap(),
+        )
     }
 
     /// A process that prints where its page is.
@@ -150,7 +152,8 @@ impl Server {
 pub fn balanced(status: &serde_json::Value) {
     for component in status["components"].as_array().unwrap() {
         let number = |name: &str| component[name].as_u64().unwrap();
-        let dropped: u64 = component["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+        let dropped: u64 =
+            component["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
         assert_eq!(number("in"), number("out") + dropped + number("queued"), "{component}");
         if component["name"] != "store" {
             assert_eq!(number("queued"), 0, "{component}");
@@ -209,7 +212,7 @@ pub fn messages(events: &[serde_json::Value]) -> Vec<String> {
 pub fn files(below: &Path, ending: &str) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![below.to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);

@@ -1,5 +1,13 @@
 //! The one integration-test binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking and wait by the real clock"
+)]
+
 mod crash;
 mod harness;
 mod pipe;

@@ -1,6 +1,8 @@
 //! `app | logship`, as an app sees it and as the person beside it does.
 
-use crate::harness::{Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, until, wait};
+use crate::harness::{
+    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, until, wait,
+};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::Stdio,
@@ -115,7 +117,10 @@ fn ctrl_c_reads_to_the_end_and_the_second_stops() {
     writeln!(stdin, "said while ending").unwrap();
     until("the line is there", || (server.count("ending") == 1).then_some(()));
     signal(&server.child, "INT");
-    assert!(wait(&mut server.child).success(), "the app still holds the pipe open, but the second Ctrl-C is for logship");
+    assert!(
+        wait(&mut server.child).success(),
+        "the app still holds the pipe open, but the second Ctrl-C is for logship"
+    );
     assert_eq!(messages(&search(data.path(), &[])), ["said while ending"]);
     drop(stdin);
 }
@@ -127,8 +132,7 @@ fn serve_keeps_the_page_up() {
     let mut stdin = server.stdin();
     writeln!(stdin, "only line").unwrap();
     drop(stdin);
-    server.settled();
-    assert_eq!(server.count("only"), 1);
+    until("the line is there", || (server.count("only") == 1).then_some(()));
     server.stop();
 }
 

@@ -23,13 +23,18 @@ fn what_is_posted_is_found() {
     let server = Server::start(data.path(), &[]);
     assert_eq!(server.get("/api/v1/health"), (200, "{\"status\":\"ok\"}".to_owned()));
     assert_eq!(accepted(&server.post("/api/v1/ingest", &[TEXT], b"level=error msg=boom\nplain words\n")), 2);
-    assert_eq!(accepted(&server.post("/api/v1/ingest?service=shop", &[NDJSON], b"{\"msg\":\"from json\",\"n\":7}\n")), 1);
+    assert_eq!(
+        accepted(&server.post("/api/v1/ingest?service=shop", &[NDJSON], b"{\"msg\":\"from json\",\"n\":7}\n")),
+        1
+    );
     let packed = gzip(b"packed line\n");
     assert_eq!(accepted(&server.post("/api/v1/ingest", &[TEXT, ("Content-Encoding", "gzip")], &packed)), 1);
     let packed = zstd::encode_all(&b"{\"msg\":\"very packed\"}"[..], 1).unwrap();
     assert_eq!(accepted(&server.post("/api/v1/ingest", &[NDJSON, ("Content-Encoding", "zstd")], &packed)), 1);
     server.settled();
-    for (query, count) in [("boom", 1), ("level:error", 1), ("service:shop n:7", 1), ("packed", 2), ("*", 5), ("absent", 0)] {
+    for (query, count) in
+        [("boom", 1), ("level:error", 1), ("service:shop n:7", 1), ("packed", 2), ("*", 5), ("absent", 0)]
+    {
         assert_eq!(server.count(query), count, "{query}");
     }
     server.stop();

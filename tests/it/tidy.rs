@@ -112,7 +112,10 @@ fn files_and_functions_are_short() {
         }
         for (number, length) in functions(&code) {
             if length > LINES_PER_FUNCTION_MAX {
-                wrong.push(format!("{}:{number}: a function of {length} lines, at most {LINES_PER_FUNCTION_MAX}", path.display()));
+                wrong.push(format!(
+                    "{}:{number}: a function of {length} lines, at most {LINES_PER_FUNCTION_MAX}",
+                    path.display()
+                ));
             }
         }
     }
@@ -125,9 +128,18 @@ fn functions(code: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let body = line.trim_start();
-        let is_function = ["fn ", "pub fn ", "pub(super) fn ", "pub(crate) fn ", "async fn ", "pub async fn ", "const fn ", "pub const fn "]
-            .iter()
-            .any(|start| body.starts_with(start));
+        let is_function = [
+            "fn ",
+            "pub fn ",
+            "pub(super) fn ",
+            "pub(crate) fn ",
+            "async fn ",
+            "pub async fn ",
+            "const fn ",
+            "pub const fn ",
+        ]
+        .iter()
+        .any(|start| body.starts_with(start));
         if !is_function || line.ends_with(';') || line.ends_with('}') {
             continue;
         }

@@ -52,11 +52,7 @@ impl Inflate {
     }
 
     /// Decodes the next bytes of the body; `sink` takes the pieces.
-    pub fn push(
-        &mut self,
-        data: &[u8],
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), ApiError>,
-    ) -> Result<(), ApiError> {
+    pub fn push(&mut self, data: &[u8], sink: &mut dyn FnMut(&[u8]) -> Result<(), ApiError>) -> Result<(), ApiError> {
         match self {
             Inflate::Identity => sink(data),
             Inflate::Gzip(decoder) => data.chunks(GZIP_SLICE).try_for_each(|slice| {

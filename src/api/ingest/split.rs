@@ -349,7 +349,9 @@ mod tests {
         let body = "0123456789abcdef\n".repeat(200_000);
         let (batches, _) = split(Format::Text, false, body.as_bytes(), 50_000).unwrap();
         assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 200_000);
-        assert!(batches.iter().all(|batch| batch.iter().map(|record| record.bytes.len()).sum::<usize>() <= BATCH_BYTES_MAX));
+        assert!(
+            batches.iter().all(|batch| batch.iter().map(|record| record.bytes.len()).sum::<usize>() <= BATCH_BYTES_MAX)
+        );
         let body = "a\n".repeat(RECORDS_PER_FRAME_MAX + 1);
         let (batches, _) = split(Format::Text, false, body.as_bytes(), 50_000).unwrap();
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [RECORDS_PER_FRAME_MAX, 1]);

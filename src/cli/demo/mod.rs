@@ -2,11 +2,7 @@
 
 mod services;
 
-use super::{
-    Failure, args,
-    server::Server,
-    serving, signals,
-};
+use super::{Failure, args, server::Server, serving, signals};
 use crate::{
     clock,
     codecs::lines::Lines,

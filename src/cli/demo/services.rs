@@ -9,7 +9,8 @@ use std::{fmt::Write as _, time::Duration};
 const OUTAGE_EVERY_S: i64 = 1_200;
 const OUTAGE_LASTS_S: i64 = 150;
 
-const PATHS: &[&str] = &["/", "/cart", "/api/items", "/api/items/42", "/api/checkout", "/login", "/static/app.js", "/health"];
+const PATHS: &[&str] =
+    &["/", "/cart", "/api/items", "/api/items/42", "/api/checkout", "/login", "/static/app.js", "/health"];
 const AGENTS: &[&str] = &[
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15",
@@ -107,9 +108,12 @@ impl World {
         let stamp = at.to_string().replace('T', " ").replace('Z', "");
         if !outage {
             let cents = self.below(20_000) + 99;
-            return format!("{stamp} INFO  [pay-exec-{thread}] shop.pay.Checkout : order {order} captured, {cents} cents");
+            return format!(
+                "{stamp} INFO  [pay-exec-{thread}] shop.pay.Checkout : order {order} captured, {cents} cents"
+            );
         }
-        let mut text = format!("{stamp} ERROR [pay-exec-{thread}] shop.pay.Checkout : order {order} could not be captured\n");
+        let mut text =
+            format!("{stamp} ERROR [pay-exec-{thread}] shop.pay.Checkout : order {order} could not be captured\n");
         let _ = write!(
             text,
             "java.sql.SQLTransientConnectionException: no connection available after 3000ms\n\
@@ -127,7 +131,9 @@ impl World {
     fn worker(&mut self, at: Timestamp) -> String {
         let (job, took, attempt) = (self.pick(JOBS), self.below(900), self.below(3) + 1);
         if self.below(25) == 0 {
-            return format!("time={at} level=warn msg=\"job will be retried\" job={job} attempt={attempt} error=\"deadline exceeded\"");
+            return format!(
+                "time={at} level=warn msg=\"job will be retried\" job={job} attempt={attempt} error=\"deadline exceeded\""
+            );
         }
         format!("time={at} level=info msg=\"job done\" job={job} took={took}ms")
     }
