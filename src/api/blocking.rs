@@ -1,7 +1,6 @@
 //! Where questions are answered: on plain threads, a few at a time, first come first served.
 
 use super::{ApiError, CLIENT_STALL_SECONDS_MAX, SEARCHES_RUNNING_MAX, SEARCHES_WAITING_MAX, error::Code};
-use bytes::Bytes;
 use std::{
     sync::{
         Arc,
@@ -77,8 +76,8 @@ pub fn fault(error: Option<tokio::task::JoinError>) -> ApiError {
 }
 
 /// The sending end of a streamed answer, for plain threads.
-pub struct Chunks {
-    sender: mpsc::Sender<Bytes>,
+pub struct Chunks<T> {
+    sender: mpsc::Sender<T>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -86,9 +85,9 @@ pub struct Chunks {
 #[derive(Debug)]
 pub struct ClientGone;
 
-impl Chunks {
+impl<T> Chunks<T> {
     /// The two ends. Must be called on the runtime.
-    pub fn channel(chunks: usize) -> (Chunks, mpsc::Receiver<Bytes>) {
+    pub fn channel(chunks: usize) -> (Chunks<T>, mpsc::Receiver<T>) {
         let (sender, receiver) = mpsc::channel(chunks);
         (Chunks { sender, runtime: tokio::runtime::Handle::current() }, receiver)
     }
@@ -99,7 +98,7 @@ impl Chunks {
     }
 
     /// Sends, waiting for the client as long as it takes something now and then.
-    pub fn send(&self, chunk: Bytes) -> Result<(), ClientGone> {
+    pub fn send(&self, chunk: T) -> Result<(), ClientGone> {
         let patience = Duration::from_secs(CLIENT_STALL_SECONDS_MAX);
         match self.sender.try_send(chunk) {
             Ok(()) => Ok(()),

@@ -10,7 +10,7 @@ use axum::{
 use futures_util::FutureExt;
 use logship_parsers::query::{QueryError, QueryErrorCode};
 use serde_json::json;
-use std::panic::AssertUnwindSafe;
+use std::{fmt, panic::AssertUnwindSafe};
 
 /// What went wrong, for programs. docs/API.md lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,14 @@ impl ApiError {
         json!({ "error": error })
     }
 }
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {

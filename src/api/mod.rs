@@ -17,8 +17,6 @@ mod health;
 mod histogram;
 pub mod ingest;
 mod node;
-#[cfg(test)]
-mod outside;
 pub mod params;
 pub mod requests;
 mod search;
@@ -148,4 +146,137 @@ async fn guard(State(state): Shared, request: Request, next: Next) -> Response {
     };
     state.requests.count(route, response.status());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{FakeStore, request, server, server_with};
+    use super::*;
+    use axum::{body::Body, http::StatusCode};
+
+    #[tokio::test]
+    async fn each_route_answers_as_documented() {
+        let server = server();
+        for (uri, status, expected) in [
+            (
+                "/api/v1/histogram?by=level",
+                200,
+                r#"{"from":0,"to":120000,"step_ms":60000,"series":[{"key":"error","counts":[0,3]}],"total":3,"took_ms":0}"#,
+            ),
+            (
+                "/api/v1/fields",
+                200,
+                r#"{"fields":[{"name":"log.level","types":["string","long","double","boolean"],"count":7}],"took_ms":0}"#,
+            ),
+            (
+                "/api/v1/fields/values?field=x",
+                200,
+                r#"{"field":"x","values":[{"value":"in\"fo","count":4},{"value":1.0,"count":2},{"value":true,"count":1}],"distinct":3,"matched":9,"missing":2,"took_ms":0}"#,
+            ),
+            (
+                "/api/v1/fields/values",
+                400,
+                r#"{"error":{"code":"bad_request","message":"the argument `field` is missing: which field's values are wanted?"}}"#,
+            ),
+            (
+                "/api/v1/events/4f2a9c01d3b7-1000",
+                200,
+                r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"row 0","_id":"4f2a9c01d3b7-1000"}"#,
+            ),
+            (
+                "/api/v1/events/4f2a9c01d3b7-1001",
+                404,
+                r#"{"error":{"code":"not_found","message":"there is no event `4f2a9c01d3b7-1001`"}}"#,
+            ),
+            ("/api/v1/events/x", 404, r#"{"error":{"code":"not_found","message":"there is no event `x`"}}"#),
+            ("/api/v1/health", 200, r#"{"status":"ok"}"#),
+            ("/api/v1/status", 200, r#"{"status":"ok","tails":0}"#),
+            ("/api/v2", 404, r#"{"error":{"code":"not_found","message":"there is nothing at /api/v2"}}"#),
+        ] {
+            let reply = server.get(uri).await;
+            assert_eq!(reply.status.as_u16(), status, "{uri} {}", reply.text);
+            assert_eq!(reply.headers["content-type"], "application/json", "{uri}");
+            // A slow machine may have taken a millisecond.
+            let mut text = reply.text.clone();
+            if let Some((before, _)) = reply.text.split_once("\"took_ms\":") {
+                text = format!("{before}\"took_ms\":0}}");
+            }
+            assert_eq!(text, expected, "{uri}");
+        }
+        let metrics = server.get("/metrics").await.text;
+        for line in [
+            r#"logship_http_requests_total{route="/api/v1/events/{id}",status="404"} 2"#,
+            r#"logship_http_requests_total{route="other",status="404"} 1"#,
+            "logship_up 1",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_methods_and_states() {
+        let server = server();
+        for (method, uri) in [
+            ("POST", "/api/v1/search"),
+            ("GET", "/api/v1/ingest"),
+            ("DELETE", "/"),
+            ("PUT", "/metrics"),
+            ("POST", "/index.html"),
+        ] {
+            let reply = server.send(request(method, uri, &[], Body::empty())).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.error().0.as_str()),
+                (405, "method_not_allowed"),
+                "{method} {uri}"
+            );
+        }
+        for (health, status, word) in
+            [(Health::Replaying, 503, "replaying"), (Health::Full, 507, "full"), (Health::ReadOnly, 503, "read_only")]
+        {
+            *server.node.0.lock().unwrap() = health;
+            let reply = server.get("/api/v1/health").await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.text.as_str()),
+                (status, format!("{{\"status\":\"{word}\"}}").as_str())
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_guard_stands_before_every_route() {
+        let server = server();
+        for uri in ["/", "/api/v1/search", "/api/v1/health", "/metrics", "/nothing"] {
+            let foreign = server.send(request("GET", uri, &[("sec-fetch-site", "cross-site")], Body::empty())).await;
+            assert_eq!((foreign.status.as_u16(), foreign.error().0.as_str()), (403, "forbidden"), "{uri}");
+        }
+        let server = server_with(FakeStore::of(1), "a-good-token");
+        for (uri, expected) in [
+            ("/", 200),
+            ("/api/v1/health", 200),
+            ("/api/v1/search", 401),
+            ("/api/v1/status", 401),
+            ("/metrics", 401),
+            ("/nothing", 401),
+        ] {
+            let reply = server.get(uri).await;
+            assert_eq!(reply.status.as_u16(), expected, "{uri}");
+            assert_eq!(reply.headers.contains_key("www-authenticate"), expected == 401, "{uri}");
+            let token = [("authorization", "Bearer a-good-token")];
+            assert_ne!(server.send(request("GET", uri, &token, Body::empty())).await.status, StatusCode::UNAUTHORIZED);
+        }
+        let refused = server.post(&[("authorization", "Bearer wrong-token")], "a").await;
+        assert_eq!(refused.status, 401);
+        assert!(server.log.lines().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500() {
+        async fn fails() {
+            panic!("as asked");
+        }
+        let router = Router::new().route("/", get(fails)).layer(middleware::from_fn(error::catch_panic));
+        let request = axum::http::Request::builder().uri("/").body(Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

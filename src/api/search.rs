@@ -1,18 +1,19 @@
 //! `GET /api/v1/search`: a page of rows as NDJSON, streamed, then the trailer.
 //!
 //! The rows leave before the count ends. A failure before the first row has its own status; a later one is a last line
-//! in the shape of errors, in place of the trailer. A client that goes away ends the search at its next row.
+//! in the shape of errors, in place of the trailer; an answer without either is incomplete. A client that goes away ends
+//! the search at its next row.
 
 use super::{
     ApiError, ApiState, SEARCH_SECONDS_MAX, Shared,
-    blocking::{Chunks, ClientGone},
+    blocking::{Chunks, ClientGone, fault},
     params::Params,
 };
 use crate::{
     clock,
     event::json,
     flow::Stored,
-    query::{Count, QueryFailure, RESULT_PAGE_MAX, Relation, SearchRequest, Summary},
+    query::{Count, RESULT_PAGE_MAX, Relation, SearchRequest, Summary},
 };
 use axum::{
     body::Body,
@@ -21,20 +22,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use std::{
     mem,
     ops::ControlFlow,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::mpsc, time::timeout};
 
 /// Rows are sent in pieces of about this size.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Pieces that may wait for a slow client: what a search holds in memory for it.
 const CHUNKS_QUEUED_MAX: usize = 4;
-/// Rows that come slowly are sent at least this often.
+/// Rows do not wait longer than this for others, or for the count.
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
 
 /// The handler.
@@ -43,24 +45,62 @@ pub async fn search(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     let (request, hints) = read(&uri)?;
     let turn = state.searches.turn().await?;
     let (chunks, receiver) = Chunks::channel(CHUNKS_QUEUED_MAX);
-    // Answered when the first row or the whole answer is there: from then on the status is fixed.
-    let (begun, begins) = oneshot::channel();
+    let open = Arc::new(Mutex::new(Open::default()));
+    let mut answer = Answer { receiver, open: Arc::clone(&open) };
     let thread = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let rows = Rows { chunks, begun: Some(begun), buffer: String::new(), count: 0, flushed: started };
+        let rows = Rows { chunks, open, count: 0 };
         run(&state, &request, rows, |summary| trailer(&state, &request, summary, hints, started));
     });
-    match begins.await {
-        Ok(Ok(())) => {}
-        Ok(Err(failure)) => return Err(failure),
+    // From the first piece on the status is fixed.
+    let first = match answer.next().await {
+        Some(first) => first?,
         // The thread ended without a word: it panicked.
-        Err(_) => return Err(super::blocking::fault(thread.await.err())),
-    }
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async {
-        Some((Ok::<_, std::convert::Infallible>(receiver.recv().await?), receiver))
-    });
+        None => return Err(fault(thread.await.err())),
+    };
+    let rest = stream::unfold(answer, |mut answer| async { Some((answer.next().await?, answer)) });
+    let body = Body::from_stream(stream::once(std::future::ready(Ok(first))).chain(rest));
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, Body::from_stream(stream)).into_response())
+    Ok((headers, body).into_response())
+}
+
+/// The reading end: pieces that the thread sends, and after a while what it has not sent yet.
+struct Answer {
+    receiver: mpsc::Receiver<Result<Bytes, ApiError>>,
+    open: Arc<Mutex<Open>>,
+}
+
+impl Answer {
+    async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
+        loop {
+            if let Ok(piece) = timeout(FLUSH_EVERY, self.receiver.recv()).await {
+                return piece;
+            }
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            // Under the lock: what the thread sent before it wrote these rows goes first.
+            match self.receiver.try_recv() {
+                Ok(piece) => return Some(piece),
+                Err(mpsc::error::TryRecvError::Disconnected) => return None,
+                Err(mpsc::error::TryRecvError::Empty) if open.text.is_empty() => {}
+                Err(mpsc::error::TryRecvError::Empty) => return Some(Ok(open.take())),
+            }
+        }
+    }
+}
+
+/// Rows that were not sent yet.
+#[derive(Default)]
+struct Open {
+    text: String,
+    /// Something was sent: the status is fixed.
+    begun: bool,
+}
+
+impl Open {
+    fn take(&mut self) -> Bytes {
+        self.begun = true;
+        Bytes::from(mem::take(&mut self.text))
+    }
 }
 
 /// The request, and advice on how to write its query better.
@@ -82,68 +122,64 @@ fn read(uri: &Uri) -> Result<(SearchRequest, Vec<String>), ApiError> {
     Ok((request, hints))
 }
 
-/// Rows on their way to the client.
+/// The writing end.
 struct Rows {
-    chunks: Chunks,
-    begun: Option<oneshot::Sender<Result<(), ApiError>>>,
-    buffer: String,
+    chunks: Chunks<Result<Bytes, ApiError>>,
+    open: Arc<Mutex<Open>>,
     count: usize,
-    flushed: Instant,
 }
 
 impl Rows {
-    fn flush(&mut self) -> Result<(), ClientGone> {
-        self.begin(Ok(()));
-        self.flushed = clock::instant();
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        self.chunks.send(Bytes::from(mem::take(&mut self.buffer)))
-    }
-
-    fn begin(&mut self, outcome: Result<(), ApiError>) {
-        if let Some(begun) = self.begun.take() {
-            // A client that went away meanwhile is noticed at the next send.
-            let _ = begun.send(outcome);
-        }
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn row(&mut self, stored: &Stored, limit: usize) -> ControlFlow<()> {
-        json::write_event(&mut self.buffer, &stored.event, Some(&stored.id));
-        self.buffer.push('\n');
+        let mut open = self.open();
+        json::write_event(&mut open.text, &stored.event, Some(&stored.id));
+        open.text.push('\n');
+        let long = open.text.len() >= CHUNK_BYTES;
+        drop(open);
         self.count += 1;
-        let full = self.buffer.len() >= CHUNK_BYTES || self.count == limit;
-        let gone = if full || clock::since(self.flushed) >= FLUSH_EVERY {
-            self.flush().is_err()
-        } else {
-            self.chunks.is_closed()
-        };
+        let gone = if long || self.count == limit { self.flush().is_err() } else { self.chunks.is_closed() };
         if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn flush(&self) -> Result<(), ClientGone> {
+        let piece = self.open().take();
+        if piece.is_empty() { Ok(()) } else { self.chunks.send(Ok(piece)) }
+    }
+
+    /// Ends the answer with a line.
+    fn end(&self, line: &serde_json::Value) -> Result<(), ClientGone> {
+        let mut open = self.open();
+        open.text.push_str(&line.to_string());
+        open.text.push('\n');
+        drop(open);
+        self.flush()
+    }
+
+    /// Ends the answer with a failure: as its status where nothing was sent, else as a line.
+    fn fail(&self, failure: ApiError) -> Result<(), ClientGone> {
+        let mut open = self.open();
+        if open.begun {
+            drop(open);
+            return self.end(&failure.json());
+        }
+        open.text.clear();
+        drop(open);
+        self.chunks.send(Err(failure))
     }
 }
 
-fn run(
-    state: &Arc<ApiState>,
-    request: &SearchRequest,
-    mut rows: Rows,
-    trailer: impl FnOnce(Summary) -> serde_json::Value,
-) {
-    let answer = state.backend.search(request, &mut |stored| rows.row(&stored, request.limit));
-    let last = match answer {
-        Ok(summary) => trailer(summary),
-        Err(QueryFailure::Cancelled) if rows.chunks.is_closed() => return,
-        Err(failure) => {
-            let failure = ApiError::from(failure);
-            if rows.begun.is_some() {
-                return rows.begin(Err(failure));
-            }
-            failure.json()
-        }
+fn run(state: &ApiState, request: &SearchRequest, mut rows: Rows, trailer: impl FnOnce(Summary) -> serde_json::Value) {
+    let sent = match state.backend.search(request, &mut |stored| rows.row(&stored, request.limit)) {
+        Ok(summary) => rows.end(&trailer(summary)),
+        Err(failure) => rows.fail(failure.into()),
     };
-    rows.buffer.push_str(&last.to_string());
-    rows.buffer.push('\n');
-    // Nobody is left to hear that the client went away.
-    let _ = rows.flush();
+    if sent.is_err() {
+        tracing::debug!("the client of a search went away");
+    }
 }
 
 fn trailer(
@@ -165,4 +201,103 @@ fn trailer(
         "partial": summary.partial,
         "warnings": warnings,
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{FakeStore, request, server, server_with, until};
+    use crate::query::QueryFailure;
+    use axum::body::Body;
+    use futures_util::StreamExt;
+    use std::sync::{Mutex, atomic::Ordering, mpsc};
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn rows_then_the_trailer() {
+        let reply = server().get("/api/v1/search?q=Row%20-x&limit=2&from=now-1h&count=exact").await;
+        assert_eq!(
+            (reply.status.as_u16(), &reply.headers["content-type"]),
+            (200, &"application/x-ndjson".parse().unwrap())
+        );
+        let lines: Vec<serde_json::Value> =
+            reply.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((lines.len(), &lines[0]["_id"]), (3, &"4f2a9c01d3b7-1000".into()));
+        let mut trailer = lines[2]["_trailer"].clone();
+        trailer["took_ms"] = 0.into();
+        assert_eq!(
+            trailer.to_string(),
+            r#"{"took_ms":0,"rows":2,"matched":3,"relation":"eq","cursor":"5_4f2a9c01d3b7-1002","position":"4f2a9c01d3b7-1f00","words":["row"],"partial":false,"warnings":["a warning"]}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn refusals() {
+        let server = server();
+        for (arguments, code, message) in [
+            ("q=level%3A", "query_syntax", ""),
+            ("limit=1001", "bad_request", "`limit=1001`: expected a whole number from 0 to 1000"),
+            ("count=some", "bad_request", "`count=some`: expected `exact` or `none`"),
+            ("cursor=x", "bad_request", "`cursor=x`: `x` is no cursor of this server"),
+            ("query=x", "bad_request", "unknown argument `query`; known here: q, from, to, limit, cursor, count"),
+        ] {
+            let reply = server.get(&format!("/api/v1/search?{arguments}")).await;
+            let (found, text) = reply.error();
+            assert_eq!((reply.status.as_u16(), found.as_str()), (400, code), "{arguments}");
+            assert!(text == message || message.is_empty(), "{text}");
+            assert_eq!(reply.json()["error"]["span"].is_array(), code == "query_syntax");
+        }
+        let long = format!("/api/v1/search?q={}", "x%20".repeat(1_025));
+        assert_eq!(server.get(&long).await.error().0, "query_too_large");
+    }
+
+    #[tokio::test]
+    async fn rows_leave_before_the_count_ends() {
+        for limit in [3, 100] {
+            let (open, gate) = mpsc::sync_channel(1);
+            let store = FakeStore { gate: Mutex::new(Some(gate)), ..FakeStore::of(3) };
+            let server = server_with(store, "");
+            let uri = format!("/api/v1/search?limit={limit}");
+            let response = server.router.clone().oneshot(request("GET", &uri, &[], Body::empty())).await.unwrap();
+            let mut body = response.into_body().into_data_stream();
+            let mut text = String::new();
+            while text.lines().count() < 3 {
+                text.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());
+            }
+            open.send(()).unwrap();
+            let last = body.next().await.unwrap().unwrap();
+            assert!(last.starts_with(b"{\"_trailer\""));
+            assert!(body.next().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_before_and_after_the_first_row() {
+        let failing = |rows, failure| server_with(FakeStore { failure: Some(failure), ..FakeStore::of(rows) }, "");
+        let reply = failing(0, QueryFailure::Storage("bad block".to_owned())).get("/api/v1/search").await;
+        assert_eq!((reply.status.as_u16(), reply.error().0.as_str()), (500, "internal"));
+        let reply = failing(0, QueryFailure::Invalid("no".to_owned())).get("/api/v1/search").await;
+        assert_eq!((reply.status.as_u16(), reply.error().1.as_str()), (400, "no"));
+        let reply = failing(2, QueryFailure::Storage("bad block".to_owned())).get("/api/v1/search?limit=2").await;
+        assert_eq!(reply.status, 200);
+        assert!(reply.text.lines().last().unwrap().starts_with(r#"{"error":{"code":"internal""#), "{}", reply.text);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_failed_request() {
+        let server = server_with(FakeStore { panics: true, ..FakeStore::of(1) }, "");
+        for _ in 0..10 {
+            assert_eq!(server.get("/api/v1/search").await.error().0, "internal");
+        }
+        assert_eq!(server.get("/api/v1/health").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_search_stops_when_the_client_goes_away() {
+        let server = server_with(FakeStore::of(1_000), "");
+        let request = request("GET", "/api/v1/search?limit=1000", &[], Body::empty());
+        let response = server.router.clone().oneshot(request).await.unwrap();
+        drop(response);
+        until(|| std::sync::Arc::strong_count(&server.store) == 2).await;
+        assert!(server.store.given.load(Ordering::SeqCst) < 1_000);
+    }
 }

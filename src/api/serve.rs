@@ -107,3 +107,45 @@ where
         tracing::debug!(%error, %peer, "a connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::testing::server;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn ask(address: SocketAddr, text: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        reply
+    }
+
+    #[tokio::test]
+    async fn serves_until_the_end_is_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = server().state;
+        let (stop, shutdown) = Shutdown::channel();
+        let serving = tokio::spawn(serve(listener, state, shutdown));
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let reply = ask(address, &get("/api/v1/health")).await;
+        assert!(reply.starts_with("HTTP/1.1 200 OK") && reply.ends_with(r#"{"status":"ok"}"#), "{reply}");
+        let reply = ask(address, "GET / HTTP/1.1\r\nHost: evil.com\r\nConnection: close\r\n\r\n").await;
+        assert!(reply.starts_with("HTTP/1.1 403"), "{reply}");
+
+        let mut tail = TcpStream::connect(address).await.unwrap();
+        tail.write_all(get("/api/v1/tail").as_bytes()).await.unwrap();
+        let mut head = [0; 8];
+        tail.read_exact(&mut head).await.unwrap();
+        let idle = TcpStream::connect(address).await.unwrap();
+        stop.send(true).unwrap();
+        let mut rest = Vec::new();
+        tail.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.ends_with(b"0\r\n\r\n"), "the tail ends whole");
+        serving.await.unwrap();
+        drop(idle);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

@@ -100,3 +100,115 @@ fn write_chunk(chunk: &Chunk, matches: &Matches, base: EventId) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Server, request, server};
+    use crate::pipeline::tail::{TAIL_RING_EVENTS_MAX, TAILS_MAX};
+    use axum::body::{Body, BodyDataStream};
+    use futures_util::StreamExt;
+    use tower::ServiceExt;
+
+    async fn open(server: &Server, uri: &str, last: Option<&str>) -> BodyDataStream {
+        let headers: Vec<_> = last.map(|last| ("last-event-id", last)).into_iter().collect();
+        let request = request("GET", uri, &headers, Body::empty());
+        let response = server.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut body = response.into_body().into_data_stream();
+        if !uri.contains("after") && last.is_none() {
+            assert_eq!(piece(&mut body).await, ": logship tail\n\n");
+        }
+        body
+    }
+
+    async fn piece(body: &mut BodyDataStream) -> String {
+        String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap()
+    }
+
+    fn row(number: u64) -> String {
+        format!(
+            "id: 4f2a9c01d3b7-{:x}\nevent: row\ndata: {{\"@timestamp\":\"2026-01-01T00:00:00.000Z\",\
+             \"message\":\"row {number}\",\"_id\":\"4f2a9c01d3b7-{:x}\"}}\n\n",
+            number + 1,
+            number + 0x1000
+        )
+    }
+
+    #[tokio::test]
+    async fn matching_rows_come_as_they_arrive() {
+        let server = server();
+        server.publish(0, 1);
+        let mut all = open(&server, "/api/v1/tail", None).await;
+        let mut some = open(&server, "/api/v1/tail?q=3", None).await;
+        assert_eq!(server.tail.readers(), 2);
+        server.publish(1, 2);
+        assert_eq!(piece(&mut all).await, row(1) + &row(2));
+        server.publish(3, 1);
+        assert_eq!(piece(&mut all).await, row(3));
+        assert_eq!(piece(&mut some).await, row(3));
+        drop((all, some));
+        assert_eq!(server.tail.readers(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_position_resumes_or_says_gap() {
+        let server = server();
+        server.publish(0, 4);
+        let gap = |next: &str| format!(": logship tail\n\nid: 4f2a9c01d3b7-{next}\nevent: gap\ndata: {{}}\n\n");
+        for (after, last, expected) in [
+            (Some("4f2a9c01d3b7-2"), None, [": logship tail\n\n".to_owned(), row(2) + &row(3)]),
+            (None, Some("4f2a9c01d3b7-3"), [": logship tail\n\n".to_owned(), row(3)]),
+            (Some("4f2a9c01d3b7-0"), Some("4f2a9c01d3b7-3"), [": logship tail\n\n".to_owned(), row(3)]),
+            (Some("000000000001-2"), None, [gap("4"), row(4)]),
+            (Some("4f2a9c01d3b7-5"), None, [gap("4"), row(4)]),
+        ] {
+            let server = self::server();
+            server.publish(0, 4);
+            let uri = after.map_or("/api/v1/tail".to_owned(), |after| format!("/api/v1/tail?after={after}"));
+            let mut body = open(&server, &uri, last).await;
+            assert_eq!(piece(&mut body).await, expected[0], "{after:?} {last:?}");
+            server.publish(4, 1);
+            assert_eq!(piece(&mut body).await, expected[1], "{after:?} {last:?}");
+        }
+        let wrong = server.get("/api/v1/tail?after=x").await;
+        assert_eq!((wrong.status.as_u16(), wrong.error().0.as_str()), (400, "bad_request"));
+        let wrong = server.send(request("GET", "/api/v1/tail", &[("last-event-id", "x")], Body::empty())).await;
+        assert_eq!(wrong.status, 400);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_what_it_missed() {
+        let server = server();
+        let mut body = open(&server, "/api/v1/tail?q=last", None).await;
+        let half = TAIL_RING_EVENTS_MAX / 2;
+        for first in 0..4 {
+            server.publish((first * half) as u64, half);
+        }
+        assert_eq!(piece(&mut body).await, format!("event: drop\ndata: {{\"count\":{}}}\n\n", 2 * half));
+    }
+
+    #[tokio::test]
+    async fn too_many_tails_are_refused_and_the_end_ends_them() {
+        let server = server();
+        let mut bodies = Vec::new();
+        for _ in 0..TAILS_MAX {
+            bodies.push(open(&server, "/api/v1/tail", None).await);
+        }
+        let refused = server.get("/api/v1/tail").await;
+        assert_eq!((refused.status.as_u16(), refused.error().0.as_str()), (429, "busy"));
+        assert!(refused.headers.contains_key("retry-after"));
+        server.tail.close();
+        for mut body in bodies {
+            assert!(body.next().await.is_none());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_connection_is_kept_open_with_its_position() {
+        let server = server();
+        let mut body = open(&server, "/api/v1/tail?q=nothing", None).await;
+        server.publish(0, 7);
+        assert_eq!(piece(&mut body).await, ":\nid: 4f2a9c01d3b7-7\n\n");
+    }
+}
