@@ -370,7 +370,8 @@ mod tests {
         let counts = server.state.ingested.component();
         assert_eq!((counts.received, counts.sent, counts.dropped), (4, 2, vec![("duplicate".to_owned(), 2)]));
         // One unit, whatever its size: in whole or not at all.
-        let large = server.post(&[headers[0], ("x-logship-seq", "8")], format!("{}\n", "x".repeat(119)).repeat(65_536)).await;
+        let large =
+            server.post(&[headers[0], ("x-logship-seq", "8")], format!("{}\n", "x".repeat(119)).repeat(65_536)).await;
         assert_eq!(large.status, 200, "{}", large.text);
         let many = server.post(&[headers[0], ("x-logship-seq", "9")], "a\n".repeat(70_000)).await;
         assert_eq!(refused(&many), (413, "too_large".to_owned()));
