@@ -75,7 +75,8 @@ fn origin(uri: &Uri, exact: Option<String>, peer: &str) -> Result<Origin, ApiErr
     let source = exact.unwrap_or_else(|| {
         let (service, host) = (service.as_deref().unwrap_or_default(), host.as_deref().unwrap_or_default());
         let mut source = format!("http:{peer}/{service}/{host}");
-        source.truncate(source.floor_char_boundary(SOURCE_BYTES_MAX));
+        let fits = (0..=SOURCE_BYTES_MAX.min(source.len())).rev().find(|end| source.is_char_boundary(*end));
+        source.truncate(fits.unwrap_or_default());
         source
     });
     Ok(Origin { source, input: "http".to_owned(), host, service, ..Origin::default() })

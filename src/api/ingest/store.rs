@@ -94,11 +94,11 @@ fn refusal(error: &AppendError) -> ApiError {
         AppendError::TooLarge => ApiError::new(Code::TooLarge, error.to_string()),
         AppendError::TooManySources => ApiError {
             hint: Some("use one X-Logship-Source for each sender, not for each request".to_owned()),
-            ..ApiError::bad("the server keeps track of too many sources already")
+            ..ApiError::new(Code::Busy, "the server keeps track of too many sources already")
         },
         AppendError::Io(cause) => {
             tracing::error!(%cause, "records could not be stored");
-            ApiError::new(Code::Internal, cause.clone())
+            ApiError::new(Code::Unavailable, cause.clone())
         }
     }
 }
