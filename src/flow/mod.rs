@@ -21,7 +21,7 @@ pub use shutdown::Shutdown;
 /// Appends that may wait for the log thread; an input that finds the queue full waits.
 pub const APPENDS_QUEUED_MAX: usize = 64;
 /// Batches that may wait for one output; the delivery waits when an output is that far behind.
-pub const BATCHES_QUEUED_MAX: usize = 8;
+pub const BATCHES_QUEUED_MAX: usize = 4;
 /// Most records of one frame.
 pub const RECORDS_PER_FRAME_MAX: usize = 65_536;
 /// Most record bytes of one frame; inputs cut their batches at 1 MiB, one long record may reach beyond.

@@ -31,8 +31,9 @@ pub const CHUNKS_QUEUED_MAX: usize = 64;
 pub const HANDOVER_WAIT: Duration = Duration::from_secs(2);
 /// Batches given to the log and not answered yet.
 pub const UNANSWERED_MAX: usize = 64;
-/// A batch is handed to the log when it has this many bytes,
-const BATCH_BYTES: usize = 512 << 10;
+/// A batch is handed to the log when it has this many bytes: its events, which take ten times as much, then fit the
+/// processor's cache,
+const BATCH_BYTES: usize = 128 << 10;
 /// or when its first record is this old.
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// Most records of a batch.

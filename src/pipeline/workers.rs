@@ -1,8 +1,8 @@
 //! Frames in, events out, in the order of the frames.
 //!
 //! Each job carries the sending half of a oneshot whose receiving half waits in the order queue, so work is parallel and
-//! the result is ordered, without locks or sorting. Queues: [`JOBS_PER_WORKER_MAX`] frames wait a worker, twice as many
-//! results wait for their turn.
+//! the result is ordered, without locks or sorting. Queues: [`JOBS_PER_WORKER_MAX`] frames a worker wait, are
+//! parsed or wait as results for their turn.
 
 use crate::{
     flow::{Frame, Stored},
@@ -59,7 +59,7 @@ pub struct Exit {
 pub fn start(plan: Plan, count: usize) -> io::Result<(Entrance, Exit)> {
     let count = count.clamp(1, WORKERS_MAX);
     let (jobs, waiting) = bounded::<Job>(count * JOBS_PER_WORKER_MAX);
-    let (order_in, order_out) = bounded(2 * count * JOBS_PER_WORKER_MAX);
+    let (order_in, order_out) = bounded(count * JOBS_PER_WORKER_MAX);
     for number in 0..count {
         let waiting = waiting.clone();
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || work(plan, &waiting))?;

@@ -105,6 +105,40 @@ const NAMES: [&str; 72] = [
     "msgid",
 ];
 
+/// [`NAMES`] by [`name_slot`], as number from 1 on; 0 is a free slot. A name whose slot is taken has the next free one.
+const NAME_SLOTS: [u8; 256] = {
+    let mut slots = [0; 256];
+    let mut number = 0;
+    while number < NAMES.len() {
+        let mut slot = name_slot(NAMES[number].as_bytes());
+        while slots[slot] != 0 {
+            slot = (slot + 1) % 256;
+        }
+        number += 1;
+        slots[slot] = number as u8;
+    }
+    slots
+};
+
+const fn name_slot(name: &[u8]) -> usize {
+    match name {
+        [] => 0,
+        [first, ..] => (name.len() * 67 + *first as usize * 31 + name[name.len() - 1] as usize * 7) % 256,
+    }
+}
+
+/// The number of one of [`NAMES`], from 1 on.
+fn name_number(name: &str) -> Option<u8> {
+    let mut slot = name_slot(name.as_bytes());
+    loop {
+        match NAME_SLOTS[slot] {
+            0 => return None,
+            number if NAMES[usize::from(number) - 1] == name => return Some(number),
+            _ => slot = (slot + 1) % 256,
+        }
+    }
+}
+
 /// The time as the `time` column holds it: whole milliseconds that the engine can turn into nanoseconds again.
 pub(super) fn column_millis(time: Timestamp) -> i64 {
     time.as_millis().max(i64::MIN / 1_000_000)
@@ -131,8 +165,8 @@ impl Encoder<'_> {
     fn map(&mut self, map: &Map, depth: usize) {
         put(self.out, map.len() as u64);
         for (key, value) in map.iter() {
-            match NAMES.iter().position(|name| *name == key.as_str()) {
-                Some(at) => put(self.out, at as u64 + 1),
+            match name_number(key.as_str()) {
+                Some(number) => put(self.out, u64::from(number)),
                 None => {
                     self.out.push(0);
                     put_text(self.out, key.as_str());
@@ -349,6 +383,16 @@ mod tests {
         let size = bytes.len();
         assert_eq!(decode(Bytes::from(bytes), column_millis(event.time)).as_ref(), Ok(event));
         size
+    }
+
+    #[test]
+    fn known_names_are_found_by_their_number() {
+        for (at, name) in NAMES.iter().enumerate() {
+            assert_eq!(name_number(name).map(usize::from), Some(at + 1), "{name}");
+        }
+        for name in ["", "x", "messag", "messages", "Message", "ip\0"] {
+            assert_eq!(name_number(name), None, "{name:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,114 @@
+//! What one line costs: nanoseconds and allocations of parsing alone, of the whole way to an event, and of writing the event
+//! as JSON. Run with `cargo bench --bench parse`; single-threaded, the best of [`ROUNDS`] rounds.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use bytestring::ByteString;
+use logship::event::{Event, Timestamp, json};
+use logship_parsers::line::{
+    Context,
+    detect::{Detector, FormatId},
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::{alloc::System, hint::black_box, time::Instant};
+
+const LINES: usize = 20_000;
+const ROUNDS: usize = 7;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+type Line = fn(usize) -> String;
+
+const FORMATS: [(&str, Line); 4] = [
+    ("clf", |n| {
+        format!(
+            "10.0.{}.{} - - [01/Jan/2026:00:{:02}:{:02} +0000] \"GET /api/v1/users/{n} HTTP/1.1\" 200 {} \"-\" \
+             \"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0 Safari/537.36\"",
+            n / 250 % 250,
+            n % 250,
+            n / 60 % 60,
+            n % 60,
+            n * 7 % 60_000,
+            90 + n % 40
+        )
+    }),
+    ("json", |n| {
+        format!(
+            r#"{{"timestamp":"2026-01-01T00:{:02}:{:02}.{:03}Z","level":"info","service":"shop","message":"order {n} paid","user_id":{},"duration_ms":{}.5,"path":"/api/orders/{n}"}}"#,
+            n / 60 % 60,
+            n % 60,
+            n % 1000,
+            n % 5000,
+            n % 300
+        )
+    }),
+    ("logfmt", |n| {
+        format!(
+            "ts=2026-01-01T00:{:02}:{:02}Z level=warn msg=\"retry of order {n}\" attempt={} took={}ms path=/api/orders/{n}",
+            n / 60 % 60,
+            n % 60,
+            n % 5,
+            n % 300
+        )
+    }),
+    ("syslog5424", |n| {
+        format!(
+            "<34>1 2026-01-01T00:{:02}:{:02}.003Z web-1 sshd {} ID47 - Failed password for root from 10.0.0.{}",
+            n / 60 % 60,
+            n % 60,
+            n % 30_000,
+            n % 250
+        )
+    }),
+];
+
+/// Prints nanoseconds and allocations for each of [`LINES`] pieces of work.
+fn row(name: &str, mut work: impl FnMut(usize)) {
+    let (mut best, mut allocations, mut bytes) = (f64::MAX, 0, 0);
+    for _ in 0..ROUNDS {
+        let region = Region::new(ALLOCATOR);
+        let begun = Instant::now();
+        (0..LINES).for_each(&mut work);
+        best = best.min(begun.elapsed().as_secs_f64());
+        let change = region.change();
+        allocations = change.allocations + change.reallocations;
+        bytes = change.bytes_allocated;
+    }
+    let count = LINES as f64;
+    println!(
+        "{name:34} {:>8.0} {:>12.2} {:>10.0}",
+        best * 1e9 / count,
+        allocations as f64 / count,
+        bytes as f64 / count
+    );
+}
+
+fn event(line: &ByteString, hint: Option<FormatId>, context: &Context) -> Event {
+    let (_, fields) = Detector::parse(hint, line, context);
+    let mut event = Event::new(fields.time.map_or(Timestamp::from_nanos(0), Timestamp::from_nanos));
+    event.absorb(line, fields);
+    event
+}
+
+fn main() {
+    println!("{:34} {:>8} {:>12} {:>10}  a line", "", "ns", "allocations", "bytes");
+    let context = Context::default();
+    for (name, line) in FORMATS {
+        let lines: Vec<ByteString> = (0..LINES).map(|n| line(n).into()).collect();
+        let hint = FormatId::by_name(name);
+        assert_eq!(Some(Detector::parse(None, &lines[0], &context).0), hint, "{}", lines[0]);
+        row(&format!("{name}: parse"), |n| drop(black_box(Detector::parse(hint, &lines[n], &context))));
+        row(&format!("{name}: parse, format not known"), |n| {
+            drop(black_box(Detector::parse(None, &lines[n], &context)));
+        });
+        row(&format!("{name}: line to event"), |n| drop(black_box(event(&lines[n], hint, &context))));
+        let events: Vec<Event> = lines.iter().map(|line| event(line, hint, &context)).collect();
+        let mut out = String::new();
+        row(&format!("{name}: event to JSON"), |n| {
+            out.clear();
+            json::write_event(&mut out, &events[n], None);
+            black_box(&out);
+        });
+    }
+}
