@@ -76,11 +76,12 @@ impl Door {
     /// Binds the address, or a free port of this machine when the port is taken.
     pub fn bind_somewhere(&self) -> Result<TcpListener, Failure> {
         match TcpListener::bind(self.address) {
+            Ok(listener) => Ok(listener),
             Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
                 let free = SocketAddr::new(self.address.ip(), 0);
                 TcpListener::bind(free).map_err(|cause| Failure::failed(format!("cannot listen on {free}: {cause}")))
             }
-            _ => self.bind(),
+            Err(_) => self.bind(),
         }
     }
 }

@@ -165,6 +165,19 @@ fn a_data_directory_that_cannot_be_written_costs_no_line_of_output() {
 }
 
 #[test]
+fn a_free_port_is_used_as_asked() {
+    let data = folder();
+    // Bound and let go, so that it is free; nothing else here asks for a port by number.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = logship(data.path(), &["--listen", &address]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut server = Server::of(child);
+    assert_eq!(server.url, format!("http://{address}"));
+    drop(server.stdin());
+    assert!(wait(&mut server.child).success());
+}
+
+#[test]
 fn an_ended_pipe_leaves_no_log_behind() {
     let data = folder();
     assert!(pipe(data.path(), &[], b"a\n").status.success());

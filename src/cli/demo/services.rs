@@ -56,7 +56,9 @@ impl World {
         while self.owed >= 1.0 {
             self.owed -= 1.0;
             let back = self.below(step.as_nanos().try_into().unwrap_or(u64::MAX));
-            let time = Timestamp::from_nanos(at.as_nanos() - i64::try_from(back).unwrap_or_default());
+            // Loggers print milliseconds.
+            let time = at.as_nanos() - i64::try_from(back).unwrap_or_default();
+            let time = Timestamp::from_millis(time.div_euclid(1_000_000));
             let (service, line) = match self.below(20) {
                 0..8 => (0, self.access(time, outage)),
                 8..13 => (1, self.api(time, outage)),
