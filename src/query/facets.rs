@@ -260,10 +260,14 @@ impl ColumnCounts {
     /// Adds what was counted by ordinal.
     fn finish(self, counts: &mut HashMap<Counted, u64>) -> Result<(), QueryFailure> {
         let DynamicColumn::Str(column) = &self.column else { return Ok(()) };
-        for (ord, times) in self.by_ord.iter().enumerate().filter(|(_, times)| **times > 0) {
-            let mut text = String::new();
-            column.ord_to_str(ord as u64, &mut text).map_err(tantivy::TantivyError::from)?;
-            count(counts, Counted::Text(text), u64::from(*times));
+        // In the order of the dictionary, whose blocks are then each unpacked once.
+        let mut stream = column.dictionary().stream().map_err(tantivy::TantivyError::from)?;
+        while stream.advance() {
+            let times = usize::try_from(stream.term_ord()).ok().and_then(|ord| self.by_ord.get(ord)).copied();
+            if let Some(times) = times.filter(|times| *times > 0) {
+                let text = String::from_utf8_lossy(stream.key()).into_owned();
+                count(counts, Counted::Text(text), u64::from(times));
+            }
         }
         Ok(())
     }
