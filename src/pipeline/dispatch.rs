@@ -4,7 +4,7 @@
 //! of other processes read, every [`POLL`]; the own ones wake this thread. A log that the store has durably and whose
 //! writer is dead is removed, unless it holds source positions that a restart must know.
 
-use super::{owner::Common, workers::Entrance};
+use super::{owner::Common, suspects::Suspects, workers::Entrance};
 use crate::{
     clock,
     flow::{LogId, Pos, Progress},
@@ -109,6 +109,7 @@ impl Dispatch {
     /// # Errors
     /// The folder of logs cannot be read.
     pub fn run(mut self) -> Result<Removal, LogError> {
+        let mut suspects = Suspects::begin(self.root.parent().unwrap_or(&self.root));
         let mut logs = BTreeMap::new();
         let mut hints = StreamHints::default();
         let mut looked: Option<Instant> = None;
@@ -121,7 +122,7 @@ impl Dispatch {
             }
             let mut moved = false;
             for (id, open) in &mut logs {
-                moved |= self.turn(*id, open, &mut hints);
+                moved |= self.turn(*id, open, &mut hints, &mut suspects);
             }
             self.tidy(&mut logs);
             if self.shared.abandon.load(Ordering::Acquire) {
@@ -134,10 +135,14 @@ impl Dispatch {
             if draining {
                 break;
             }
+            if self.common.is_settled() {
+                suspects.cleared();
+            }
             self.shared.wake.wait(POLL);
         }
         Ok(Removal {
             logs: logs.into_iter().filter(|(_, open)| open.ended).map(|(id, open)| (id, open.dir, open.read)).collect(),
+            suspects,
         })
     }
 
@@ -169,14 +174,17 @@ impl Dispatch {
     }
 
     /// Hands over some frames of one log; whether there were any.
-    fn turn(&self, id: LogId, open: &mut OpenLog, hints: &mut StreamHints) -> bool {
+    fn turn(&self, id: LogId, open: &mut OpenLog, hints: &mut StreamHints, suspects: &mut Suspects) -> bool {
         if open.ended {
             return false;
         }
         let limit = if open.alive { Limit::Marked } else { Limit::Everything };
         for count in 0..FRAMES_PER_TURN {
             match open.reader.next(limit) {
-                Ok(Some(frame)) => {
+                Ok(Some(mut frame)) => {
+                    if !open.alive {
+                        suspects.look_at(&mut frame);
+                    }
                     self.common.counters.read.enter(frame.batch.records.len() as u64);
                     self.common.counters.read.leave(frame.batch.records.len() as u64);
                     open.read = frame.end;
@@ -273,11 +281,13 @@ fn remove(id: LogId, dir: &Path, shared: &Shared) -> bool {
 #[derive(Debug)]
 pub struct Removal {
     logs: Vec<(LogId, PathBuf, Pos)>,
+    suspects: Suspects,
 }
 
 impl Removal {
-    /// Removes those that `progress` covers.
+    /// Removes those that `progress` covers. The run has ended well.
     pub fn finish(self, progress: &Progress, shared: &Shared) {
+        self.suspects.end();
         for (id, dir, end) in self.logs {
             if progress.get(&id).copied().unwrap_or_default() >= end {
                 remove(id, &dir, shared);

@@ -15,6 +15,7 @@ mod engine;
 mod ingest_log;
 mod owner;
 mod read_only;
+mod suspects;
 pub mod tail;
 mod workers;
 

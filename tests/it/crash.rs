@@ -206,3 +206,39 @@ fn searching_after_a_crash_finds_what_no_process_indexed() {
     assert_eq!(run(data.path(), &["search", "-c", "indexed"]), "1\n");
     assert_eq!(run(data.path(), &["search", "-c", "indexed"]), "1\n");
 }
+
+#[test]
+fn a_frame_in_flight_at_two_crashes_running_is_kept_as_text() {
+    let data = folder();
+    let mut child = spawn_pipe(data.path(), &["--format", "none", "--quiet"]);
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "level=error msg=deadly").unwrap();
+    until("the line is in the log", || {
+        let segments = crate::harness::files(&data.path().join("log"), ".seg");
+        let bytes: Vec<u8> = segments.iter().flat_map(|path| std::fs::read(path).unwrap_or_default()).collect();
+        memchr::memmem::find(&bytes, b"deadly").map(drop)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What two owners leave that died over that log's first frame.
+    let log = std::fs::read_dir(data.path().join("log"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|folder| {
+            crate::harness::files(folder, ".seg")
+                .iter()
+                .any(|path| memchr::memmem::find(&std::fs::read(path).unwrap(), b"deadly").is_some())
+        })
+        .unwrap();
+    std::fs::write(data.path().join("running"), "").unwrap();
+    std::fs::write(data.path().join("in-flight"), format!("{}-0\n", log.file_name().unwrap().to_str().unwrap()))
+        .unwrap();
+    let found = search(data.path(), &["deadly"]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (&found[0]["message"], &found[0]["tags"][0]),
+        (&"level=error msg=deadly".into(), &"_parserpanic".into())
+    );
+    assert!(!data.path().join("running").exists() && !data.path().join("in-flight").exists());
+}
