@@ -1,7 +1,7 @@
 //! What the whole process costs: `app | logship --format none` for [`LINES`] access lines, beside `gzip -1` of the same
 //! file, whose CPU time is the unit (machines differ, the ratio hardly). Run with `cargo bench --bench pipe`; Linux only.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::{
     fmt::Write as _,

@@ -50,8 +50,7 @@ fn assert_refused(output: &Output, words: &[&str]) {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(!said.contains("panicked"), "{said}");
-    let own =
-        said.lines().filter(|line| line.starts_with("logship: ") && !line.starts_with("logship: http")).next_back();
+    let own = said.lines().rfind(|line| line.starts_with("logship: ") && !line.starts_with("logship: http"));
     for word in words {
         assert!(own.is_some_and(|line| line.contains(word)), "{word}: {said}");
     }
