@@ -1,7 +1,7 @@
 //! What one line costs: nanoseconds and allocations of parsing alone, of the whole way to an event, and of writing the event
 //! as JSON. Run with `cargo bench --bench parse`; single-threaded, the best of [`ROUNDS`] rounds.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use bytestring::ByteString;
 use logship::event::{Event, Timestamp, json};
