@@ -78,6 +78,19 @@ pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error)
     move |cause| StoreError::Io { doing, path, cause }
 }
 
+impl StoreError {
+    /// The store cannot go on without its open partition, so moving that folder away alone does not help.
+    pub(super) fn of_the_open_partition(self) -> StoreError {
+        match self {
+            StoreError::Corrupt { path, what, .. } => {
+                let remedy = "restore it from a backup, or move the whole store folder away to begin an empty one";
+                StoreError::Corrupt { path, what, remedy }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Gives an engine error its place. What the engine calls damage is [`StoreError::Corrupt`].
 pub(super) fn refused(doing: &'static str, path: &Path) -> impl FnOnce(tantivy::TantivyError) -> StoreError {
     use tantivy::TantivyError as E;

@@ -79,7 +79,7 @@ pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
 fn read(dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
     let path = folder(dir, manifest.open);
     let directory = PartitionDirectory::open(&path)?;
-    let (index, reader) = open_index(&directory)?;
+    let (index, reader) = open_index(&directory).map_err(StoreError::of_the_open_partition)?;
     let payload = payload_of(&index, &path)?;
     let (mut views, set_aside) = open_all(dir, manifest);
     let open = PartitionView::new(manifest.open, &path, reader.searcher(), Schema::new(), &payload.tally);

@@ -58,7 +58,8 @@ impl Store {
         let (manifest, open) = match Manifest::load(dir)? {
             Some(manifest) => {
                 sweep(dir, &manifest)?;
-                let open = OpenPartition::open(dir, manifest.open, &options)?;
+                let open =
+                    OpenPartition::open(dir, manifest.open, &options).map_err(StoreError::of_the_open_partition)?;
                 (manifest, open)
             }
             None => begin(dir, &options)?,

@@ -295,7 +295,11 @@ fn damaged_and_newer_files_are_named_with_what_to_do() {
             .into_iter()
             .find(|path| !path.ends_with("manifest.json"))
             .unwrap();
-        check(path.strip_prefix(origin.path()).unwrap(), None, &["store/p-0", ending, "move the folder away"]);
+        check(
+            path.strip_prefix(origin.path()).unwrap(),
+            None,
+            &["store/p-0", ending, "move the whole store folder away"],
+        );
     }
 }
 
