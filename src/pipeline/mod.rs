@@ -1,7 +1,7 @@
 //! The one place that sees everything: starts the parts, connects them, and ends them in order.
 //!
 //! ```text
-//! logs ─> dispatch ─(2 frames a worker)─> workers ─(oneshots in order)─> deliver ─(8 batches)─> store ─> done(pos) ─> trim
+//! logs ─> dispatch ─(2 frames a worker)─> workers ─(oneshots in order)─> deliver ─(4 batches)─> store ─> done(pos) ─> trim
 //!                                                                          └─> live tail
 //! ```
 //! [`Owner`] holds the store's lock and reads every log of the data directory, its own and those of other processes, by one
