@@ -4,6 +4,8 @@ use crate::harness::{Server, balanced, folder, outcome, pipe, search, stderr};
 use std::io::Write;
 
 const TEXT: (&str, &str) = ("Content-Type", "text/plain");
+/// All that a first visit loads, as it travels.
+const PAGE_BYTES_MAX: usize = 150_000;
 const NDJSON: (&str, &str) = ("Content-Type", "application/x-ndjson");
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -93,6 +95,43 @@ fn refusals_have_one_shape_and_cost_nothing() {
     let status = server.settled();
     balanced(&status);
     assert_eq!(server.count("*"), 0);
+    server.stop();
+}
+
+#[test]
+fn the_page_is_packed_kept_and_closed_to_others() {
+    let data = folder();
+    let server = Server::start(data.path(), &[]);
+    let port = server.url.rsplit_once(':').unwrap().1.to_owned();
+    let get = |path: &str, headers: &str| {
+        let mut socket = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").unwrap();
+        let mut reply = Vec::new();
+        std::io::Read::read_to_end(&mut socket, &mut reply).unwrap();
+        let body = reply.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        (String::from_utf8(reply[..body].to_vec()).unwrap(), reply[body..].to_vec())
+    };
+    let inflated = |body: &[u8]| std::io::read_to_string(flate2::read::GzDecoder::new(body)).unwrap();
+    let (head, body) = get("/", "Accept-Encoding: gzip\r\n");
+    for line in ["content-encoding: gzip", "cache-control: no-cache", "content-security-policy: default-src 'self'; "] {
+        assert!(head.contains(line), "{line} in {head}");
+    }
+    let html = inflated(&body);
+    assert_eq!(get("/", "").1, html.as_bytes(), "without compression it is the same");
+    let mut bytes = body.len();
+    // Every other quoted text of the page; what it loads itself begins with a slash.
+    for path in html.split('"').filter(|quoted| quoted.starts_with("/assets/")) {
+        let (head, body) = get(path, "Accept-Encoding: gzip\r\n");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        for line in ["cache-control: public, max-age=31536000, immutable", "x-content-type-options: nosniff"] {
+            assert!(head.contains(line), "{path}: {line} in {head}");
+        }
+        let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+        let (head, rest) = get(path, &format!("If-None-Match: {tag}\r\n"));
+        assert!(head.starts_with("HTTP/1.1 304") && rest.is_empty(), "{path}: {head}");
+        bytes += body.len();
+    }
+    assert!((10_000..PAGE_BYTES_MAX).contains(&bytes), "the page is {bytes} bytes");
     server.stop();
 }
 

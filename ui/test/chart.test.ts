@@ -40,6 +40,12 @@ test("the chart has words", () => {
   expect(describeHistogram({ ...REPLY, series: [], total: 0 }, [], true)).toBe("No events in this range.");
 });
 
+test("a range without events has no levels, also where the server names a series", () => {
+  const none = { ...REPLY, series: [{ key: "", counts: [0, 0, 0] }], total: 0 };
+  expect(byLevel(none)).toEqual([]);
+  expect(describeHistogram(none, [], true)).toBe("No events in this range.");
+});
+
 test("numbers, sizes, steps", () => {
   expect(formatCount(18204)).toBe("18,204");
   expect(formatCompact(9999)).toBe("9,999");

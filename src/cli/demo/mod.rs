@@ -35,12 +35,15 @@ pub fn run(shared: &args::Shared, args: &args::Demo) -> Result<(), Failure> {
     let intake = server.intake();
     feed_history(&mut world, &intake)?;
     eprintln!("logship: {}  (made-up services; Ctrl-C ends it and removes its data)", server.url());
+    // An answer takes about a step: the one before is waited for, or the services would print at half their rate.
+    let mut unanswered = Vec::new();
     while stopped.recv_timeout(STEP).is_err() {
         if server.has_ended() {
             break;
         }
         let answers = feed(&mut world, &intake, clock::now(), STEP)?;
-        answers.into_iter().try_for_each(|answer| answer.wait().map(|_| ())).map_err(Failure::failed)?;
+        let before = std::mem::replace(&mut unanswered, answers);
+        before.into_iter().try_for_each(|answer| answer.wait().map(|_| ())).map_err(Failure::failed)?;
     }
     drop(intake);
     server.finish()

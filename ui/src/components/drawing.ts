@@ -53,7 +53,8 @@ export function drawHistogram(host: HTMLElement, drawn: Drawn, on: Callbacks): (
   const options: uPlot.Options = {
     width: host.clientWidth,
     height: drawn.height,
-    padding: [6, 8, 0, 0],
+    // On the right there is room for half a label: the last one may stand at the very end.
+    padding: [6, 18, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,

@@ -10,7 +10,7 @@ export interface LevelCounts {
   total: number;
 }
 
-/** Groups the server's series (which may be `warn`, `WARNING`, "") by level, most severe first. */
+/** Groups the server's series (which may be `warn`, `WARNING`, "", or hold no event at all) by level, most severe first. */
 export function byLevel(reply: HistogramReply): LevelCounts[] {
   const groups = new Map<Level, LevelCounts>();
   for (const { key, counts } of reply.series) {
@@ -26,7 +26,7 @@ export function byLevel(reply: HistogramReply): LevelCounts[] {
       group.total += n;
     }
   }
-  return LEVELS.flatMap((level) => groups.get(level) ?? []);
+  return LEVELS.flatMap((level) => groups.get(level) ?? []).filter(({ total }) => total > 0);
 }
 
 export function bucketCount(reply: HistogramReply): number {
@@ -51,7 +51,7 @@ export function stack(levels: readonly LevelCounts[]): { level: Level; sums: num
 /** One sentence for those who cannot see the chart. */
 export function describeHistogram(reply: HistogramReply, levels: readonly LevelCounts[], utc: boolean): string {
   const buckets = bucketCount(reply);
-  if (buckets === 0) return "No events in this range.";
+  if (buckets === 0 || reply.total === 0) return "No events in this range.";
   const parts = levels.map((l) => `${l.level === "unknown" ? "no level" : l.level} ${formatCount(l.total)}`);
   let peak = 0;
   let peakAt = 0;
