@@ -17,7 +17,7 @@ const EVENTS: usize = 200_000;
 const PER_BATCH: usize = 2_000;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A small generator of repeatable numbers (splitmix64).
 struct Numbers(u64);
