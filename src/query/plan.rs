@@ -9,7 +9,7 @@ use super::{
     columns::{ColumnScan, equal_text},
     eval::{FieldNode, MessageTest, Node},
     field_test::{ValueTest, Wanted},
-    text::{Sequence, TOKEN_CUT_MIN, TextTest, Word},
+    text::{Sequence, TOKEN_CUT_MIN, TextTest, Word, WordPart},
     window::Window,
 };
 use crate::store::{Schema, column_name, column_path, is_unique_id};
@@ -299,10 +299,10 @@ impl<'a> Planner<'a> {
                 if others {
                     fields.push(self.schema.values);
                 }
-                let (op, cut) = self.words_that(&fields, prefix, &|word| regex.is_match(word))?;
+                let (op, cut) = self.words_that(&fields, &[prefix], &|word| regex.is_match(word))?;
                 Ok(Plan::exact(op).inexact(cut || (others && self.partial.is_some())))
             }
-            TextTest::Across { words, .. } => Ok(self.all_words(message, words)?.inexact(true)),
+            TextTest::Across { words, .. } => self.word_parts(words),
             TextTest::Regex(_) => Ok(Plan::unknown()),
         }
     }
@@ -317,7 +317,7 @@ impl<'a> Planner<'a> {
         if words.prefix {
             let (last, before) = words.words.split_last().map_or((None, &[][..]), |(last, rest)| (Some(last), rest));
             let last = last.map(|word| word.text.as_str()).unwrap_or_default();
-            let (op, long) = self.words_that(&[field], last, &|word| word.starts_with(last))?;
+            let (op, long) = self.words_that(&[field], &[last], &|word| word.starts_with(last))?;
             let loose = long || cut || !before.is_empty();
             return Ok(Plan::and(vec![self.all_words(field, before)?, Plan::exact(op)]).inexact(loose));
         }
@@ -333,15 +333,32 @@ impl<'a> Planner<'a> {
         Ok(Plan::exact(Op::Phrase(Box::new(PhraseOp { weight, reader: self.reader.clone(), at: None }))))
     }
 
-    /// The documents with a word that passes and begins with `prefix`, and whether the index has only the beginning of
-    /// some of them.
-    fn words_that(&self, fields: &[Field], prefix: &str, test: &dyn Fn(&str) -> bool) -> tantivy::Result<(Op, bool)> {
-        let whole = |at: &usize| prefix.is_char_boundary(*at);
-        let start = &prefix[..(0..=prefix.len().min(TOKEN_CUT_MIN)).rev().find(whole).unwrap_or(0)];
+    /// The messages that have words of which these are parts.
+    fn word_parts(&self, parts: &[WordPart]) -> tantivy::Result<Plan> {
+        let mut plans = Vec::new();
+        for part in parts {
+            let beginnings = part.beginnings();
+            let beginnings: Vec<&str> = beginnings.iter().map(String::as_str).collect();
+            let (op, _) = self.words_that(&[self.schema.message], &beginnings, &|word| part.agrees(word))?;
+            plans.push(Plan::exact(op));
+        }
+        Ok(Plan::and(plans).inexact(true))
+    }
+
+    /// The documents with a word that passes and has one of these beginnings, and whether the index has only the
+    /// beginning of some of them.
+    fn words_that(
+        &self,
+        fields: &[Field],
+        beginnings: &[&str],
+        test: &dyn Fn(&str) -> bool,
+    ) -> tantivy::Result<(Op, bool)> {
         let mut found = vec![0u64; (self.reader.max_doc() as usize).div_ceil(64)];
         let (mut any, mut cut) = (false, false);
-        for field in fields {
-            let index = self.reader.inverted_index(*field)?;
+        for (field, beginning) in fields.iter().flat_map(|field| beginnings.iter().map(move |text| (*field, *text))) {
+            let whole = |at: &usize| beginning.is_char_boundary(*at);
+            let start = &beginning[..(0..=beginning.len().min(TOKEN_CUT_MIN)).rev().find(whole).unwrap_or(0)];
+            let index = self.reader.inverted_index(field)?;
             let mut stream = index.terms().range().ge(start).into_stream()?;
             while stream.advance() {
                 let Ok(word) = std::str::from_utf8(stream.key()) else { continue };

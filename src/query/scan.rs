@@ -98,6 +98,7 @@ impl<'a> Scan<'a> {
         let ids = log_ids(&logs)?;
         Ok(SegmentScan {
             scan: self,
+            view,
             at,
             plan,
             docs,
@@ -137,6 +138,7 @@ fn log_ids(column: &StrColumn) -> Result<Vec<LogId>, QueryFailure> {
 /// A planned segment.
 pub(super) struct SegmentScan<'a> {
     scan: &'a Scan<'a>,
+    view: &'a PartitionView,
     at: SegmentAt,
     plan: Plan,
     /// The documents within the times of the scope.
@@ -177,7 +179,11 @@ impl SegmentScan<'_> {
 
     /// Whether a candidate matches.
     pub(super) fn is_match(&self, doc: DocId) -> Result<bool, QueryFailure> {
-        Ok(self.plan.exact || self.scan.matcher.matches(&self.scan.snapshot.event(self.row(doc))?.event))
+        if self.plan.exact {
+            return Ok(true);
+        }
+        let event = self.view.content(self.row(doc).address, self.millis(doc))?;
+        Ok(self.scan.matcher.matches(&event))
     }
 
     /// The documents of the window that match.

@@ -61,6 +61,9 @@ fn words() -> impl Strategy<Value = String> {
         "true",
         "a.b",
         "x",
+        "us-east",
+        "u\u{17f}-Ea\u{17f}t",
+        "\u{212a}ey/web-1",
         UUID,
         HEX,
         "4BF92F3577B34DA6A3CE929D0E0E4736",
@@ -142,8 +145,10 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn pattern() -> impl Strategy<Value = Pattern> {
     let part = prop_oneof![
-        select(vec!["web", "con", "Time", "-1", "1", "5", " ", "refused", "ä", "4bf92f", "k", "y"])
-            .prop_map(|text| PatternPart::Literal(text.to_owned())),
+        select(vec![
+            "web", "con", "Time", "-1", "1", "5", " ", "refused", "ä", "4bf92f", "k", "y", "us", "s-", "ast", "/w"
+        ])
+        .prop_map(|text| PatternPart::Literal(text.to_owned())),
         Just(PatternPart::AnyRun),
         Just(PatternPart::AnyOne),
     ];

@@ -32,8 +32,8 @@ pub(super) enum TextTest {
     Across {
         /// Over the message.
         regex: Regex,
-        /// Words that every match has whole.
-        words: Vec<Word>,
+        /// What every match has of words.
+        words: Vec<WordPart>,
     },
     /// The message, unanchored.
     Regex(Regex),
@@ -46,6 +46,42 @@ pub(super) struct Word {
     pub(super) text: String,
     /// How the index has it: cut where it is longer than [`TOKEN_BYTES_MAX`].
     pub(super) indexed: String,
+}
+
+/// What a wildcard pattern tells of a word in its matches: the characters between two separators, two wildcards, or one
+/// of each. ASCII in lower case.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct WordPart {
+    /// What the word has.
+    pub(super) text: String,
+    /// Whether the word begins with it.
+    pub(super) begins: bool,
+    /// Whether the word ends with it.
+    pub(super) ends: bool,
+}
+
+impl WordPart {
+    /// The beginnings of the words of the index that may agree: under ignored case any `s` may be `ſ`.
+    pub(super) fn beginnings(&self) -> Vec<String> {
+        if !self.begins {
+            return vec![String::new()];
+        }
+        let long = self.text.match_indices('s').map(|(at, _)| format!("{}ſ", &self.text[..at]));
+        std::iter::once(self.text.clone()).chain(long).collect()
+    }
+
+    /// Whether a word of the index agrees. What is not ASCII may under ignored case: `ſ` is an `s`.
+    pub(super) fn agrees(&self, word: &str) -> bool {
+        if !word.is_ascii() {
+            return true;
+        }
+        match (self.begins, self.ends) {
+            (true, true) => word == self.text,
+            (true, false) => word.starts_with(&self.text),
+            (false, true) => word.ends_with(&self.text),
+            (false, false) => word.contains(&self.text),
+        }
+    }
 }
 
 /// Words that follow each other.
@@ -106,7 +142,7 @@ impl TextTest {
         let start = if edge(pattern.0.first(), false) { EDGE_START } else { "" };
         let end = if edge(pattern.0.last(), true) { EDGE_END } else { "" };
         let regex = regex(&format!("(?is){start}{}{end}", expression(pattern)), false)?;
-        Ok(TextTest::Across { regex, words: whole_words(pattern) })
+        Ok(TextTest::Across { regex, words: word_parts(pattern) })
     }
 }
 
@@ -128,19 +164,17 @@ fn lower_part(part: &PatternPart) -> PatternPart {
     }
 }
 
-/// The words of a pattern that lie between separators or its own ends. Only ASCII ones, whose matches under
-/// ignored case have no other form, `k` and `s` excepted.
-fn whole_words(pattern: &Pattern) -> Vec<Word> {
+/// What a pattern tells of words, rarest form first: what lies between separators or the pattern's own ends is whole.
+fn word_parts(pattern: &Pattern) -> Vec<WordPart> {
     let mut found = Vec::new();
     for (at, part) in pattern.0.iter().enumerate() {
         let PatternPart::Literal(text) = part else { continue };
         let mut tokens = Tokens::new(text);
         while let Some(token) = tokens.next() {
-            let open_left = token.start == 0 && at > 0;
-            let open_right = token.end == text.len() && at + 1 < pattern.0.len();
-            let plain = token.text.bytes().all(|b| b.is_ascii() && !matches!(b, b'k' | b's'));
-            if !token.part && !token.cut && plain && !open_left && !open_right {
-                found.push(Word { text: token.text.to_owned(), indexed: token.text.to_owned() });
+            if !token.part && !token.cut && token.text.is_ascii() {
+                let begins = token.start > 0 || at == 0;
+                let ends = token.end < text.len() || at + 1 == pattern.0.len();
+                found.push(WordPart { text: token.text.to_owned(), begins, ends });
             }
         }
     }

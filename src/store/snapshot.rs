@@ -4,7 +4,7 @@ use super::error::refused;
 use super::schema::Schema;
 use super::tally::Tally;
 use super::{StoreError, stored};
-use crate::event::Timestamp;
+use crate::event::{Event, Timestamp};
 use crate::flow::{EventId, Pos, Progress, Stored};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -182,12 +182,7 @@ impl PartitionView {
     /// # Errors
     /// The address is not of this partition, or the partition is damaged.
     pub fn event(&self, address: DocAddress) -> Result<Stored, StoreError> {
-        let fail = |cause: &dyn std::fmt::Display| self.damaged(cause);
-        let segment = self.segment(address)?;
-        let doc: TantivyDocument = self.searcher.doc(address).map_err(refused("read an event of", &self.path))?;
-        let copy = doc.get_first(self.schema.stored).and_then(|value| value.as_bytes().map(Bytes::copy_from_slice));
-        let copy = copy.ok_or_else(|| fail(&"an event lacks its stored copy"))?;
-        let columns = segment.fast_fields();
+        let columns = self.segment(address)?.fast_fields();
         let read = || -> tantivy::Result<_> {
             let time = columns.date("time")?.first(address.doc_id);
             let at = columns.u64("at")?.first(address.doc_id);
@@ -201,10 +196,23 @@ impl PartitionView {
         };
         let (time, at, log) = read().map_err(refused("read an event of", &self.path))?;
         let (Some(time), Some(at), Ok(log)) = (time, at, log.parse()) else {
-            return Err(fail(&"an event lacks its identity"));
+            return Err(self.damaged(&"an event lacks its identity"));
         };
-        let event = stored::decode(copy, time.into_timestamp_millis()).map_err(|what| fail(&what))?;
+        let event = self.content(address, time.into_timestamp_millis())?;
         Ok(Stored { id: EventId { log, at: Pos(at) }, event })
+    }
+
+    /// The event at an address whose time in milliseconds is known: what a scan asks for, which has the columns open
+    /// and needs no identity (opening the columns costs more than the rest).
+    ///
+    /// # Errors
+    /// The address is not of this partition, or the partition is damaged.
+    pub fn content(&self, address: DocAddress, millis: i64) -> Result<Event, StoreError> {
+        self.segment(address)?;
+        let doc: TantivyDocument = self.searcher.doc(address).map_err(refused("read an event of", &self.path))?;
+        let copy = doc.get_first(self.schema.stored).and_then(|value| value.as_bytes().map(Bytes::copy_from_slice));
+        let copy = copy.ok_or_else(|| self.damaged(&"an event lacks its stored copy"))?;
+        stored::decode(copy, millis).map_err(|what| self.damaged(&what))
     }
 
     /// Where the event with this identity lies.
