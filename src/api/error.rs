@@ -157,6 +157,7 @@ impl From<QueryFailure> for ApiError {
             QueryFailure::Invalid(why) => ApiError::bad(why),
             QueryFailure::Cancelled => ApiError::new(Code::Timeout, "the reader of the answer was too slow"),
             QueryFailure::Storage(why) => ApiError::new(Code::Internal, why),
+            QueryFailure::NotReady(why) => ApiError::new(Code::Replaying, why),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Node for ThisProcess {
             name: reading.name.to_owned(),
             received: reading.entered,
             sent: reading.left,
-            dropped: reading.dropped.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+            dropped: Vec::new(),
             queued: reading.queued,
         }));
         components

@@ -131,12 +131,34 @@ fn rewrite(fs: &dyn Fs, dir: &Path, segment: &mut Segment, data: u64, end: Place
     copied.map_err(LogError::io("rewrite", &segment.path))
 }
 
+/// How far the files of a log reach now, dead or alive; what lies before it need not be durable or whole.
+///
+/// # Errors
+/// The folder cannot be read, or is no log.
+pub fn end_of(fs: &dyn Fs, dir: &Path) -> Result<Pos, LogError> {
+    let id = id_of(dir)?;
+    let base = segment::bases(fs, dir)?.last().copied().ok_or_else(|| LogError::NoLog { dir: dir.to_owned() })?;
+    Ok(Segment::open(fs, dir, id, base)?.end)
+}
+
 /// What a dead log knows of its sources. The log is settled first.
 ///
 /// # Errors
 /// As [`settle`].
 pub fn sources_of(fs: &Arc<dyn Fs>, dir: &Path) -> Result<SourceTable, LogError> {
     settle(fs, dir)?;
+    sources(fs, dir, Limit::Everything)
+}
+
+/// What a log that its writer may still hold knows of its sources by now.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn sources_by_now(fs: &Arc<dyn Fs>, dir: &Path) -> Result<SourceTable, LogError> {
+    sources(fs, dir, Limit::Marked)
+}
+
+fn sources(fs: &Arc<dyn Fs>, dir: &Path, limit: Limit) -> Result<SourceTable, LogError> {
     let id = id_of(dir)?;
     let bases = segment::bases(&**fs, dir)?;
     let Some(&(mut from)) = bases.first() else { return Ok(SourceTable::default()) };
@@ -148,7 +170,7 @@ pub fn sources_of(fs: &Arc<dyn Fs>, dir: &Path) -> Result<SourceTable, LogError>
         }
     }
     let mut reader = Reader::open(fs, dir, from)?;
-    while let Some(frame) = reader.next(Limit::Everything)? {
+    while let Some(frame) = reader.next(limit)? {
         if let Some(span) = frame.batch.span {
             // It fitted when it was appended; a table over its limit only means that less is recognised.
             let _ = table.insert(&frame.batch.origin.source, span, frame.batch.received.as_millis());

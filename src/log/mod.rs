@@ -48,7 +48,7 @@ mod sources;
 mod thread;
 mod writer;
 
-pub use folder::{Found, list, remove, settle, sources_of, trim};
+pub use folder::{Found, end_of, list, remove, settle, sources_by_now, sources_of, trim};
 pub use frame::ORIGIN_BYTES_MAX;
 pub use reader::{Limit, Reader, ReaderStats};
 pub use segment::VERSION;

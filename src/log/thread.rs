@@ -18,6 +18,8 @@ use tokio::sync::{mpsc, watch};
 
 /// How often a new log is tried when somebody tidies it away while it comes into being.
 const ATTEMPTS_MAX: usize = 8;
+/// How long after a mark that could not be written the next attempt comes.
+const MARK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A log open for writing. The log closes when this and every [`Intake`] is dropped: what waits becomes durable and is
 /// answered, then the lock is released.
@@ -174,8 +176,10 @@ fn run(mut writer: Writer, mut appends: mpsc::Receiver<Append>) -> Pos {
         if writer.waiting() == 0 {
             writer.idle();
         }
-        match receive(&mut appends, pace.due(), &waker) {
+        let again = || writer.is_unmarked().then(|| clock::instant() + MARK_AGAIN);
+        match receive(&mut appends, pace.due().or_else(again), &waker) {
             Received::Append(first) => gather(&mut writer, &mut pace, first, &mut appends),
+            Received::Late if writer.waiting() == 0 => writer.mark_again(),
             Received::Late => {}
             Received::Closed => break,
         }

@@ -64,6 +64,8 @@ pub(super) struct Writer {
     /// How much of `pending` the current segment has been given.
     written: usize,
     waiting: Vec<Waiting>,
+    /// The last mark could not be written.
+    unmarked: bool,
     table: SourceTable,
     /// Bytes on disk and pending; the owner of the store trims behind our back, so never too low.
     disk: u64,
@@ -136,6 +138,7 @@ impl Writer {
             pending,
             written,
             waiting,
+            unmarked: false,
             table,
             disk,
             origin,
@@ -170,6 +173,17 @@ impl Writer {
     /// Gives back the memory of a large group.
     pub fn idle(&mut self) {
         self.pending.shrink_to(super::GROUP_BYTES_MAX);
+    }
+
+    /// Whether readers in other processes do not know how far the log is durable, because a mark could not be written.
+    pub fn is_unmarked(&self) -> bool {
+        self.unmarked
+    }
+
+    /// Makes up for such a mark, with nothing waiting.
+    pub fn mark_again(&mut self) {
+        // A segment that begins at the durable end says as much as a mark.
+        self.unmarked = self.rotate().is_err();
     }
 
     /// Takes an append: it is answered now, or by the next [`Writer::commit`]. Whether it waits.
@@ -328,12 +342,7 @@ impl Writer {
         self.durable = self.end();
         self.pending.clear();
         self.written = 0;
-        frame::put_mark(&mut self.pending, Place { log: self.id, pos: self.durable });
-        if self.write().is_ok() {
-            self.disk += HEADER_BYTES as u64;
-        } else {
-            self.pending.clear();
-        }
+        self.mark();
         self.counters.forgotten.store(self.table.forgotten(), Relaxed);
         self.ends.send_replace(self.durable);
         for Waiting { answer, end, records, bytes, .. } in self.waiting.drain(..) {
@@ -343,6 +352,17 @@ impl Writer {
             let appended = Appended { log: self.id, end: end.unwrap_or(self.durable), duplicate: end.is_none() };
             let _ = answer.send(Ok(appended));
         }
+    }
+
+    /// Tells readers in other processes how far the log is durable. Should that fail, [`Writer::mark_again`] is called for.
+    fn mark(&mut self) {
+        frame::put_mark(&mut self.pending, Place { log: self.id, pos: self.durable });
+        let written = self.write();
+        match written {
+            Ok(()) => self.disk += HEADER_BYTES as u64,
+            Err(_) => self.pending.clear(),
+        }
+        self.unmarked = written.is_err();
     }
 
     fn failed(&mut self, cause: &io::Error) {

@@ -22,10 +22,6 @@ const FIRST_COMMIT: Duration = Duration::from_millis(200);
 
 /// What the output tells the rest.
 pub trait Watcher {
-    /// Events were added.
-    fn added(&self, events: u64);
-    /// Everything added so far is searchable.
-    fn searchable(&self);
     /// That many more events are durable.
     fn durable(&self, events: u64);
     /// Retention and sealing were looked at.
@@ -66,7 +62,7 @@ pub fn run(
     loop {
         let next = runtime.block_on(async { tokio::time::timeout(clockwork.patience(), outlet.next()).await });
         match next {
-            Ok(Some(batch)) => clockwork.add(&mut store, &batch, watcher)?,
+            Ok(Some(batch)) => clockwork.add(&mut store, &batch)?,
             Ok(None) => break,
             Err(_) => {}
         }
@@ -92,11 +88,10 @@ impl Clockwork {
         FIRST_COMMIT.saturating_sub(since_first).max(SOFT_COMMIT_EVERY.saturating_sub(clock::since(self.last_soft)))
     }
 
-    fn add(&mut self, store: &mut Store, batch: &Batch, watcher: &dyn Watcher) -> Result<(), StoreError> {
+    fn add(&mut self, store: &mut Store, batch: &Batch) -> Result<(), StoreError> {
         store.add(batch)?;
         self.first_unsearchable.get_or_insert_with(clock::instant);
         self.uncommitted_events += batch.events.len() as u64;
-        watcher.added(batch.events.len() as u64);
         Ok(())
     }
 
@@ -114,7 +109,7 @@ impl Clockwork {
             self.hard(store, outlet, gone, watcher)?;
         } else if self.first_unsearchable.is_some() && self.soft_due().is_zero() {
             store.commit_soft()?;
-            self.soft_done(watcher);
+            self.soft_done();
             watcher.counted(store.stats());
         }
         if clock::since(self.last_maintenance) >= MAINTENANCE {
@@ -128,10 +123,9 @@ impl Clockwork {
         Ok(())
     }
 
-    fn soft_done(&mut self, watcher: &dyn Watcher) {
+    fn soft_done(&mut self) {
         self.first_unsearchable = None;
         self.last_soft = clock::instant();
-        watcher.searchable();
     }
 
     fn hard(
@@ -145,7 +139,7 @@ impl Clockwork {
             store.forget_log(log);
         }
         let progress = store.commit_hard()?;
-        self.soft_done(watcher);
+        self.soft_done();
         watcher.durable(self.uncommitted_events);
         self.uncommitted_events = 0;
         watcher.counted(store.stats());

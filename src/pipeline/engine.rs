@@ -1,10 +1,10 @@
 //! One run of the parts between the logs and the store.
 
 use super::{
+    common::Common,
     deliver,
     dispatch::{Dispatch, Removal, Shared},
-    owner::Common,
-    tail::Tail,
+    suspects::Suspects,
     workers,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread::{Builder, JoinHandle},
 };
 use tokio::runtime::Handle;
@@ -31,12 +31,23 @@ pub struct Parts {
     pub plan: Plan,
     /// Shared with the owner.
     pub shared: Arc<Shared>,
-    /// Where events go first.
-    pub tail: Arc<Tail>,
     /// Counts, and is told by the index thread.
     pub common: Arc<Common>,
+    /// What is known of the ends of the owners before.
+    pub suspects: Arc<Mutex<Suspects>>,
     /// For timers of the index thread.
     pub runtime: Handle,
+}
+
+/// A thread behind the dispatcher ends: after the dispatcher if all is well, else, by a failure or a panic, the dispatcher
+/// must stop, too.
+struct EndsAll(Arc<Shared>);
+
+impl Drop for EndsAll {
+    fn drop(&mut self) {
+        self.0.abandon.store(true, Ordering::Release);
+        self.0.wake.ring();
+    }
 }
 
 /// The running threads.
@@ -58,19 +69,17 @@ impl Engine {
         let (entrance, exit) = workers::start(parts.plan, cores)?;
         let (shared, watcher, runtime) = (parts.shared.clone(), parts.common.clone(), parts.runtime);
         let index = Builder::new().name("index".into()).spawn(move || {
+            let _last = EndsAll(shared.clone());
             let indexed = output::run(store, &mut outlet, &shared.gone, watcher.as_ref(), &runtime);
-            if indexed.is_err() {
-                shared.abandon.store(true, Ordering::Release);
-                shared.wake.ring();
-            }
             indexed.map(|store| store.progress().clone())
         })?;
-        let (common, tail) = (parts.common.clone(), parts.tail);
-        let deliver = Builder::new()
-            .name("deliver".into())
-            .spawn(move || deliver::run(&exit, &tail, &batches, &common.counters))?;
-        let shared = parts.shared.clone();
-        let reading = Dispatch { root: parts.root, shared, entrance, progress, common: parts.common };
+        let (common, shared) = (parts.common.clone(), parts.shared.clone());
+        let deliver = Builder::new().name("deliver".into()).spawn(move || {
+            let _last = EndsAll(shared);
+            deliver::run(&exit, &batches, &common);
+        })?;
+        let (shared, suspects) = (parts.shared.clone(), parts.suspects);
+        let reading = Dispatch { root: parts.root, shared, entrance, progress, common: parts.common, suspects };
         let dispatch = Builder::new().name("dispatch".into()).spawn(move || reading.run())?;
         Ok(Engine { shared: parts.shared, dispatch, deliver, index })
     }
@@ -86,7 +95,6 @@ impl Engine {
         let indexed = self.index.join().map_err(|_| DIED.to_owned())?.map_err(|cause| cause.to_string())?;
         delivered.map_err(|_| DIED.to_owned())?;
         let removal = dispatched.map_err(|_| DIED.to_owned())?.map_err(|cause| cause.to_string())?;
-        removal.finish(&indexed, &self.shared);
-        Ok(())
+        removal.finish(&indexed, &self.shared)
     }
 }

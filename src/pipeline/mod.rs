@@ -8,6 +8,7 @@
 //! rule: a living log up to its last mark, a dead one to its end. When a part fails, the whole is started again from what
 //! is durable: the logs keep everything that the store has not.
 
+mod common;
 pub mod counters;
 mod deliver;
 mod dispatch;
@@ -19,8 +20,14 @@ mod suspects;
 pub mod tail;
 mod workers;
 
+pub use common::{Common, State};
 pub use dispatch::LogState;
 pub use ingest_log::open as open_ingest_log;
-pub use owner::{Common, Owner, OwnerSettings, State};
+pub use owner::{Owner, OwnerSettings};
 pub use read_only::{ReadError, ReadOnly, open as open_read_only};
 pub use workers::{JOBS_PER_WORKER_MAX, WORKERS_MAX};
+
+/// What a mutex guards. A thread that panicked while it held it has left whole values behind, as all code here does.
+fn held<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -5,36 +5,32 @@
 //! ([`Owner::backend`], the tail, the counters) stays the same through all of that.
 
 use super::{
-    counters::{Counters, Reading},
-    dispatch::{LogState, Shared},
+    common::{Common, State},
+    dispatch::Shared,
     engine::{Engine, Parts},
-    tail::Tail,
+    held,
+    suspects::Suspects,
 };
 use crate::{
     clock,
     config::DataDir,
-    event::Timestamp,
-    flow::{LogId, Pos},
-    outputs::store::Watcher,
+    flow::LogId,
+    fs::RealFs,
+    log,
     plan::Plan,
-    query::{
-        Backend, Embedded, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, Scope, SearchRequest,
-        Summary, ValuesRequest,
-    },
-    store::{self, Maintained, SnapshotHandle, Store, StoreError, StoreStats},
+    store::{self, Store, StoreError},
 };
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     io,
-    ops::ControlFlow,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
     },
     thread::{Builder, JoinHandle},
     time::Duration,
 };
-use tokio::{runtime::Handle, sync::watch};
+use tokio::runtime::Handle;
 
 /// How often a process that waits for the store tries again.
 pub const LOCK_POLL: Duration = Duration::from_millis(200);
@@ -42,23 +38,6 @@ pub const LOCK_POLL: Duration = Duration::from_millis(200);
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How often a failed engine is started again when only draining is left to do.
 const DRAIN_ATTEMPTS_MAX: u32 = 3;
-
-/// How the owner is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The store is being opened.
-    Opening,
-    /// Another process owns the store.
-    Waiting,
-    /// What the logs hold from before is being indexed.
-    Replaying,
-    /// Everything is as it should be.
-    Ready,
-    /// The store failed with this message; it is tried again.
-    Failed(String),
-    /// Ended.
-    Ended,
-}
 
 /// What the owner needs.
 pub struct OwnerSettings {
@@ -74,215 +53,17 @@ pub struct OwnerSettings {
 /// The owner, or somebody who waits to become it.
 pub struct Owner {
     common: Arc<Common>,
-    drain: Arc<AtomicBool>,
-    thread: JoinHandle<Result<(), String>>,
+    wish: Arc<Wish>,
+    thread: Option<JoinHandle<Result<(), String>>>,
 }
 
-/// What outlives every engine. Cheap to share: this is what the API and the commands hold.
-pub struct Common {
-    state: Mutex<State>,
-    engine: Mutex<Option<Arc<Shared>>>,
-    snapshots: Mutex<Option<SnapshotHandle>>,
-    stats: Mutex<StoreStats>,
-    full: AtomicBool,
-    /// Logs whose source tables another log carries on.
-    carried: Mutex<Vec<LogId>>,
-    /// The logs that this process writes, and how far they are durable.
-    own: Mutex<BTreeMap<LogId, watch::Receiver<Pos>>>,
-    /// Events added to the store and events searchable, since the start.
-    added: AtomicU64,
-    searchable: AtomicU64,
-    /// Where live readers follow.
-    pub tail: Arc<Tail>,
-    /// What went in, out and away.
-    pub counters: Counters,
-}
-
-impl std::fmt::Debug for Common {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Common").field("state", &self.state()).finish_non_exhaustive()
-    }
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Common {
-    /// Nothing is owned yet.
-    #[must_use]
-    pub fn new(tail: Arc<Tail>) -> Arc<Common> {
-        Arc::new(Common {
-            state: Mutex::new(State::Opening),
-            engine: Mutex::default(),
-            snapshots: Mutex::default(),
-            stats: Mutex::default(),
-            full: AtomicBool::new(false),
-            carried: Mutex::default(),
-            own: Mutex::default(),
-            added: AtomicU64::new(0),
-            searchable: AtomicU64::new(0),
-            tail,
-            counters: Counters::default(),
-        })
-    }
-
-    /// How the owner is.
-    #[must_use]
-    pub fn state(&self) -> State {
-        let state = held(&self.state).clone();
-        let caught_up = || held(&self.engine).as_ref().is_some_and(|shared| shared.caught_up.load(Ordering::Acquire));
-        if state == State::Replaying && caught_up() { State::Ready } else { state }
-    }
-
-    fn set_state(&self, state: State) {
-        *held(&self.state) = state;
-    }
-
-    /// All logs that are being read.
-    #[must_use]
-    pub fn logs(&self) -> BTreeMap<LogId, LogState> {
-        held(&self.engine).as_ref().map(|shared| held(&shared.logs).clone()).unwrap_or_default()
-    }
-
-    /// The counters of all components.
-    #[must_use]
-    pub fn readings(&self) -> Vec<Reading> {
-        self.counters.readings()
-    }
-
-    /// This process writes that log: the pipeline is woken whenever it has grown durably.
-    pub fn follow(self: &Arc<Common>, log: LogId, mut durable: watch::Receiver<Pos>, runtime: &Handle) {
-        held(&self.own).insert(log, durable.clone());
-        let common = self.clone();
-        runtime.spawn(async move {
-            while durable.changed().await.is_ok() {
-                common.wake();
-            }
-        });
-    }
-
-    /// A log is gone: the store has everything of it.
-    pub fn removed(&self, log: LogId) {
-        held(&self.own).remove(&log);
-    }
-
-    /// Whether all that is durable in this process's logs, and all that was read from others, is searchable.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let logs = self.logs();
-        let behind = |(log, durable): (&LogId, &watch::Receiver<Pos>)| {
-            logs.get(log).map_or(Pos(0), |state| state.read) < *durable.borrow()
-        };
-        if held(&self.own).iter().any(behind) {
-            return false;
-        }
-        let queued = self.readings().iter().any(|reading| reading.name != "store" && reading.queued > 0);
-        !queued && self.searchable.load(Ordering::Acquire) == self.added.load(Ordering::Acquire)
-    }
-
-    /// The logs have grown.
-    pub fn wake(&self) {
-        if let Some(shared) = held(&self.engine).as_ref() {
-            shared.wake.ring();
-        }
-    }
-
-    /// These logs' source tables are carried on by another log: they may go when the store has them.
-    pub fn carry(&self, logs: Vec<LogId>) {
-        held(&self.carried).extend(logs);
-    }
-
-    /// Whether the disk has no room left and there is nothing that retention could drop.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.full.load(Ordering::Acquire)
-    }
-
-    /// What the store holds.
-    #[must_use]
-    pub fn store_stats(&self) -> StoreStats {
-        held(&self.stats).clone()
-    }
-
-    /// The earliest and the latest event.
-    #[must_use]
-    pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
-        let snapshot = held(&self.snapshots).as_ref()?.get();
-        let filled = || snapshot.partitions().iter().filter(|partition| partition.events > 0);
-        Some((filled().map(|p| p.min_time).min()?, filled().map(|p| p.max_time).max()?))
-    }
-
-    /// Answers from the newest snapshot.
-    ///
-    /// # Errors
-    /// The store is not open.
-    pub fn embedded(&self) -> Result<Embedded, QueryFailure> {
-        let unavailable = || match self.state() {
-            State::Failed(cause) => QueryFailure::Storage(cause),
-            _ => QueryFailure::Storage("the store is not open yet: try again in a moment".to_owned()),
-        };
-        held(&self.snapshots).clone().map(Embedded::new).ok_or_else(unavailable)
-    }
-}
-
-impl Watcher for Common {
-    fn added(&self, events: u64) {
-        self.added.fetch_add(events, Ordering::AcqRel);
-        self.counters.store.enter(events);
-    }
-
-    fn searchable(&self) {
-        self.searchable.store(self.added.load(Ordering::Acquire), Ordering::Release);
-    }
-
-    fn durable(&self, events: u64) {
-        self.counters.store.leave(events);
-        self.wake();
-    }
-
-    fn maintained(&self, what: &Maintained) {
-        for dropped in &what.dropped {
-            tracing::warn!(
-                "retention ({}) dropped partition {}: {} events, {} bytes",
-                dropped.reason,
-                dropped.id,
-                dropped.events,
-                dropped.bytes
-            );
-        }
-        self.full.store(what.full, Ordering::Release);
-    }
-
-    fn counted(&self, stats: StoreStats) {
-        *held(&self.stats) = stats;
-    }
-}
-
-impl Backend for Common {
-    fn search(
-        &self,
-        request: &SearchRequest,
-        row: &mut dyn FnMut(crate::flow::Stored) -> ControlFlow<()>,
-    ) -> Result<Summary, QueryFailure> {
-        self.embedded()?.search(request, row)
-    }
-
-    fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
-        self.embedded()?.histogram(request)
-    }
-
-    fn fields(&self, scope: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
-        self.embedded()?.fields(scope)
-    }
-
-    fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
-        self.embedded()?.values(request)
-    }
-
-    fn event(&self, id: crate::flow::EventId) -> Result<Option<crate::flow::Stored>, QueryFailure> {
-        self.embedded()?.event(id)
-    }
+/// What the owner's thread should do.
+#[derive(Debug, Default)]
+struct Wish {
+    /// Index what the logs hold, and end.
+    drain: AtomicBool,
+    /// End as soon as possible.
+    stop: AtomicBool,
 }
 
 impl Owner {
@@ -291,10 +72,10 @@ impl Owner {
     /// # Errors
     /// A thread cannot be started.
     pub fn start(data: DataDir, settings: OwnerSettings, common: Arc<Common>, runtime: Handle) -> io::Result<Owner> {
-        let drain = Arc::new(AtomicBool::new(false));
-        let life = Life { data, common: common.clone(), runtime, drain: drain.clone() };
+        let wish = Arc::new(Wish::default());
+        let life = Life { data, common: common.clone(), runtime, wish: wish.clone() };
         let thread = Builder::new().name("owner".into()).spawn(move || life.run(settings))?;
-        Ok(Owner { common, drain, thread })
+        Ok(Owner { common, wish, thread: Some(thread) })
     }
 
     /// What the API and the commands hold.
@@ -306,7 +87,7 @@ impl Owner {
     /// Whether the owner has ended by itself, which it does only when it cannot go on.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Indexes all that the logs hold, if the store can be owned, and ends. Logs whose writers live are read to their last
@@ -314,20 +95,47 @@ impl Owner {
     ///
     /// # Errors
     /// Indexing failed; the logs keep what is not indexed.
-    pub fn finish(self, patience: Duration) -> Result<(), String> {
-        self.drain.store(true, Ordering::Release);
+    pub fn finish(mut self, patience: Duration) -> Result<(), String> {
+        self.wish.drain.store(true, Ordering::Release);
         let begun = clock::instant();
-        while !self.thread.is_finished() {
-            if let Some(shared) = held(&self.common.engine).as_ref() {
-                shared.drain.store(true, Ordering::Release);
-                if clock::since(begun) > patience {
-                    shared.abandon.store(true, Ordering::Release);
-                }
-                shared.wake.ring();
+        while !self.has_ended() {
+            if clock::since(begun) > patience {
+                self.wish.stop.store(true, Ordering::Release);
             }
+            self.pass_on();
             std::thread::park_timeout(Duration::from_millis(5));
         }
-        self.thread.join().map_err(|_| "the owner's thread died".to_owned())?
+        self.join()
+    }
+
+    /// Tells a running engine.
+    fn pass_on(&self) {
+        if let Some(shared) = held(&self.common.engine).as_ref() {
+            shared.drain.fetch_or(self.wish.drain.load(Ordering::Acquire), Ordering::AcqRel);
+            shared.abandon.fetch_or(self.wish.stop.load(Ordering::Acquire), Ordering::AcqRel);
+            shared.wake.ring();
+        }
+    }
+
+    fn join(&mut self) -> Result<(), String> {
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(ended) => ended.map_err(|_| "the owner's thread died".to_owned())?,
+        }
+    }
+}
+
+impl Drop for Owner {
+    /// Ends the threads, which use the runtime, without waiting for what is not indexed yet: the logs have it.
+    fn drop(&mut self) {
+        self.wish.stop.store(true, Ordering::Release);
+        while !self.has_ended() {
+            self.pass_on();
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        if let Err(cause) = self.join() {
+            tracing::debug!("{cause}");
+        }
     }
 }
 
@@ -336,15 +144,19 @@ struct Life {
     data: DataDir,
     common: Arc<Common>,
     runtime: Handle,
-    drain: Arc<AtomicBool>,
+    wish: Arc<Wish>,
 }
 
 impl Life {
     fn run(self, settings: OwnerSettings) -> Result<(), String> {
         let mut owning = Some(settings.owning);
+        let mut suspects = None;
         let (mut failures, mut pause) = (0, LOCK_POLL);
         loop {
-            let draining = self.drain.load(Ordering::Acquire);
+            let draining = self.wish.drain.load(Ordering::Acquire);
+            if self.wish.stop.load(Ordering::Acquire) && !draining {
+                return Ok(());
+            }
             let failure = match Store::open(&self.data.store(), settings.store.clone()) {
                 Err(StoreError::Locked { .. }) if draining => return Ok(()),
                 Err(StoreError::Locked { .. }) => {
@@ -355,7 +167,9 @@ impl Life {
                 Err(cause) => cause.to_string(),
                 Ok(store) => {
                     let begun = clock::instant();
-                    match self.own(store, settings.plan, &mut owning) {
+                    let begin = || Arc::new(Mutex::new(Suspects::begin(self.data.root())));
+                    let suspects = suspects.get_or_insert_with(begin);
+                    match self.own(store, settings.plan, suspects, &mut owning) {
                         Ok(()) => return Ok(()),
                         Err(cause) => {
                             if clock::since(begun) > RESTART_PAUSE_MAX {
@@ -369,7 +183,8 @@ impl Life {
             tracing::error!("{failure}");
             self.common.set_state(State::Failed(failure.clone()));
             failures += 1;
-            if draining && failures >= DRAIN_ATTEMPTS_MAX {
+            let stopped = self.wish.stop.load(Ordering::Acquire);
+            if stopped || (draining && failures >= DRAIN_ATTEMPTS_MAX) {
                 return Err(failure);
             }
             self.sleep(pause);
@@ -378,22 +193,30 @@ impl Life {
     }
 
     /// One engine from start to end.
-    fn own(&self, store: Store, plan: Plan, owning: &mut Option<Box<dyn FnOnce() + Send>>) -> Result<(), String> {
+    fn own(
+        &self,
+        mut store: Store,
+        plan: Plan,
+        suspects: &Arc<Mutex<Suspects>>,
+        owning: &mut Option<Box<dyn FnOnce() + Send>>,
+    ) -> Result<(), String> {
         self.common.set_state(State::Replaying);
+        *held(&self.common.snapshots) = Some(store.handle());
         if let Some(owning) = owning.take() {
             owning();
         }
+        self.forget_gone(&mut store);
         let shared = Arc::new(Shared::default());
         *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
-        *held(&self.common.snapshots) = Some(store.handle());
         *held(&self.common.engine) = Some(shared.clone());
-        shared.drain.store(self.drain.load(Ordering::Acquire), Ordering::Release);
+        shared.drain.store(self.wish.drain.load(Ordering::Acquire), Ordering::Release);
+        shared.abandon.store(self.wish.stop.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {
             root: self.data.log(),
             plan,
             shared,
-            tail: self.common.tail.clone(),
             common: self.common.clone(),
+            suspects: suspects.clone(),
             runtime: self.runtime.clone(),
         };
         let outcome = Engine::start(store, parts).map_err(|cause| format!("cannot start a thread: {cause}"));
@@ -403,17 +226,29 @@ impl Life {
             Ok(()) => self.common.set_state(State::Ended),
             Err(_) => {
                 *held(&self.common.snapshots) = None;
-                let counters = &self.common.counters;
-                [&counters.parse, &counters.store].into_iter().for_each(super::counters::Component::forget_queued);
+                self.common.counters.rewind();
             }
         }
         outcome
     }
 
+    /// Logs whose folders are gone need no entry: they went at the end of an owner, after its last commit.
+    fn forget_gone(&self, store: &mut Store) {
+        match log::list(&RealFs, &self.data.log()) {
+            Ok(found) => {
+                let there: BTreeSet<LogId> = found.iter().map(|found| found.id).collect();
+                let gone: Vec<LogId> = store.progress().keys().copied().filter(|log| !there.contains(log)).collect();
+                gone.into_iter().for_each(|log| store.forget_log(log));
+            }
+            Err(cause) => tracing::warn!("{cause}"),
+        }
+    }
+
     /// Sleeps, but not while there is only draining left to do.
     fn sleep(&self, pause: Duration) {
         let begun = clock::instant();
-        while !self.drain.load(Ordering::Acquire) && clock::since(begun) < pause {
+        let hurry = || self.wish.drain.load(Ordering::Acquire) || self.wish.stop.load(Ordering::Acquire);
+        while !hurry() && clock::since(begun) < pause {
             std::thread::sleep(Duration::from_millis(20).min(pause));
         }
     }

@@ -1,7 +1,8 @@
 //! Frames that may be what kills the process.
 //!
 //! A parser that panics is caught where it runs. One that takes the whole process down (a stack overflow, memory) would do
-//! so again at every start, because the log gives the same frame again. So an owner leaves a mark while it runs; one that
+//! so again at every start, because the log gives the same frame again. So a process leaves a mark while it owns the store,
+//! however often it starts its threads again, and takes it away when it ends in any way but by dying; one that
 //! finds such a mark replays *carefully*: it writes down which frames are in flight, at most [`IN_FLIGHT_MAX`]. Frames that
 //! were in flight when a careful replay ended badly, too, are suspects of the next: their records are kept as plain text.
 //!
@@ -64,9 +65,10 @@ impl Suspects {
             let _ = fs::remove_file(&self.in_flight);
         }
     }
+}
 
-    /// The owner ends well.
-    pub fn end(self) {
+impl Drop for Suspects {
+    fn drop(&mut self) {
         let _ = fs::remove_file(&self.in_flight);
         let _ = fs::remove_file(&self.running);
     }
@@ -98,12 +100,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut first = Suspects::begin(dir.path());
         assert!(!suspect(&mut first, 7), "the first owner knows nothing; it crashes here");
+        std::mem::forget(first);
         let mut second = Suspects::begin(dir.path());
         assert!(!suspect(&mut second, 7), "careful now; it crashes here again");
+        std::mem::forget(second);
         let mut third = Suspects::begin(dir.path());
         assert!(suspect(&mut third, 7));
         assert!(!suspect(&mut third, 8), "others are parsed as ever");
-        third.end();
+        drop(third);
         let mut fourth = Suspects::begin(dir.path());
         assert!(!suspect(&mut fourth, 7), "a good end clears the name");
     }
@@ -111,10 +115,11 @@ mod tests {
     #[test]
     fn a_replay_that_went_well_names_nobody() {
         let dir = tempfile::tempdir().unwrap();
-        let _ = Suspects::begin(dir.path());
+        std::mem::forget(Suspects::begin(dir.path()));
         let mut second = Suspects::begin(dir.path());
         assert!(!suspect(&mut second, 7));
         second.cleared();
+        std::mem::forget(second);
         let mut third = Suspects::begin(dir.path());
         assert!(!suspect(&mut third, 7));
     }

@@ -199,12 +199,14 @@ pub enum QueryFailure {
     Cancelled,
     /// Reading failed.
     Storage(String),
+    /// The store is not open yet.
+    NotReady(String),
 }
 
 impl fmt::Display for QueryFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            QueryFailure::Invalid(why) | QueryFailure::Storage(why) => f.write_str(why),
+            QueryFailure::Invalid(why) | QueryFailure::Storage(why) | QueryFailure::NotReady(why) => f.write_str(why),
             QueryFailure::Cancelled => f.write_str("the caller stopped listening"),
         }
     }

@@ -147,10 +147,11 @@ impl Server {
     }
 }
 
-/// In every component: in = out + dropped + queued; and nothing is queued where everything is searchable but not
-/// committed.
+/// In every component in = out + dropped + queued, what goes out of one comes into the next, and nothing is queued where
+/// everything is searchable but not committed.
 pub fn balanced(status: &serde_json::Value) {
-    for component in status["components"].as_array().unwrap() {
+    let components = status["components"].as_array().unwrap();
+    for component in components {
         let number = |name: &str| component[name].as_u64().unwrap();
         let dropped: u64 =
             component["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
@@ -159,6 +160,14 @@ pub fn balanced(status: &serde_json::Value) {
             assert_eq!(number("queued"), 0, "{component}");
         }
     }
+    let of = |name: &str, which: &str| {
+        components.iter().find(|component| component["name"] == name).unwrap()[which].as_u64().unwrap()
+    };
+    let inputs = components.iter().filter(|component| component["name"].as_str().unwrap().starts_with("input."));
+    let appended: u64 = inputs.map(|input| input["out"].as_u64().unwrap()).sum();
+    // Logs of earlier and of other processes are read, too.
+    assert!(of("parse", "in") >= appended, "{status}");
+    assert_eq!(of("parse", "out"), of("store", "in"), "{status}");
 }
 
 fn agent() -> ureq::Agent {

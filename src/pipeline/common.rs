@@ -1,0 +1,275 @@
+//! What outlives every engine of the owner: the snapshot to search, the live tail, the counters, the logs that this process
+//! writes. The API and the commands hold it and ask it how things are.
+
+use super::{
+    counters::{Counters, Reading},
+    dispatch::{LogState, Shared},
+    held,
+    tail::Tail,
+};
+use crate::{
+    event::Timestamp,
+    flow::{LogId, Pos, Progress},
+    outputs::store::Watcher,
+    query::{
+        Backend, Embedded, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, Scope, SearchRequest,
+        Summary, ValuesRequest,
+    },
+    store::{Maintained, SnapshotHandle, StoreStats},
+};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::{runtime::Handle, sync::watch};
+
+/// What a search says that came too early.
+const REPLAYING: &str = "what was written before the start is still being indexed: search again in a moment";
+
+/// How the owner is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The store is being opened.
+    Opening,
+    /// Another process owns the store.
+    Waiting,
+    /// What the logs hold from before is being indexed.
+    Replaying,
+    /// Everything is as it should be.
+    Ready,
+    /// The store failed with this message; it is tried again.
+    Failed(String),
+    /// Ended.
+    Ended,
+}
+
+/// What outlives every engine. Cheap to share: this is what the API and the commands hold.
+pub struct Common {
+    state: Mutex<State>,
+    pub(super) engine: Mutex<Option<Arc<Shared>>>,
+    pub(super) snapshots: Mutex<Option<SnapshotHandle>>,
+    stats: Mutex<StoreStats>,
+    full: AtomicBool,
+    /// Logs whose source tables another log carries on.
+    pub(super) carried: Mutex<Vec<LogId>>,
+    /// The logs that this process writes, and how far they are durable.
+    own: Mutex<BTreeMap<LogId, watch::Receiver<Pos>>>,
+    /// How far each log has gone past the live tail.
+    shown: Mutex<Progress>,
+    /// Where live readers follow.
+    pub tail: Arc<Tail>,
+    /// What went in, out and away.
+    pub counters: Counters,
+}
+
+impl std::fmt::Debug for Common {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Common").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+impl Common {
+    /// Nothing is owned yet.
+    #[must_use]
+    pub fn new(tail: Arc<Tail>) -> Arc<Common> {
+        Arc::new(Common {
+            state: Mutex::new(State::Opening),
+            engine: Mutex::default(),
+            snapshots: Mutex::default(),
+            stats: Mutex::default(),
+            full: AtomicBool::new(false),
+            carried: Mutex::default(),
+            own: Mutex::default(),
+            shown: Mutex::default(),
+            tail,
+            counters: Counters::default(),
+        })
+    }
+
+    /// How the owner is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let state = held(&self.state).clone();
+        if state != State::Replaying {
+            return state;
+        }
+        let caught_up = held(&self.engine).as_ref().and_then(|shared| held(&shared.caught_up).clone());
+        match caught_up {
+            Some(ends) if ends.iter().all(|(log, end)| self.is_searchable(*log, *end)) => {
+                self.set_state(State::Ready);
+                State::Ready
+            }
+            _ => State::Replaying,
+        }
+    }
+
+    /// Whether a search finds all of a log up to there.
+    fn is_searchable(&self, log: LogId, end: Pos) -> bool {
+        let Some(snapshot) = held(&self.snapshots).as_ref().map(SnapshotHandle::get) else { return false };
+        // A log that is gone was in the store before it went.
+        snapshot.progress().get(&log).is_some_and(|covered| *covered >= end)
+            || end == Pos(0)
+            || !self.logs().contains_key(&log)
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        *held(&self.state) = state;
+    }
+
+    /// All logs that are being read.
+    #[must_use]
+    pub fn logs(&self) -> BTreeMap<LogId, LogState> {
+        held(&self.engine).as_ref().map(|shared| held(&shared.logs).clone()).unwrap_or_default()
+    }
+
+    /// The counters of all components.
+    #[must_use]
+    pub fn readings(&self) -> Vec<Reading> {
+        self.counters.readings()
+    }
+
+    /// This process writes that log: the pipeline is woken whenever it has grown durably.
+    pub fn follow(self: &Arc<Common>, log: LogId, mut durable: watch::Receiver<Pos>, runtime: &Handle) {
+        held(&self.own).insert(log, durable.clone());
+        let common = self.clone();
+        runtime.spawn(async move {
+            while durable.changed().await.is_ok() {
+                common.wake();
+            }
+        });
+    }
+
+    /// How far a log is durable that this process writes.
+    #[must_use]
+    pub fn durable_end(&self, log: LogId) -> Option<Pos> {
+        held(&self.own).get(&log).map(|durable| *durable.borrow())
+    }
+
+    /// A log is gone: the store has everything of it.
+    pub fn removed(&self, log: LogId) {
+        held(&self.own).remove(&log);
+        held(&self.shown).remove(&log);
+    }
+
+    /// Whether a frame that ends here has not been past the live tail; from now on it has.
+    pub fn is_new(&self, log: LogId, end: Pos) -> bool {
+        let mut shown = held(&self.shown);
+        let before = shown.entry(log).or_default();
+        let new = *before < end;
+        *before = end.max(*before);
+        new
+    }
+
+    /// Whether all that is durable in this process's logs, and all that was read from others, is searchable.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let logs = self.logs();
+        let own: Vec<_> = held(&self.own).iter().map(|(log, durable)| (*log, *durable.borrow())).collect();
+        own.iter().all(|(log, durable)| logs.get(log).map_or(Pos(0), |state| state.read) >= *durable)
+            && logs.iter().all(|(log, state)| self.is_searchable(*log, state.read))
+    }
+
+    /// The logs have grown.
+    pub fn wake(&self) {
+        if let Some(shared) = held(&self.engine).as_ref() {
+            shared.wake.ring();
+        }
+    }
+
+    /// These logs' source tables are carried on by another log: they may go when the store has them.
+    pub fn carry(&self, logs: Vec<LogId>) {
+        held(&self.carried).extend(logs);
+    }
+
+    /// Whether the disk has no room left and there is nothing that retention could drop.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    /// What the store holds.
+    #[must_use]
+    pub fn store_stats(&self) -> StoreStats {
+        held(&self.stats).clone()
+    }
+
+    /// The earliest and the latest event.
+    #[must_use]
+    pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        let snapshot = held(&self.snapshots).as_ref()?.get();
+        let filled = || snapshot.partitions().iter().filter(|partition| partition.events > 0);
+        Some((filled().map(|p| p.min_time).min()?, filled().map(|p| p.max_time).max()?))
+    }
+
+    /// Answers from the newest snapshot.
+    ///
+    /// # Errors
+    /// The store is not open.
+    pub fn embedded(&self) -> Result<Embedded, QueryFailure> {
+        let unavailable = || match self.state() {
+            State::Failed(cause) => QueryFailure::Storage(cause),
+            _ => QueryFailure::NotReady("the store is not open yet: try again in a moment".to_owned()),
+        };
+        held(&self.snapshots).clone().map(Embedded::new).ok_or_else(unavailable)
+    }
+}
+
+impl Watcher for Common {
+    fn durable(&self, events: u64) {
+        self.counters.store.leave(events);
+        self.wake();
+    }
+
+    fn maintained(&self, what: &Maintained) {
+        for dropped in &what.dropped {
+            tracing::warn!(
+                "retention ({}) dropped partition {}: {} events, {} bytes",
+                dropped.reason,
+                dropped.id,
+                dropped.events,
+                dropped.bytes
+            );
+        }
+        self.full.store(what.full, Ordering::Release);
+    }
+
+    fn counted(&self, stats: StoreStats) {
+        *held(&self.stats) = stats;
+    }
+}
+
+impl Backend for Common {
+    fn search(
+        &self,
+        request: &SearchRequest,
+        row: &mut dyn FnMut(crate::flow::Stored) -> ControlFlow<()>,
+    ) -> Result<Summary, QueryFailure> {
+        let replaying = self.state() == State::Replaying;
+        let mut summary = self.embedded()?.search(request, row)?;
+        if replaying {
+            summary.partial = true;
+            summary.warnings.push(REPLAYING.to_owned());
+        }
+        Ok(summary)
+    }
+
+    fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
+        self.embedded()?.histogram(request)
+    }
+
+    fn fields(&self, scope: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
+        self.embedded()?.fields(scope)
+    }
+
+    fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
+        self.embedded()?.values(request)
+    }
+
+    fn event(&self, id: crate::flow::EventId) -> Result<Option<crate::flow::Stored>, QueryFailure> {
+        self.embedded()?.event(id)
+    }
+}
