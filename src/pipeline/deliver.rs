@@ -1,7 +1,7 @@
 //! Parsed frames, in order, to the live tail and to the outputs.
 
 use super::{
-    counters::Counters,
+    owner::Common,
     tail::Tail,
     workers::{Exit, Parsed},
 };
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Runs until the workers have ended or the store has. `first_number` is the delivery number of the next event.
-pub fn run(exit: &Exit, tail: &Tail, store: &mpsc::Sender<Arc<Batch>>, counters: &Counters) {
+pub fn run(exit: &Exit, tail: &Tail, store: &mpsc::Sender<Arc<Batch>>, common: &Common) {
     let mut first_number = tail.next_number();
-    while let Some(Parsed { frame, records, events }) = exit.next() {
+    while let Some(Parsed { frame, events }) = exit.next() {
         let count = events.len() as u64;
-        counters.parse.enter(records);
-        counters.parse.leave(count);
+        common.delivered(count);
+        common.counters.parse.leave(count);
         let batch = Arc::new(Batch { log: frame.log, end: frame.end, first_number, events });
         first_number += count;
         tail.publish(&batch);

@@ -185,8 +185,10 @@ impl Dispatch {
                     if !open.alive {
                         suspects.look_at(&mut frame);
                     }
-                    self.common.counters.read.enter(frame.batch.records.len() as u64);
-                    self.common.counters.read.leave(frame.batch.records.len() as u64);
+                    let records = frame.batch.records.len() as u64;
+                    self.common.counters.read.enter(records);
+                    self.common.counters.parse.enter(records);
+                    self.common.counters.read.leave(records);
                     open.read = frame.end;
                     let hint = hints.observe(&frame);
                     if self.entrance.send(frame, hint).is_err() {

@@ -66,9 +66,8 @@ impl Engine {
             indexed.map(|store| store.progress().clone())
         })?;
         let (common, tail) = (parts.common.clone(), parts.tail);
-        let deliver = Builder::new()
-            .name("deliver".into())
-            .spawn(move || deliver::run(&exit, &tail, &batches, &common.counters))?;
+        let deliver =
+            Builder::new().name("deliver".into()).spawn(move || deliver::run(&exit, &tail, &batches, &common))?;
         let shared = parts.shared.clone();
         let reading = Dispatch { root: parts.root, shared, entrance, progress, common: parts.common };
         let dispatch = Builder::new().name("dispatch".into()).spawn(move || reading.run())?;

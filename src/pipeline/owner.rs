@@ -78,18 +78,29 @@ pub struct Owner {
     thread: JoinHandle<Result<(), String>>,
 }
 
+/// Where searches look.
+#[derive(Default)]
+struct Snapshots {
+    /// The store that answers.
+    answering: Option<SnapshotHandle>,
+    /// The store opened after a failure. What it had not committed it first reads from the logs again, so it answers once
+    /// it has caught up: until then the failed one knows more.
+    next: Option<SnapshotHandle>,
+}
+
 /// What outlives every engine. Cheap to share: this is what the API and the commands hold.
 pub struct Common {
     state: Mutex<State>,
     engine: Mutex<Option<Arc<Shared>>>,
-    snapshots: Mutex<Option<SnapshotHandle>>,
+    snapshots: Mutex<Snapshots>,
     stats: Mutex<StoreStats>,
     full: AtomicBool,
     /// Logs whose source tables another log carries on.
     carried: Mutex<Vec<LogId>>,
     /// The logs that this process writes, and how far they are durable.
     own: Mutex<BTreeMap<LogId, watch::Receiver<Pos>>>,
-    /// Events added to the store and events searchable, since the start.
+    /// Events on their way to the store, added to it and searchable, since it was opened.
+    delivered: AtomicU64,
     added: AtomicU64,
     searchable: AtomicU64,
     /// Where live readers follow.
@@ -120,6 +131,7 @@ impl Common {
             full: AtomicBool::new(false),
             carried: Mutex::default(),
             own: Mutex::default(),
+            delivered: AtomicU64::new(0),
             added: AtomicU64::new(0),
             searchable: AtomicU64::new(0),
             tail,
@@ -178,7 +190,7 @@ impl Common {
             return false;
         }
         let queued = self.readings().iter().any(|reading| reading.name != "store" && reading.queued > 0);
-        !queued && self.searchable.load(Ordering::Acquire) == self.added.load(Ordering::Acquire)
+        !queued && self.searchable.load(Ordering::Acquire) == self.delivered.load(Ordering::Acquire)
     }
 
     /// The logs have grown.
@@ -199,6 +211,12 @@ impl Common {
         self.full.load(Ordering::Acquire)
     }
 
+    /// That many events go to the store.
+    pub fn delivered(&self, events: u64) {
+        self.delivered.fetch_add(events, Ordering::AcqRel);
+        self.counters.store.enter(events);
+    }
+
     /// What the store holds.
     #[must_use]
     pub fn store_stats(&self) -> StoreStats {
@@ -208,7 +226,7 @@ impl Common {
     /// The earliest and the latest event.
     #[must_use]
     pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
-        let snapshot = held(&self.snapshots).as_ref()?.get();
+        let snapshot = self.answering()?.get();
         let filled = || snapshot.partitions().iter().filter(|partition| partition.events > 0);
         Some((filled().map(|p| p.min_time).min()?, filled().map(|p| p.max_time).max()?))
     }
@@ -222,14 +240,36 @@ impl Common {
             State::Failed(cause) => QueryFailure::Storage(cause),
             _ => QueryFailure::Storage("the store is not open yet: try again in a moment".to_owned()),
         };
-        held(&self.snapshots).clone().map(Embedded::new).ok_or_else(unavailable)
+        self.answering().map(Embedded::new).ok_or_else(unavailable)
+    }
+
+    fn answering(&self) -> Option<SnapshotHandle> {
+        let (ready, logs) = (self.state() == State::Ready, self.logs());
+        let mut snapshots = held(&self.snapshots);
+        let Snapshots { answering, next } = &mut *snapshots;
+        if let (Some(old), Some(new)) = (&*answering, &*next) {
+            let (old, new) = (old.get(), new.get());
+            let covered =
+                |(log, pos)| new.progress().get(log).map_or(!logs.contains_key(log), |reached| reached >= pos);
+            if ready && old.progress().iter().all(covered) {
+                *answering = next.take();
+            }
+        }
+        answering.clone()
+    }
+
+    fn opened(&self, store: SnapshotHandle) {
+        let mut snapshots = held(&self.snapshots);
+        match snapshots.answering {
+            None => snapshots.answering = Some(store),
+            Some(_) => snapshots.next = Some(store),
+        }
     }
 }
 
 impl Watcher for Common {
     fn added(&self, events: u64) {
         self.added.fetch_add(events, Ordering::AcqRel);
-        self.counters.store.enter(events);
     }
 
     fn searchable(&self) {
@@ -385,7 +425,7 @@ impl Life {
         }
         let shared = Arc::new(Shared::default());
         *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
-        *held(&self.common.snapshots) = Some(store.handle());
+        self.common.opened(store.handle());
         *held(&self.common.engine) = Some(shared.clone());
         shared.drain.store(self.drain.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {
@@ -402,8 +442,9 @@ impl Life {
         match &outcome {
             Ok(()) => self.common.set_state(State::Ended),
             Err(_) => {
-                *held(&self.common.snapshots) = None;
-                let counters = &self.common.counters;
+                held(&self.common.snapshots).next = None;
+                let Common { counters, delivered, added, searchable, .. } = &*self.common;
+                [delivered, added, searchable].into_iter().for_each(|count| count.store(0, Ordering::Release));
                 [&counters.parse, &counters.store].into_iter().for_each(super::counters::Component::forget_queued);
             }
         }
