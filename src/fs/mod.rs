@@ -138,10 +138,17 @@ pub fn read(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
 /// As the operating system says; then either content may be there.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("tmp");
-    let mut file = fs.create(&aside)?;
-    file.append(bytes)?;
-    file.sync_data()?;
-    fs.rename(&aside, path)?;
+    let written = (|| {
+        let mut file = fs.create(&aside)?;
+        file.append(bytes)?;
+        file.sync_data()?;
+        fs.rename(&aside, path)
+    })();
+    if written.is_err() {
+        // What is left aside takes room but is never read.
+        let _ = fs.remove_file(&aside);
+    }
+    written?;
     fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 

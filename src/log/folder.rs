@@ -128,6 +128,10 @@ fn rewrite(fs: &dyn Fs, dir: &Path, segment: &mut Segment, data: u64, end: Place
         fs.rename(&aside, &segment.path)?;
         fs.sync_dir(dir)
     })();
+    if copied.is_err() {
+        // The next attempt may be far away, and a full disk needs the room.
+        let _ = fs.remove_file(&aside);
+    }
     copied.map_err(LogError::io("rewrite", &segment.path))
 }
 

@@ -27,9 +27,6 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::watch};
 
-/// What a search says that came too early.
-const REPLAYING: &str = "what was written before the start is still being indexed: search again in a moment";
-
 /// How the owner is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -47,11 +44,21 @@ pub enum State {
     Ended,
 }
 
+/// Where searches look.
+#[derive(Default)]
+struct Snapshots {
+    /// The store that answers.
+    answering: Option<SnapshotHandle>,
+    /// The store opened after a failure. What was not committed it first reads from the logs again, so it answers once it
+    /// has caught up: until then the failed one knows more.
+    next: Option<SnapshotHandle>,
+}
+
 /// What outlives every engine. Cheap to share: this is what the API and the commands hold.
 pub struct Common {
     state: Mutex<State>,
     pub(super) engine: Mutex<Option<Arc<Shared>>>,
-    pub(super) snapshots: Mutex<Option<SnapshotHandle>>,
+    snapshots: Mutex<Snapshots>,
     stats: Mutex<StoreStats>,
     full: AtomicBool,
     /// Logs whose source tables another log carries on.
@@ -101,15 +108,38 @@ impl Common {
         match caught_up {
             Some(ends) if ends.iter().all(|(log, end)| self.is_searchable(*log, *end)) => {
                 self.set_state(State::Ready);
+                let mut snapshots = held(&self.snapshots);
+                if let Some(next) = snapshots.next.take() {
+                    snapshots.answering = Some(next);
+                }
                 State::Ready
             }
             _ => State::Replaying,
         }
     }
 
-    /// Whether a search finds all of a log up to there.
+    /// A store is open: it answers now, or when it knows as much as one that failed.
+    pub(super) fn opened(&self, store: SnapshotHandle) {
+        let mut snapshots = held(&self.snapshots);
+        match snapshots.answering {
+            None => snapshots.answering = Some(store),
+            Some(_) => snapshots.next = Some(store),
+        }
+    }
+
+    /// The open store failed: what it had made searchable stays so until another is open and knows as much.
+    pub(super) fn failed(&self) {
+        held(&self.snapshots).next = None;
+        self.counters.rewind();
+    }
+
+    /// Whether the open store has all of a log up to there searchable.
     fn is_searchable(&self, log: LogId, end: Pos) -> bool {
-        let Some(snapshot) = held(&self.snapshots).as_ref().map(SnapshotHandle::get) else { return false };
+        let newest = {
+            let snapshots = held(&self.snapshots);
+            snapshots.next.clone().or_else(|| snapshots.answering.clone())
+        };
+        let Some(snapshot) = newest.map(|newest| newest.get()) else { return false };
         // A log that is gone was in the store before it went.
         snapshot.progress().get(&log).is_some_and(|covered| *covered >= end)
             || end == Pos(0)
@@ -200,9 +230,22 @@ impl Common {
     /// The earliest and the latest event.
     #[must_use]
     pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
-        let snapshot = held(&self.snapshots).as_ref()?.get();
+        let snapshot = held(&self.snapshots).answering.clone()?.get();
         let filled = || snapshot.partitions().iter().filter(|partition| partition.events > 0);
         Some((filled().map(|p| p.min_time).min()?, filled().map(|p| p.max_time).max()?))
+    }
+
+    /// Why a search may not find everything that is durable.
+    fn lacking(&self) -> Option<String> {
+        match self.state() {
+            State::Replaying => {
+                Some("what was written before the start is still being indexed: search again in a moment".to_owned())
+            }
+            State::Failed(cause) => {
+                Some(format!("what was written lately is not found, because indexing fails: {cause}"))
+            }
+            _ => None,
+        }
     }
 
     /// Answers from the newest snapshot.
@@ -214,7 +257,7 @@ impl Common {
             State::Failed(cause) => QueryFailure::Storage(cause),
             _ => QueryFailure::NotReady("the store is not open yet: try again in a moment".to_owned()),
         };
-        held(&self.snapshots).clone().map(Embedded::new).ok_or_else(unavailable)
+        held(&self.snapshots).answering.clone().map(Embedded::new).ok_or_else(unavailable)
     }
 }
 
@@ -248,12 +291,10 @@ impl Backend for Common {
         request: &SearchRequest,
         row: &mut dyn FnMut(crate::flow::Stored) -> ControlFlow<()>,
     ) -> Result<Summary, QueryFailure> {
-        let replaying = self.state() == State::Replaying;
+        let lacking = self.lacking();
         let mut summary = self.embedded()?.search(request, row)?;
-        if replaying {
-            summary.partial = true;
-            summary.warnings.push(REPLAYING.to_owned());
-        }
+        summary.partial |= lacking.is_some();
+        summary.warnings.extend(lacking);
         Ok(summary)
     }
 

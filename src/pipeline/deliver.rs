@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 /// Runs until the workers have ended or the store has.
 pub fn run(exit: &Exit, store: &mpsc::Sender<Arc<Batch>>, common: &Common) {
-    while let Some(Parsed { frame, records, events }) = exit.next() {
+    while let Some(Parsed { frame, events }) = exit.next() {
         let (count, next) = (events.len() as u64, common.tail.next_number());
         // What the logs give again after a failure keeps the numbers before the next one, and is not shown again.
         let again = !common.is_new(frame.log, frame.end);
@@ -20,7 +20,7 @@ pub fn run(exit: &Exit, store: &mpsc::Sender<Arc<Batch>>, common: &Common) {
             common.tail.publish(&batch);
         }
         common.counters.store.enter(count);
-        common.counters.parse.leave(records);
+        common.counters.parse.leave(count);
         if store.blocking_send(batch).is_err() {
             return;
         }

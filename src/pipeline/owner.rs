@@ -201,7 +201,7 @@ impl Life {
         owning: &mut Option<Box<dyn FnOnce() + Send>>,
     ) -> Result<(), String> {
         self.common.set_state(State::Replaying);
-        *held(&self.common.snapshots) = Some(store.handle());
+        self.common.opened(store.handle());
         if let Some(owning) = owning.take() {
             owning();
         }
@@ -224,10 +224,7 @@ impl Life {
         *held(&self.common.engine) = None;
         match &outcome {
             Ok(()) => self.common.set_state(State::Ended),
-            Err(_) => {
-                *held(&self.common.snapshots) = None;
-                self.common.counters.rewind();
-            }
+            Err(_) => self.common.failed(),
         }
         outcome
     }

@@ -229,6 +229,47 @@ fn a_server_with_a_full_disk_refuses_and_answers() {
 }
 
 #[test]
+fn a_server_takes_records_again_once_there_is_room() {
+    let Some(disk) = Disk::mount("48m") else { return };
+    let data = disk.0.join("data");
+    let server = Server::start(&data, &[]);
+    let ballast = disk.0.join("ballast");
+    let mut acknowledged = 0;
+    let mut post = || {
+        let text = noise(2_000).replace("line", &format!("body{acknowledged} line"));
+        let (status, again, body) = server.post_text("/api/v1/ingest", &text);
+        if status == 200 {
+            acknowledged += 1;
+            return true;
+        }
+        assert_eq!(status, 507, "{body}");
+        assert!(again.is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|seconds| seconds > 0)), "{body}");
+        false
+    };
+    assert!(post());
+    server.settled();
+    // Takes most of the disk, so that little fills the rest, and giving it back makes room.
+    std::fs::write(&ballast, vec![0; 36 << 20]).unwrap();
+    until("a request is refused", || (!post()).then_some(()));
+    for _ in 0..20 {
+        post();
+        assert!(server.count("line7") >= 1, "it still answers searches");
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    until("a request is taken again", || post().then_some(()));
+    assert!(post());
+    server.settled();
+    assert_eq!(server.count(""), acknowledged * 2_000);
+    for body in 0..acknowledged {
+        assert_eq!(server.count(&format!("body{body} line1999")), 1);
+    }
+    let said = server.stop();
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(files(&data, ".tmp"), Vec::<PathBuf>::new());
+    assert_eq!(run(&data, &["search", "-c", ""]).trim().parse::<u64>().unwrap(), acknowledged * 2_000);
+}
+
+#[test]
 fn a_read_only_data_directory_is_searched_without_writing() {
     let Some(disk) = Disk::mount("16m") else { return };
     let data = disk.0.join("data");

@@ -112,6 +112,15 @@ impl Server {
         request(request_.send(body))
     }
 
+    /// A POST request of text: status, the header Retry-After, and body.
+    pub fn post_text(&self, path: &str, text: &str) -> (u16, Option<String>, String) {
+        let sent = agent().post(format!("{}{path}", self.url)).header("Content-Type", "text/plain").send(text);
+        let header = sent.as_ref().ok().and_then(|response| response.headers().get("Retry-After"));
+        let again = header.map(|value| value.to_str().unwrap().to_owned());
+        let (status, body) = request(sent);
+        (status, again, body)
+    }
+
     /// The status object, once everything durable is searchable.
     pub fn settled(&self) -> serde_json::Value {
         until("everything is searchable", || {
@@ -144,6 +153,14 @@ impl Server {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
