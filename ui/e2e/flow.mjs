@@ -141,3 +141,45 @@ export async function liveFlow(target) {
     assert.match(page.url(), /live=1/);
   });
 }
+
+/** On a phone the fields are a drawer; their values count the events of the query. */
+export async function drawerFlow(target) {
+  await withPage(target.url, async (page) => {
+    await shows(counts(page), "of 400");
+    await page.keyboard.press("f");
+    const drawer = page.getByRole("dialog", { name: "Fields" });
+    const value = (name) => drawer.locator(".value-include", { hasText: name }).locator(".value-count");
+    await shows(value("error"), /^10$/);
+    await checkAccessibility(page, "with the fields open");
+    await drawer.locator(".value-include", { hasText: "error" }).click();
+    await shows(value("web"), /^6$/);
+    await drawer.getByRole("button", { name: "Show 10 events" }).click();
+    await drawer.waitFor({ state: "detached" });
+    await shows(counts(page), "10 events");
+    assert.ok(await page.locator(".sidebar-toggle").evaluate((node) => node === document.activeElement));
+    await page.keyboard.press("Enter");
+    await drawer.waitFor();
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+  }, { width: 390, height: 844 });
+}
+
+/** A query that cannot be read cuts off the chart of the rows that stay; it has to come back. */
+export async function interruptedFlow(target) {
+  await withPage(target.url, async (page) => {
+    await shows(counts(page), "of 400");
+    const held = [];
+    await page.route("**/api/v1/histogram?*", (route) => (held.length === 0 ? void held.push(route) : route.continue()));
+    await page.reload();
+    await shows(counts(page), "of 400");
+    assert.equal(await page.locator(".legend-item").count(), 0);
+    await search(page, "level:");
+    await page.locator(".query-error").waitFor();
+    await shows(page.locator(".legend-item"), "error 10");
+    await page.locator(".chart-host canvas").waitFor();
+    await shows(counts(page), "from the search before");
+    await search(page, "level:error");
+    await shows(counts(page), "10 events");
+    await shows(page.locator(".legend-item"), "error 10");
+  });
+}

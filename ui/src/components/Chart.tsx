@@ -3,13 +3,14 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { HistogramReply } from "../api/types";
 import { formatCompact, formatCount, formatDateTime, formatStep } from "../state/format";
+import { PHONE } from "../state/layout";
 import type { Level } from "../state/levels";
 import { byLevel, describeHistogram, type LevelCounts } from "../state/stacking";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { drawHistogram, type Hover } from "./drawing";
 import { ZoomOutIcon } from "./icons";
-import { PHONE, useMedia } from "./media";
+import { useMedia } from "./media";
 import { openValueMenu } from "./ValueMenu";
 
 const HEIGHT = 112;

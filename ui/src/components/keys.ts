@@ -70,7 +70,7 @@ function act(session: Session, event: KeyboardEvent): boolean {
       session.toggleWrap();
       return true;
     case "f":
-      session.toggleSidebar();
+      session.toggleFields();
       return true;
     case "z":
       session.zoomOut();

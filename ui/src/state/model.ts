@@ -49,6 +49,8 @@ export interface Live {
 
 export interface Chart {
   reply: HistogramReply | undefined;
+  /** Of which rows it is. */
+  scope: Scope;
   error: ApiError | undefined;
 }
 
@@ -83,6 +85,8 @@ export interface Ui {
   reveal: number;
   help: boolean;
   sidebar: boolean;
+  /** The fields over everything else, on a phone. */
+  drawer: boolean;
   wrap: boolean;
   theme: Theme;
   tokenAsked: boolean;
@@ -134,6 +138,7 @@ const NO_UI: Ui = {
   reveal: 0,
   help: false,
   sidebar: false,
+  drawer: false,
   wrap: false,
   theme: "auto",
   tokenAsked: false,
@@ -147,7 +152,7 @@ export function createModel(): Model {
     view: createStore<View>(EMPTY_VIEW),
     results: createStore<Results>(NO_RESULTS),
     live: createStore<Live>(NO_LIVE),
-    chart: createStore<Chart>({ reply: undefined, error: undefined }),
+    chart: createStore<Chart>({ reply: undefined, scope: NO_SCOPE, error: undefined }),
     fields: createStore<Fields>({ list: [], error: undefined, scope: NO_SCOPE }),
     detail: createStore<Detail>({ id: "", event: undefined, error: undefined }),
     ui: createStore<Ui>(NO_UI),
