@@ -144,7 +144,7 @@ function Value({ name, entry, whole }: { name: string; entry: ValuesReply["value
       <button
         type="button"
         class="value-include"
-        title={`${String(value)}: ${formatCount(count)}. Click to include, Alt or Shift with the click to exclude.`}
+        title={`${String(value)}: ${formatCount(count)}. Click to ${included ? "include no longer" : "include"}, Alt or Shift with the click to exclude.`}
         aria-pressed={included}
         onClick={(event) => session.filter(name, value, event.altKey || event.shiftKey)}
       >

@@ -8,6 +8,13 @@ import { EMPTY_VIEW, type View } from "./url";
 
 export type Phase = "loading" | "ready" | "failed";
 
+export interface Elsewhere {
+  matched: number;
+  exact: boolean;
+  /** Milliseconds of the newest; NaN where there is none. */
+  newest: number;
+}
+
 export interface Results {
   phase: Phase;
   /** Newest first: live rows, then those of the search. */
@@ -35,6 +42,8 @@ export interface Results {
   released: boolean;
   /** Asked for when nothing was found: tells an empty store from a narrow search. */
   store: StatusReply | undefined;
+  /** Where nothing was found in a range: what the query finds at any time. */
+  elsewhere: Elsewhere | undefined;
 }
 
 export interface Live {
@@ -128,6 +137,7 @@ export const NO_RESULTS: Results = {
   moreError: undefined,
   released: false,
   store: undefined,
+  elsewhere: undefined,
 };
 
 export const NO_LIVE: Live = { state: undefined, pending: [], received: 0, dropped: 0, gaps: 0 };

@@ -5,6 +5,7 @@ import { ApiError, asApiError, isAbort } from "../api/errors";
 import { retryDelay } from "../api/tail";
 import type { LogEvent, Scope } from "../api/types";
 import { NO_LIVE, type Model, type Results } from "./model";
+import { timeOf } from "./rows";
 import { rangeProblem, resolveRange } from "./timerange";
 
 const FIRST_PAGE = 200;
@@ -80,9 +81,10 @@ export class Searching {
         warnings: trailer.warnings,
         tookMs: trailer.took_ms,
         store: undefined,
+        elsewhere: undefined,
       });
       this.onReady(trailer.position);
-      if (page.rows.length === 0) await this.explainEmptiness(signal);
+      if (page.rows.length === 0) await Promise.all([this.explainEmptiness(signal), this.lookElsewhere(scope, signal)]);
     } finally {
       clearTimeout(early);
     }
@@ -110,6 +112,15 @@ export class Searching {
         },
       );
     }, EMPTY_POLL_MS);
+  }
+
+  /** Nothing found in the range: a longer one is worth choosing only where it holds something. */
+  private async lookElsewhere({ q, from, to }: Scope, signal: AbortSignal): Promise<void> {
+    if (from === undefined && to === undefined) return;
+    const { rows, trailer } = await api.search({ q }, { limit: 1 }, signal);
+    if (signal.aborted) return;
+    const newest = rows[0] ? timeOf(rows[0]) : Number.NaN;
+    this.model.results.set({ elsewhere: { matched: trailer.matched, exact: trailer.relation === "eq", newest } });
   }
 
   private fail(error: ApiError): void {

@@ -9,7 +9,7 @@ import { BESIDE_MIN_PX, PHONE } from "./layout";
 import { Living } from "./living";
 import { formatCount } from "./format";
 import { createModel, NO_LIVE, type Model, type Theme } from "./model";
-import { addFilter } from "./querytext";
+import { addFilter, hasFilter, removeFilter } from "./querytext";
 import { Searching } from "./searching";
 import { copyLine, eventId, eventLevel } from "./rows";
 import { isSevere } from "./levels";
@@ -91,9 +91,12 @@ export class Session {
     this.run();
   }
 
+  /** Adds the filter, or takes it out where it is already. */
   filter(field: string, value: Scalar, exclude: boolean): void {
     this.model.ui.set({ menu: undefined });
-    this.setQuery(addFilter(this.model.ui.get().draft, field, value, exclude));
+    const { draft } = this.model.ui.get();
+    const change = hasFilter(draft, field, value, exclude) ? removeFilter : addFilter;
+    this.setQuery(change(draft, field, value, exclude));
   }
 
   setRange(range: Range): void {
