@@ -44,7 +44,7 @@ export function App() {
       <div class="under" inert={covered}>
         <Header />
         <div class="columns">
-          {sidebar && !phone && <Sidebar />}
+          {sidebar && !phone && !emptyStore && <Sidebar />}
           <main class="main">
             {!emptyStore && !bare && <Chart />}
             {!emptyStore && !bare && <ResultBar />}

@@ -44,6 +44,8 @@ export function FieldDrawer() {
 export function Sidebar() {
   const session = useSession();
   const { list, error } = useStore(session.model.fields, (f) => f);
+  // Where the search failed too, the list of rows says why.
+  const failed = useStore(session.model.results, (r) => r.phase === "failed");
   const [filter, setFilter] = useState("");
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(PINNED.slice(0, 2)));
   const shown = ordered(list, filter);
@@ -70,7 +72,7 @@ export function Sidebar() {
           onInput={(event) => setFilter(event.currentTarget.value)}
         />
       </div>
-      {error && !error.isQueryError && <p class="problem">{error.message}</p>}
+      {error && !failed && <p class="problem">{error.message}</p>}
       <ul class="field-list">
         {shown.map((field) => (
           <li key={field.name}>
