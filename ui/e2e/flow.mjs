@@ -141,3 +141,108 @@ export async function liveFlow(target) {
     assert.match(page.url(), /live=1/);
   });
 }
+
+/** On a phone the fields are a drawer; their values count the events of the query. */
+export async function drawerFlow(target) {
+  await withPage(target.url, async (page) => {
+    await shows(counts(page), "of 400");
+    await page.locator(".sidebar-toggle").press("Enter");
+    const drawer = page.getByRole("dialog", { name: "Fields" });
+    const value = (name) => drawer.locator(".value-include", { hasText: name }).locator(".value-count");
+    await shows(value("error"), /^10$/);
+    await checkAccessibility(page, "with the fields open");
+    await drawer.locator(".value-include", { hasText: "error" }).click();
+    await shows(value("web"), /^6$/);
+    await drawer.getByRole("button", { name: "Show 10 events" }).click();
+    await drawer.waitFor({ state: "detached" });
+    await shows(counts(page), "10 events");
+    assert.ok(await page.locator(".sidebar-toggle").evaluate((node) => node === document.activeElement));
+    await page.keyboard.press("f");
+    await drawer.waitFor();
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+  }, { width: 390, height: 844 });
+}
+
+/** A query that cannot be read cuts off the chart of the rows that stay; it has to come back. */
+export async function interruptedFlow(target) {
+  await withPage(target.url, async (page) => {
+    await shows(counts(page), "of 400");
+    const held = [];
+    await page.route("**/api/v1/histogram?*", (route) => (held.length === 0 ? void held.push(route) : route.continue()));
+    await page.reload();
+    await shows(counts(page), "of 400");
+    assert.equal(await page.locator(".legend-item").count(), 0);
+    await search(page, "level:");
+    await page.locator(".query-error").waitFor();
+    await shows(page.locator(".legend-item"), "error 10");
+    await page.locator(".chart-host canvas").waitFor();
+    await shows(counts(page), "from the search before");
+    await search(page, "level:error");
+    await shows(counts(page), "10 events");
+    await shows(page.locator(".legend-item"), "error 10");
+  });
+}
+
+/** Nothing in the range: what other times hold decides what is offered. */
+export async function nothingFlow(target) {
+  await withPage(`${target.url}?q=level:error&from=now-5m`, async (page) => {
+    await shows(page.locator(".empty h1"), "Nothing found");
+    await shows(page.locator(".empty p"), "At other times 10 events match");
+    await checkAccessibility(page, "nothing in the range");
+    await page.getByRole("button", { name: "Last hour" }).waitFor();
+    await page.getByRole("button", { name: "Search all time" }).click();
+    await shows(counts(page), "10 events");
+    await page.goto(`${target.url}?q=nowhere&from=now-5m`);
+    await shows(page.locator(".empty p"), "a longer range would not help");
+    assert.equal(await page.getByRole("button", { name: "Search all time" }).count(), 0);
+  });
+}
+
+/** From the query to the rows and into the fields of one, without a mouse. */
+export async function keyboardFlow(target) {
+  await withPage(target.url, async (page) => {
+    await shows(counts(page), "of 400");
+    await page.keyboard.press("/");
+    await page.keyboard.type("level:error");
+    await page.keyboard.press("Enter");
+    await shows(counts(page), "10 events");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.locator('.row.active[aria-rowindex="2"]').waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /^Exclude service.name/ }).press("Enter");
+    await page.waitForFunction(() => document.querySelector("#query").value.startsWith("level:error -service.name:"));
+    await shows(counts(page), /^[46] events$/);
+    // The same button takes its filter out again.
+    await page.getByRole("button", { name: /^Exclude service.name/ }).press("Enter");
+    await shows(counts(page), "10 events");
+    assert.equal(await page.inputValue("#query"), "level:error");
+    await page.getByRole("button", { name: "Copy JSON" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator(".detail").waitFor({ state: "detached" });
+  });
+}
+
+/** The server dies with live on and comes back on the same data: the page goes on by itself. */
+export async function crashFlow(target) {
+  let back;
+  await withPage(target.url, async (page) => {
+    await shows(counts(page), "of 400");
+    await page.keyboard.press("t");
+    await page.locator(".live.on.open").waitFor();
+    await target.crash();
+    await shows(page.locator(".live-state"), "live interrupted");
+    await search(page, "request");
+    await shows(page.locator(".failure"), "No answer from");
+    await checkAccessibility(page, "server away");
+    back = await target.again();
+    await page.locator(".failure").waitFor({ state: "detached", timeout: 30_000 });
+    await shows(counts(page), "of 390");
+    await page.locator(".live.on.open").waitFor();
+    back.send(JSON.stringify({ "@timestamp": at(0), message: "request after the crash" }));
+    await shows(page.locator(".row .message"), "request after the crash");
+    assert.equal(await page.locator(".row .message", { hasText: "after the crash" }).count(), 1);
+  });
+  await back?.stop();
+}

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { MockStore, startMock } from "../dev/mock.mjs";
 import { makeEvents } from "../dev/generate.mjs";
 import { hasBrowser, CHROMIUM } from "./browser.mjs";
-import { checkAccessibility, counts, lines, liveFlow, mainFlow, search, shows, withPage } from "./flow.mjs";
+import { checkAccessibility, counts, crashFlow, drawerFlow, interruptedFlow, keyboardFlow, lines, liveFlow, mainFlow, nothingFlow, search, shows, withPage } from "./flow.mjs";
 import { startBinary, startMockTarget } from "./target.mjs";
 
 const skip = hasBrowser ? false : `no browser at ${CHROMIUM} (CHROMIUM names another)`;
@@ -31,8 +31,17 @@ async function againstMock(options, steps, screen, events = lines().map((l) => J
 }
 
 test("mock: search, click, reload, bad query", { skip }, async () => against(await startMockTarget(lines()), mainFlow));
+test("mock: fields on a phone", { skip }, async () => against(await startMockTarget(lines()), drawerFlow));
+test("mock: bad query while the chart loads", { skip }, async () => against(await startMockTarget(lines()), interruptedFlow));
+test("mock: nothing found", { skip }, async () => against(await startMockTarget(lines()), nothingFlow));
+test("mock: keyboard", { skip }, async () => against(await startMockTarget(lines()), keyboardFlow));
 test("mock: live", { skip }, async () => against(await startMockTarget(lines()), liveFlow));
 test("binary: search, click, reload, bad query", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), mainFlow));
+test("binary: fields on a phone", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), drawerFlow));
+test("binary: bad query while the chart loads", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), interruptedFlow));
+test("binary: nothing found", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), nothingFlow));
+test("binary: keyboard", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), keyboardFlow));
+test("binary: the server dies and comes back", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), crashFlow));
 test("binary: live", { skip: skipBinary }, async () => against(await startBinary(bin, lines()), liveFlow));
 
 test("an empty store explains itself and comes alive", { skip }, () =>

@@ -17,10 +17,18 @@ export async function startMockTarget(lines) {
 /** The binary as in `app | logship`: lines by its standard input, the address on its standard error. */
 export async function startBinary(bin, lines) {
   const data = await mkdtemp(join(tmpdir(), "logship-e2e-"));
-  const child = spawn(bin, ["--data", data, "--listen", "127.0.0.1:0", "--serve"], { stdio: ["pipe", "ignore", "pipe"] });
+  return runBinary(bin, lines, data, "127.0.0.1:0", 0);
+}
+
+async function runBinary(bin, lines, data, listen, stored) {
+  const child = spawn(bin, ["--data", data, "--listen", listen, "--serve"], { stdio: ["pipe", "ignore", "pipe"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const send = (line) => child.stdin.write(`${line}\n`);
   for (const line of lines) send(line);
+  const crash = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
   const stop = async () => {
     child.stdin.end();
     child.kill("SIGTERM");
@@ -29,8 +37,9 @@ export async function startBinary(bin, lines) {
   };
   try {
     const url = await addressOf(child, ended);
-    await searchable(url, lines.length);
-    return { url, send, stop };
+    await searchable(url, stored + lines.length);
+    const again = () => runBinary(bin, [], data, new URL(url).host, stored + lines.length);
+    return { url, send, stop, crash, again };
   } catch (error) {
     await stop();
     throw error;

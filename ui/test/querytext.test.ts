@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addFilter, byteSpanToChars, hasFilter, splitQuery, term, wordAtCaret } from "../src/state/querytext";
+import { addFilter, byteSpanToChars, hasFilter, removeFilter, splitQuery, term, wordAtCaret } from "../src/state/querytext";
 import type { Scalar } from "../src/api/types";
 
 test("a filter is added, replaced, or left as it is", () => {
@@ -21,6 +21,18 @@ test("a filter is added, replaced, or left as it is", () => {
   check('"a | b"', "n", 5, false, '"a | b" n:5');
   check("a", "cached", true, true, "a -cached:true");
   check("a", "path", 'C:\\x "y"', false, 'a path:"C:\\\\x \\"y\\""');
+});
+
+test("a filter is taken out, the rest stays as it was written", () => {
+  const check = (q: string, exclude: boolean, expected: string): void => {
+    expect(removeFilter(q, "level", "error", exclude), q).toBe(expected);
+  };
+  check('level:"error"', false, "");
+  check('a level:"error"  b', false, "a b");
+  check('a -level:"error"', true, "a");
+  check('a level:"error"', true, 'a level:"error"');
+  check('(a level:"error")', false, '(a level:"error")');
+  check('level:"error" | stats count', false, "| stats count");
 });
 
 test("a field name that is not a plain word is quoted", () => {

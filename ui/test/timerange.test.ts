@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeRange, fromInput, rangeProblem, resolveRange, resolveTime, toInput, widenRange } from "../src/state/timerange";
+import { describeRange, fromInput, longerPresets, rangeProblem, resolveRange, resolveTime, toInput, widenRange } from "../src/state/timerange";
 
 const NOW = Date.UTC(2026, 0, 2, 12);
 const HOUR = 3_600_000;
@@ -54,4 +54,16 @@ test("datetime boxes read what they wrote", () => {
   expect(Date.parse(fromInput(toInput(NOW, false), false))).toBe(NOW);
   expect(toInput(undefined, true)).toBe("");
   expect(fromInput("", true)).toBe("");
+});
+
+test("the ranges offered are longer than the one that held nothing", () => {
+  const check = (from: string, to: string, expected: string[]): void => {
+    expect(longerPresets({ from, to }).map((p) => p.from), from).toEqual(expected);
+  };
+  check("now-5m", "", ["now-15m", "now-1h"]);
+  check("now-90m", "", ["now-6h", "now-24h"]);
+  check("now-24h", "", ["now-7d"]);
+  check("now-30d", "", []);
+  check("2026-01-02T11:00:00Z", "", []);
+  check("", "", []);
 });

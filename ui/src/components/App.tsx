@@ -1,6 +1,7 @@
 /** The frame: header, fields, chart, rows, detail, and what lies above them. */
 
 import { useEffect } from "preact/hooks";
+import { PHONE } from "../state/layout";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { Chart } from "./Chart";
@@ -11,9 +12,9 @@ import { bindKeys } from "./keys";
 import { Notice } from "./Notice";
 import { ResultBar } from "./ResultBar";
 import { Results } from "./Results";
-import { Sidebar } from "./Sidebar";
+import { FieldDrawer, Sidebar } from "./Sidebar";
 import { TokenDialog } from "./TokenDialog";
-import { useMedia, PHONE } from "./media";
+import { useMedia } from "./media";
 import { ValueMenu } from "./ValueMenu";
 
 export function App() {
@@ -22,6 +23,9 @@ export function App() {
   const eventOpen = useStore(view, (v) => v.event !== "");
   const sidebar = useStore(ui, (u) => u.sidebar);
   const emptyStore = useStore(results, (r) => r.store?.events === 0);
+  const drawer = useStore(ui, (u) => u.drawer);
+  // A failed search that has no rows of an earlier one has nothing that a chart could be of.
+  const bare = useStore(results, (r) => r.phase === "failed" && r.rows.length === 0);
   const query = useStore(view, (v) => v.q);
   const phone = useMedia(PHONE);
   // The sheet covers everything on a phone: what is below must not take the focus.
@@ -40,16 +44,17 @@ export function App() {
       <div class="under" inert={covered}>
         <Header />
         <div class="columns">
-          {sidebar && !phone && <Sidebar />}
+          {sidebar && !phone && !emptyStore && <Sidebar />}
           <main class="main">
-            {!emptyStore && <Chart />}
-            {!emptyStore && <ResultBar />}
+            {!emptyStore && !bare && <Chart />}
+            {!emptyStore && !bare && <ResultBar />}
             <Results />
           </main>
           {eventOpen && !phone && <Detail modal={false} />}
         </div>
       </div>
       {covered && <Detail modal />}
+      {phone && drawer && <FieldDrawer />}
       <ValueMenu />
       <Help />
       <TokenDialog />

@@ -3,13 +3,14 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { HistogramReply } from "../api/types";
 import { formatCompact, formatCount, formatDateTime, formatStep } from "../state/format";
+import { PHONE } from "../state/layout";
 import type { Level } from "../state/levels";
-import { byLevel, describeHistogram, type LevelCounts } from "../state/stacking";
+import { bucketCount, byLevel, describeHistogram, type LevelCounts } from "../state/stacking";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { drawHistogram, type Hover } from "./drawing";
 import { ZoomOutIcon } from "./icons";
-import { PHONE, useMedia } from "./media";
+import { useMedia } from "./media";
 import { openValueMenu } from "./ValueMenu";
 
 const HEIGHT = 112;
@@ -89,7 +90,8 @@ function Canvas({ reply, levels, utc, summary }: CanvasProps) {
   const height = phone ? HEIGHT_PHONE : HEIGHT;
 
   useLayoutEffect(() => {
-    if (!host.current || !reply || reply.total === 0) return;
+    // A range without events still has its time axis, on which one can zoom out of it.
+    if (!host.current || !reply || bucketCount(reply) === 0) return;
     setHover(undefined);
     return drawHistogram(host.current, { reply, levels, utc, height }, {
       onZoom: (from, to) => session.zoomTo(from, to),
@@ -110,6 +112,7 @@ function Canvas({ reply, levels, utc, summary }: CanvasProps) {
 function Tooltip({ reply, levels, hover, utc }: { reply: HistogramReply; levels: LevelCounts[]; hover: Hover; utc: boolean }) {
   const start = reply.from + hover.bucket * reply.step_ms;
   const present = levels.filter((l) => (l.counts[hover.bucket] ?? 0) > 0);
+  const total = present.reduce((n, l) => n + (l.counts[hover.bucket] ?? 0), 0);
   const side = hover.x > hover.width / 2 ? { right: `${hover.width - hover.x + 12}px` } : { left: `${hover.x + 12}px` };
   return (
     <div class="tooltip" style={side} aria-hidden="true">
@@ -122,6 +125,12 @@ function Tooltip({ reply, levels, hover, utc }: { reply: HistogramReply; levels:
           <span class="tooltip-count">{formatCount(counts[hover.bucket] ?? 0)}</span>
         </div>
       ))}
+      {present.length > 1 && (
+        <div class="tooltip-row tooltip-total">
+          total
+          <span class="tooltip-count">{formatCount(total)}</span>
+        </div>
+      )}
     </div>
   );
 }

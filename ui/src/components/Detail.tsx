@@ -2,14 +2,15 @@
 
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { LogEvent } from "../api/types";
+import type { LogEvent, Scalar } from "../api/types";
 import { formatDateTime } from "../state/format";
 import { shortLevel } from "../state/levels";
+import { hasFilter } from "../state/querytext";
 import { eventId, eventLevel, fieldAt, flatten, messageOf, serviceOf, timeOf } from "../state/rows";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
-import { CloseIcon, CopyIcon, LinkIcon } from "./icons";
-import { openValueMenu } from "./ValueMenu";
+import { CloseIcon, CopyIcon, LinkIcon, MinusIcon, PlusIcon } from "./icons";
+import { canFilter, openValueMenu } from "./ValueMenu";
 
 export function Detail({ modal }: { modal: boolean }) {
   const session = useSession();
@@ -80,23 +81,44 @@ function Tool({ label, keys, icon: Icon, onClick }: ToolProps) {
 }
 
 function Body({ event }: { event: LogEvent }) {
+  const session = useSession();
   const [tab, setTab] = useState<"fields" | "json">("fields");
   const message = messageOf(event);
   const trace = fieldAt(event, "error.stack_trace");
   return (
     <>
-      {message !== "" && <pre class="detail-message">{message}</pre>}
-      <Tabs tab={tab} onTab={setTab} />
+      {message !== "" && <Lines text={message} />}
+      <div class="tab-bar">
+        <Tabs tab={tab} onTab={setTab} />
+        <button type="button" class="button small" onClick={() => void session.copy(jsonOf(event), "the JSON")}>
+          <CopyIcon /> Copy JSON
+        </button>
+      </div>
       <div id={`panel-${tab}`} role="tabpanel" aria-labelledby={`tab-${tab}`}>
         {tab === "fields" ? <FieldTable event={event} /> : <JsonText event={event} />}
       </div>
       {tab === "fields" && typeof trace === "string" && !message.includes(trace) && (
         <section aria-label="Stack trace">
           <h3>Stack trace</h3>
-          <pre class="detail-message trace">{trace}</pre>
+          <Lines text={trace} />
         </section>
       )}
     </>
+  );
+}
+
+const FRAME = /^\s+at /;
+
+/** A line that is too long goes on indented, so that each frame of a stack trace keeps its own beginning. */
+function Lines({ text }: { text: string }) {
+  return (
+    <pre class="detail-message">
+      {text.split("\n").map((line, i) => (
+        <div key={i} class={FRAME.test(line) ? "frame" : undefined}>
+          {line === "" ? "\n" : line}
+        </div>
+      ))}
+    </pre>
   );
 }
 
@@ -134,10 +156,13 @@ function Tabs({ tab, onTab }: { tab: Tab; onTab: (tab: Tab) => void }) {
 const LONG_FIELDS = new Set(["message", "error.stack_trace"]);
 
 function FieldTable({ event }: { event: LogEvent }) {
-  const session = useSession();
   return (
     <table class="fields">
       <caption class="visually-hidden">Fields of the event; choose a value to search with it</caption>
+      <colgroup>
+        <col class="name-column" />
+        <col />
+      </colgroup>
       <tbody>
         {flatten(event)
           .filter(({ name }) => !LONG_FIELDS.has(name))
@@ -146,16 +171,7 @@ function FieldTable({ event }: { event: LogEvent }) {
               <th scope="row">{name}</th>
               <td>
                 {values.map((value, i) => (
-                  <button
-                    key={i}
-                    type="button"
-                    class={`value ${typeof value}`}
-                    aria-haspopup="menu"
-                    title="Include, exclude, copy"
-                    onClick={(e) => openValueMenu(session, e.currentTarget, name, value)}
-                  >
-                    {value === "" ? "(empty)" : String(value)}
-                  </button>
+                  <FieldValue key={i} name={name} value={value} />
                 ))}
                 {isList && values.length === 0 && <span class="dim">(empty list)</span>}
               </td>
@@ -170,15 +186,48 @@ function FieldTable({ event }: { event: LogEvent }) {
   );
 }
 
-function JsonText({ event }: { event: LogEvent }) {
+/** The value opens the whole menu; the two buttons beside it are its short cuts. */
+function FieldValue({ name, value }: { name: string; value: Scalar }) {
   const session = useSession();
-  const text = JSON.stringify(event, null, 2);
+  const draft = useStore(session.model.ui, (u) => u.draft);
+  const shown = value === "" ? "(empty)" : String(value);
+  return (
+    <div class="value-entry">
+      <button
+        type="button"
+        class={`value ${typeof value}`}
+        aria-haspopup="menu"
+        title="Include, exclude, copy"
+        onClick={(e) => openValueMenu(session, e.currentTarget, name, value)}
+      >
+        {shown}
+      </button>
+      {canFilter(name, value) &&
+        ([false, true] as const).map((exclude) => (
+          <button
+            key={String(exclude)}
+            type="button"
+            class="value-short"
+            aria-label={`${exclude ? "Exclude" : "Include"} ${name} ${shown}`}
+            aria-pressed={hasFilter(draft, name, value, exclude)}
+            title={exclude ? "Exclude" : "Include"}
+            onClick={() => session.filter(name, value, exclude)}
+          >
+            {exclude ? <MinusIcon /> : <PlusIcon />}
+          </button>
+        ))}
+    </div>
+  );
+}
+
+function jsonOf(event: LogEvent): string {
+  return JSON.stringify(event, null, 2);
+}
+
+function JsonText({ event }: { event: LogEvent }) {
   return (
     <div class="json">
-      <button type="button" class="button small json-copy" onClick={() => void session.copy(text, "the JSON")}>
-        <CopyIcon /> Copy
-      </button>
-      <pre>{text}</pre>
+      <pre>{jsonOf(event)}</pre>
     </div>
   );
 }

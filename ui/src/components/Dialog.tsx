@@ -6,11 +6,13 @@ import { CloseIcon } from "./icons";
 
 interface Props {
   title: string;
+  /** A drawer stands at the left edge in the full height. */
+  drawer?: boolean;
   onClose: () => void;
   children: ComponentChildren;
 }
 
-export function Dialog({ title, onClose, children }: Props) {
+export function Dialog({ title, drawer = false, onClose, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const dialog = ref.current;
@@ -23,7 +25,7 @@ export function Dialog({ title, onClose, children }: Props) {
   return (
     <dialog
       ref={ref}
-      class="dialog"
+      class={drawer ? "dialog drawer" : "dialog"}
       aria-label={title}
       onClick={onPointer}
       onCancel={(event) => {

@@ -1,7 +1,8 @@
 /** What to do when there is nothing to show: nothing stored yet, or nothing found. */
 
 import type { StatusReply } from "../api/types";
-import { describeRange } from "../state/timerange";
+import type { Elsewhere } from "../state/model";
+import { describeRange, longerPresets } from "../state/timerange";
 import { formatDateTime, plural } from "../state/format";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
@@ -61,11 +62,15 @@ export function BadQuery() {
   );
 }
 
-export function Nothing({ store }: { store: StatusReply | undefined }) {
+interface NothingProps {
+  store: StatusReply | undefined;
+  elsewhere: Elsewhere | undefined;
+}
+
+export function Nothing({ store, elsewhere }: NothingProps) {
   const session = useSession();
   const view = useStore(session.model.view, (v) => v);
   const narrow = view.from !== "" || view.to !== "";
-  const ends = [store?.first_event, store?.last_event].map((t) => (t ? formatDateTime(Date.parse(t), view.utc) : ""));
   return (
     <div class="empty" id="rows">
       <h1>Nothing found</h1>
@@ -79,22 +84,10 @@ export function Nothing({ store }: { store: StatusReply | undefined }) {
         )}
         {narrow ? ` in the range “${describeRange(view, view.utc)}”.` : "."}
       </p>
-      {store && ends[0] && (
-        <p class="hint">
-          {plural(store.events, "event")} stored, from {ends[0]} to {ends[1]}.
-        </p>
-      )}
+      {narrow && elsewhere && <p>{elsewhereText(elsewhere, view.q !== "", view.utc)}</p>}
+      <StoreSpan store={store} utc={view.utc} />
       <div class="suggest">
-        {narrow && (
-          <button type="button" class="button primary" onClick={() => session.setRange({ from: "", to: "" })}>
-            Search all time
-          </button>
-        )}
-        {narrow && (
-          <button type="button" class="button" onClick={() => session.setRange({ from: "now-24h", to: "" })}>
-            Last 24 hours
-          </button>
-        )}
+        {narrow && elsewhere?.matched !== 0 && <Wider />}
         {view.q !== "" && (
           <button type="button" class="button" onClick={() => session.setQuery("")}>
             Clear the query
@@ -107,5 +100,46 @@ export function Nothing({ store }: { store: StatusReply | undefined }) {
         )}
       </div>
     </div>
+  );
+}
+
+function elsewhereText({ matched, exact, newest }: Elsewhere, queried: boolean, utc: boolean): string {
+  if (matched === 0) return "Nor does any event of another time: a longer range would not help.";
+  const last = Number.isNaN(newest) ? "" : `, the newest of ${formatDateTime(newest, utc)}`;
+  const verb = queried ? (matched === 1 ? " matches" : " match") : matched === 1 ? " is" : " are";
+  return `At other times ${exact ? "" : "at least "}${plural(matched, "event")}${verb}${queried ? "" : " stored"}${last}.`;
+}
+
+function StoreSpan({ store, utc }: { store: StatusReply | undefined; utc: boolean }) {
+  if (!store?.first_event || !store.last_event) return null;
+  const [first, last] = [store.first_event, store.last_event].map((t) => formatDateTime(Date.parse(t), utc));
+  return (
+    <p class="hint">
+      {plural(store.events, "event")} stored, from {first} to {last}.
+    </p>
+  );
+}
+
+/** The next longer ranges, and all of time. */
+function Wider() {
+  const session = useSession();
+  const view = useStore(session.model.view, (v) => v);
+  const longer = longerPresets(view);
+  return (
+    <>
+      <button type="button" class="button primary" onClick={() => session.setRange({ from: "", to: "" })}>
+        Search all time
+      </button>
+      {longer.map(({ label, from }) => (
+        <button key={from} type="button" class="button" onClick={() => session.setRange({ from, to: "" })}>
+          {label}
+        </button>
+      ))}
+      {longer.length === 0 && (
+        <button type="button" class="button" onClick={() => session.zoomOut()}>
+          Widen the range
+        </button>
+      )}
+    </>
   );
 }

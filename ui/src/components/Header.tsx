@@ -1,23 +1,27 @@
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
+import { PHONE } from "../state/layout";
 import type { Theme } from "../state/model";
 import { AutoIcon, HelpIcon, MoonIcon, RunIcon, SidebarIcon, SunIcon } from "./icons";
+import { useMedia } from "./media";
 import { QueryBox } from "./QueryBox";
 import { TimePicker } from "./TimePicker";
 
 export function Header() {
   const session = useSession();
   const sidebar = useStore(session.model.ui, (u) => u.sidebar);
+  const phone = useMedia(PHONE);
   return (
     <header class="header">
       <div class="brand">
         <button
           type="button"
           class="button quiet square sidebar-toggle"
-          aria-pressed={sidebar}
+          aria-pressed={phone ? undefined : sidebar}
+          aria-haspopup={phone ? "dialog" : undefined}
           aria-label="Fields"
           title="Fields (f)"
-          onClick={() => session.toggleSidebar()}
+          onClick={() => session.toggleFields()}
         >
           <SidebarIcon />
         </button>

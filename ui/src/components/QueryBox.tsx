@@ -31,6 +31,10 @@ export function QueryBox() {
       session.run();
     } else if (event.key === "Escape") {
       box.current?.blur();
+    } else if (event.key === "ArrowDown" && !event.shiftKey && !draft.includes("\n")) {
+      event.preventDefault();
+      document.getElementById("rows")?.focus();
+      session.move(1);
     }
   };
 

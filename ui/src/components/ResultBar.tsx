@@ -73,7 +73,7 @@ function countText(results: Results): string {
 function LiveState({ live }: { live: Live }) {
   const { state } = live;
   const seconds = useCountdown(state?.phase === "waiting" ? state.retryAt : undefined);
-  if (!state) return <span class="live-state off">live is off</span>;
+  if (!state) return <span class="live-state off">live goes on with the next search</span>;
   if (state.phase === "open") return <span class="live-state open">live, {plural(live.received, "new event")}</span>;
   if (state.phase === "connecting") return <span class="live-state">live, connecting…</span>;
   return (

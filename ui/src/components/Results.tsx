@@ -25,7 +25,7 @@ export function Results() {
 
 function InPlace({ results, slow }: { results: Model; slow: boolean }) {
   if (results.store?.events === 0) return <FirstUse />;
-  if (results.phase === "ready") return <Nothing store={results.store} />;
+  if (results.phase === "ready") return <Nothing store={results.store} elsewhere={results.elsewhere} />;
   if (results.error?.isQueryError) return <BadQuery />;
   if (slow) return <Skeleton />;
   return <div class="list" id="rows" />;

@@ -5,9 +5,11 @@ import * as api from "../api/client";
 import { asApiError, isAbort, type ApiError } from "../api/errors";
 import type { FieldInfo, ValuesReply } from "../api/types";
 import { formatCompact, formatCount, plural } from "../state/format";
+import { BESIDE_MIN_PX } from "../state/layout";
 import { hasFilter } from "../state/querytext";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
+import { Dialog } from "./Dialog";
 import { ChevronIcon, MinusIcon } from "./icons";
 
 const PINNED = ["log.level", "service.name", "host.name"];
@@ -21,19 +23,45 @@ function ordered(fields: readonly FieldInfo[], filter: string): FieldInfo[] {
   return wanted.toSorted((a, b) => pin(a.name) - pin(b.name));
 }
 
+/** The list of a phone: over the rows, with the way back to them at its end. */
+export function FieldDrawer() {
+  const session = useSession();
+  const { phase, matched, exact, counting } = useStore(session.model.results, (r) => r);
+  const close = (): void => session.openDrawer(false);
+  const counted = phase === "ready" && !counting;
+  return (
+    <Dialog title="Fields" drawer onClose={close}>
+      <Sidebar />
+      <div class="drawer-end">
+        <button type="button" class="button primary" onClick={close}>
+          {counted ? `Show ${exact ? "" : "at least "}${plural(matched, "event")}` : "Show the events"}
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
 export function Sidebar() {
   const session = useSession();
   const { list, error } = useStore(session.model.fields, (f) => f);
+  // Where the search failed too, the list of rows says why.
+  const failed = useStore(session.model.results, (r) => r.phase === "failed");
   const [filter, setFilter] = useState("");
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(PINNED.slice(0, 2)));
   const shown = ordered(list, filter);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || window.innerWidth >= BESIDE_MIN_PX || session.model.ui.get().drawer) return;
+    event.preventDefault();
+    session.toggleFields();
+    document.querySelector<HTMLElement>(".sidebar-toggle")?.focus();
+  };
   const toggle = (name: string): void => {
     const next = new Set(open);
     if (!next.delete(name)) next.add(name);
     setOpen(next);
   };
   return (
-    <nav class="sidebar" aria-label="Fields">
+    <nav class="sidebar" aria-label="Fields" onKeyDown={onKeyDown}>
       <div class="sidebar-head">
         <input
           class="input small"
@@ -44,7 +72,7 @@ export function Sidebar() {
           onInput={(event) => setFilter(event.currentTarget.value)}
         />
       </div>
-      {error && !error.isQueryError && <p class="problem">{error.message}</p>}
+      {error && !failed && <p class="problem">{error.message}</p>}
       <ul class="field-list">
         {shown.map((field) => (
           <li key={field.name}>
@@ -52,9 +80,6 @@ export function Sidebar() {
               <ChevronIcon />
               <span class="field-name" title={`${field.name}: ${field.types.join(", ")}`}>
                 {field.name}
-              </span>
-              <span class="field-count" title={plural(field.count, "event")}>
-                {formatCompact(field.count)}
               </span>
             </button>
             {open.has(field.name) && <Values name={field.name} />}
@@ -102,11 +127,11 @@ function Values({ name }: { name: string }) {
 }
 
 function valuesNote(reply: ValuesReply): string {
+  if (reply.values.length === 0) return "In none of these events.";
   const notes = [];
   const more = reply.distinct - reply.values.length;
-  if (more > 0) notes.push(`${formatCount(more)} more values`);
-  if (reply.missing > 0) notes.push(`${formatCount(reply.missing)} without`);
-  if (reply.values.length === 0 && notes.length === 0) notes.push("no values here");
+  if (more > 0) notes.push(plural(more, "more value"));
+  if (reply.missing > 0) notes.push(`${formatCount(reply.missing)} without this field`);
   return notes.join(" · ");
 }
 
@@ -121,7 +146,7 @@ function Value({ name, entry, whole }: { name: string; entry: ValuesReply["value
       <button
         type="button"
         class="value-include"
-        title={`${String(value)}: ${formatCount(count)}. Click to include, Alt or Shift with the click to exclude.`}
+        title={`${String(value)}: ${formatCount(count)}. Click to ${included ? "include no longer" : "include"}, Alt or Shift with the click to exclude.`}
         aria-pressed={included}
         onClick={(event) => session.filter(name, value, event.altKey || event.shiftKey)}
       >

@@ -14,6 +14,10 @@ const LINE_PX = 26;
 /** Longer values cannot sensibly stand in a query; the copy is still whole. */
 const FILTER_CHARS_MAX = 255;
 
+export function canFilter(field: string, value: Scalar): boolean {
+  return String(value).length <= FILTER_CHARS_MAX && field !== "@timestamp";
+}
+
 /** Opens the menu below the thing that was clicked. */
 export function openValueMenu(session: Session, target: Element, field: string, value: Scalar): void {
   const box = target.getBoundingClientRect();
@@ -57,7 +61,7 @@ export function ValueMenu() {
   const { field, value } = menu;
   const close = (): void => session.model.ui.set({ menu: undefined });
   const draft = session.model.ui.get().draft;
-  const short = String(value).length <= FILTER_CHARS_MAX && field !== "@timestamp";
+  const short = canFilter(field, value);
 
   const onKey = (event: KeyboardEvent): void => {
     const items = [...(ref.current?.querySelectorAll("button") ?? [])];
@@ -82,13 +86,13 @@ export function ValueMenu() {
       {short && (
         <button type="button" role="menuitem" onClick={() => session.filter(field, value, false)}>
           <PlusIcon />
-          {hasFilter(draft, field, value, false) ? "Included already" : "Include"}
+          {hasFilter(draft, field, value, false) ? "Include no longer" : "Include"}
         </button>
       )}
       {short && (
         <button type="button" role="menuitem" onClick={() => session.filter(field, value, true)}>
           <MinusIcon />
-          {hasFilter(draft, field, value, true) ? "Excluded already" : "Exclude"}
+          {hasFilter(draft, field, value, true) ? "Exclude no longer" : "Exclude"}
         </button>
       )}
       <button type="button" role="menuitem" onClick={copy}>

@@ -7,6 +7,7 @@ export const KEYS: readonly { keys: string[]; does: string }[] = [
   { keys: ["Enter"], does: "Run the query; in the list, open the event" },
   { keys: ["Shift+Enter"], does: "New line in the query" },
   { keys: ["Ctrl+Space"], does: "Suggest fields and values in the query" },
+  { keys: ["↓"], does: "From the query to the events" },
   { keys: ["j", "k"], does: "Next and previous event (also arrow keys)" },
   { keys: ["e", "E"], does: "Next and previous error" },
   { keys: ["y"], does: "Copy the line" },
@@ -14,7 +15,7 @@ export const KEYS: readonly { keys: string[]; does: string }[] = [
   { keys: ["w"], does: "Wrap long lines" },
   { keys: ["f"], does: "Show or hide the fields" },
   { keys: ["z"], does: "Zoom out" },
-  { keys: ["Esc"], does: "Close what is open" },
+  { keys: ["Esc"], does: "Leave the query; close what is open" },
   { keys: ["?"], does: "This help" },
 ];
 
@@ -70,7 +71,7 @@ function act(session: Session, event: KeyboardEvent): boolean {
       session.toggleWrap();
       return true;
     case "f":
-      session.toggleSidebar();
+      session.toggleFields();
       return true;
     case "z":
       session.zoomOut();

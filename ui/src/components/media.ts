@@ -1,8 +1,6 @@
-/** Widths at which the layout changes. The style sheets use the same numbers. */
+/** Media queries as state. */
 
 import { useLayoutEffect, useState } from "preact/hooks";
-
-export const PHONE = "(max-width: 639px)";
 
 export function useMedia(query: string): boolean {
   const [matches, setMatches] = useState(() => matchMedia(query).matches);

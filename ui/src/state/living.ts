@@ -5,7 +5,7 @@ import type { LogEvent } from "../api/types";
 import { hold, prepend } from "./livebuffer";
 import type { Model } from "./model";
 
-const CHART_REFRESH_MS = 5000;
+const COUNTS_REFRESH_MS = 5000;
 /** Frames do not come in a hidden tab; a timer then keeps what has arrived within its bound. */
 const HIDDEN_FLUSH_MS = 1000;
 
@@ -16,12 +16,12 @@ export class Living {
   private arrived: LogEvent[] = [];
   private frame: number | undefined;
   private hidden: Timer | undefined;
-  private chartTimer: Timer | undefined;
+  private countsTimer: Timer | undefined;
   private following = true;
 
   constructor(
     private readonly model: Model,
-    private readonly refreshChart: () => Promise<void>,
+    private readonly refreshCounts: () => Promise<void>,
   ) {}
 
   start(position: string): void {
@@ -44,8 +44,8 @@ export class Living {
   stop(): void {
     this.stopTail?.();
     this.stopTail = undefined;
-    clearTimeout(this.chartTimer);
-    this.chartTimer = undefined;
+    clearTimeout(this.countsTimer);
+    this.countsTimer = undefined;
     this.flush();
     if (this.model.live.get().state) this.model.live.set({ state: undefined });
   }
@@ -61,10 +61,10 @@ export class Living {
     this.arrived.push(row);
     this.frame ??= requestAnimationFrame(() => this.flush());
     this.hidden ??= setTimeout(() => this.flush(), HIDDEN_FLUSH_MS);
-    this.chartTimer ??= setTimeout(() => {
-      this.chartTimer = undefined;
-      if (this.stopTail && document.visibilityState === "visible") void this.refreshChart();
-    }, CHART_REFRESH_MS);
+    this.countsTimer ??= setTimeout(() => {
+      this.countsTimer = undefined;
+      if (this.stopTail && document.visibilityState === "visible") void this.refreshCounts();
+    }, COUNTS_REFRESH_MS);
   }
 
   private flush(): void {

@@ -8,6 +8,13 @@ import { EMPTY_VIEW, type View } from "./url";
 
 export type Phase = "loading" | "ready" | "failed";
 
+export interface Elsewhere {
+  matched: number;
+  exact: boolean;
+  /** Milliseconds of the newest; NaN where there is none. */
+  newest: number;
+}
+
 export interface Results {
   phase: Phase;
   /** Newest first: live rows, then those of the search. */
@@ -35,6 +42,8 @@ export interface Results {
   released: boolean;
   /** Asked for when nothing was found: tells an empty store from a narrow search. */
   store: StatusReply | undefined;
+  /** Where nothing was found in a range: what the query finds at any time. */
+  elsewhere: Elsewhere | undefined;
 }
 
 export interface Live {
@@ -49,6 +58,8 @@ export interface Live {
 
 export interface Chart {
   reply: HistogramReply | undefined;
+  /** Of which rows it is. */
+  scope: Scope;
   error: ApiError | undefined;
 }
 
@@ -83,6 +94,8 @@ export interface Ui {
   reveal: number;
   help: boolean;
   sidebar: boolean;
+  /** The fields over everything else, on a phone. */
+  drawer: boolean;
   wrap: boolean;
   theme: Theme;
   tokenAsked: boolean;
@@ -124,6 +137,7 @@ export const NO_RESULTS: Results = {
   moreError: undefined,
   released: false,
   store: undefined,
+  elsewhere: undefined,
 };
 
 export const NO_LIVE: Live = { state: undefined, pending: [], received: 0, dropped: 0, gaps: 0 };
@@ -134,6 +148,7 @@ const NO_UI: Ui = {
   reveal: 0,
   help: false,
   sidebar: false,
+  drawer: false,
   wrap: false,
   theme: "auto",
   tokenAsked: false,
@@ -147,7 +162,7 @@ export function createModel(): Model {
     view: createStore<View>(EMPTY_VIEW),
     results: createStore<Results>(NO_RESULTS),
     live: createStore<Live>(NO_LIVE),
-    chart: createStore<Chart>({ reply: undefined, error: undefined }),
+    chart: createStore<Chart>({ reply: undefined, scope: NO_SCOPE, error: undefined }),
     fields: createStore<Fields>({ list: [], error: undefined, scope: NO_SCOPE }),
     detail: createStore<Detail>({ id: "", event: undefined, error: undefined }),
     ui: createStore<Ui>(NO_UI),

@@ -79,6 +79,13 @@ export function addFilter(q: string, field: string, value: Scalar, exclude: bool
   return finish(alternatives ? `(${filter}) ${wanted}` : `${filter} ${wanted}`);
 }
 
+/** Takes out what `addFilter` put in; anything else stays as it was written. */
+export function removeFilter(q: string, field: string, value: Scalar, exclude: boolean): string {
+  const wanted = (exclude ? "-" : "") + term(field, value);
+  const part = splitQuery(q).parts.find((p) => p.text === wanted);
+  return part ? `${q.slice(0, part.start).trimEnd()} ${q.slice(part.end).trimStart()}`.trim() : q;
+}
+
 /** Whether the query already holds this filter, so that buttons can show it. */
 export function hasFilter(q: string, field: string, value: Scalar, exclude: boolean): boolean {
   const wanted = (exclude ? "-" : "") + term(field, value);

@@ -5,6 +5,7 @@ import { ApiError, asApiError, isAbort } from "../api/errors";
 import { retryDelay } from "../api/tail";
 import type { LogEvent, Scope } from "../api/types";
 import { NO_LIVE, type Model, type Results } from "./model";
+import { timeOf } from "./rows";
 import { rangeProblem, resolveRange } from "./timerange";
 
 const FIRST_PAGE = 200;
@@ -45,7 +46,7 @@ export class Searching {
     this.model.results.set({ phase: "loading", error: undefined, retryAt: undefined, loadingMore: false, moreError: undefined });
     const searched = this.firstPage(scope, signal);
     void this.chart(scope, signal);
-    if (this.model.ui.get().sidebar) void this.fields(scope, signal);
+    if (this.fieldsShown()) void this.fields(scope, signal);
     try {
       await searched;
       this.attempt = 0;
@@ -80,9 +81,10 @@ export class Searching {
         warnings: trailer.warnings,
         tookMs: trailer.took_ms,
         store: undefined,
+        elsewhere: undefined,
       });
       this.onReady(trailer.position);
-      if (page.rows.length === 0) await this.explainEmptiness(signal);
+      if (page.rows.length === 0) await Promise.all([this.explainEmptiness(signal), this.lookElsewhere(scope, signal)]);
     } finally {
       clearTimeout(early);
     }
@@ -112,6 +114,15 @@ export class Searching {
     }, EMPTY_POLL_MS);
   }
 
+  /** Nothing found in the range: a longer one is worth choosing only where it holds something. */
+  private async lookElsewhere({ q, from, to }: Scope, signal: AbortSignal): Promise<void> {
+    if (from === undefined && to === undefined) return;
+    const { rows, trailer } = await api.search({ q }, { limit: 1 }, signal);
+    if (signal.aborted) return;
+    const newest = rows[0] ? timeOf(rows[0]) : Number.NaN;
+    this.model.results.set({ elsewhere: { matched: trailer.matched, exact: trailer.relation === "eq", newest } });
+  }
+
   private fail(error: ApiError): void {
     if (error.status === 401) {
       this.model.ui.set({ tokenAsked: true });
@@ -124,15 +135,31 @@ export class Searching {
       this.timer = setTimeout(() => void this.run(), delay);
     }
     this.model.results.set({ phase: "failed", error, retryAt, counting: false });
+    if (error.isQueryError) this.completeShown();
   }
 
-  private async chart(scope: Scope, signal: AbortSignal): Promise<void> {
+  /** A query that cannot be read leaves the rows of the one before, whose chart and fields it may have cut off. */
+  private completeShown(): void {
+    const { rows, scope } = this.model.results.get();
+    if (rows.length === 0) return;
+    const { signal } = this.abort;
+    if (this.model.chart.get().scope !== scope) void this.chart(scope, signal);
+    if (this.fieldsShown() && this.model.fields.get().scope !== scope) void this.fields(scope, signal);
+  }
+
+  private fieldsShown(): boolean {
+    const { sidebar, drawer } = this.model.ui.get();
+    return sidebar || drawer;
+  }
+
+  /** Counts of `asked`, which may reach further than the `shown` rows were asked for while live ones come. */
+  private async chart(asked: Scope, signal: AbortSignal, shown = asked): Promise<void> {
     const buckets = Math.max(30, Math.min(160, Math.floor(window.innerWidth / PIXELS_PER_BAR)));
     try {
-      const reply = await api.histogram(scope, buckets, signal);
-      if (!signal.aborted) this.model.chart.set({ reply, error: undefined });
+      const reply = await api.histogram(asked, buckets, signal);
+      if (!signal.aborted) this.model.chart.set({ reply, scope: shown, error: undefined });
     } catch (error) {
-      if (!isAbort(error)) this.model.chart.set({ error: asApiError(error) });
+      if (!isAbort(error) && !signal.aborted) this.model.chart.set({ error: asApiError(error) });
     }
   }
 
@@ -141,7 +168,7 @@ export class Searching {
       const reply = await api.fields(scope, signal);
       if (!signal.aborted) this.model.fields.set({ list: reply.fields, error: undefined, scope });
     } catch (error) {
-      if (!isAbort(error)) this.model.fields.set({ error: asApiError(error) });
+      if (!isAbort(error) && !signal.aborted) this.model.fields.set({ error: asApiError(error) });
     }
   }
 
@@ -162,8 +189,11 @@ export class Searching {
     }
   }
 
-  refreshChart(): Promise<void> {
-    return this.chart(this.currentScope(), this.abort.signal);
+  /** While live rows come, the chart and the opened values follow them. */
+  refreshCounts(): Promise<void> {
+    const scope = this.currentScope();
+    if (this.fieldsShown()) this.model.fields.set({ scope });
+    return this.chart(scope, this.abort.signal, this.model.results.get().scope);
   }
 
   loadFields(): Promise<void> {

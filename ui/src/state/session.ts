@@ -5,10 +5,11 @@ import { useContext } from "preact/hooks";
 import * as api from "../api/client";
 import { asApiError, isAbort } from "../api/errors";
 import type { LogEvent, Scalar } from "../api/types";
+import { BESIDE_MIN_PX, PHONE } from "./layout";
 import { Living } from "./living";
 import { formatCount } from "./format";
 import { createModel, NO_LIVE, type Model, type Theme } from "./model";
-import { addFilter } from "./querytext";
+import { addFilter, hasFilter, removeFilter } from "./querytext";
 import { Searching } from "./searching";
 import { copyLine, eventId, eventLevel } from "./rows";
 import { isSevere } from "./levels";
@@ -18,8 +19,6 @@ import { formatView, parseView, sameSearch, type View } from "./url";
 
 /** How many pages the key for the next error may load. */
 const ERROR_PAGES_MAX = 10;
-/** Below this width the field list covers the rows, so it starts closed. */
-const SIDEBAR_OPEN_MIN_PX = 1200;
 
 export class Session {
   readonly model: Model = createModel();
@@ -32,7 +31,7 @@ export class Session {
     this.searching = new Searching(this.model, (position) => {
       if (this.model.view.get().live) this.living.start(position);
     });
-    this.living = new Living(this.model, () => this.searching.refreshChart());
+    this.living = new Living(this.model, () => this.searching.refreshCounts());
   }
 
   /** Reads the address and the kept choices, and runs the first search. */
@@ -45,7 +44,7 @@ export class Session {
       draft: view.q,
       theme,
       wrap: readFlag("wrap", false),
-      sidebar: window.innerWidth >= SIDEBAR_OPEN_MIN_PX && readFlag("sidebar", true),
+      sidebar: window.innerWidth >= BESIDE_MIN_PX && readFlag("sidebar", true),
       active: view.event,
     });
     window.addEventListener("popstate", () => this.restore(parseView(location.search)));
@@ -92,9 +91,12 @@ export class Session {
     this.run();
   }
 
+  /** Adds the filter, or takes it out where it is already. */
   filter(field: string, value: Scalar, exclude: boolean): void {
     this.model.ui.set({ menu: undefined });
-    this.setQuery(addFilter(this.model.ui.get().draft, field, value, exclude));
+    const { draft } = this.model.ui.get();
+    const change = hasFilter(draft, field, value, exclude) ? removeFilter : addFilter;
+    this.setQuery(change(draft, field, value, exclude));
   }
 
   setRange(range: Range): void {
@@ -267,7 +269,18 @@ export class Session {
     this.model.ui.set({ theme });
   }
 
-  toggleSidebar(): void {
+  /** Beside the rows, or on a phone over them. What is chosen there is not kept for wider windows. */
+  toggleFields(): void {
+    if (matchMedia(PHONE).matches) this.openDrawer(!this.model.ui.get().drawer);
+    else this.toggleSidebar();
+  }
+
+  openDrawer(drawer: boolean): void {
+    this.model.ui.set({ drawer });
+    if (drawer) void this.searching.loadFields();
+  }
+
+  private toggleSidebar(): void {
     const sidebar = !this.model.ui.get().sidebar;
     writeFlag("sidebar", sidebar);
     this.model.ui.set({ sidebar });

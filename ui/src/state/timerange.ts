@@ -17,6 +17,13 @@ export const PRESETS: readonly { label: string; from: string }[] = [
   { label: "All time", from: "" },
 ];
 
+/** The two next longer presets of a relative range; none of a fixed one. */
+export function longerPresets(range: Range): readonly { label: string; from: string }[] {
+  if (range.to !== "" || !range.from.startsWith("now-")) return [];
+  const from = resolveTime(range.from, 0) ?? 0;
+  return PRESETS.filter((p) => p.from !== "" && (resolveTime(p.from, 0) ?? 0) < from).slice(0, 2);
+}
+
 const UNIT_MS: Record<string, number> = {
   ms: 1,
   s: 1000,
