@@ -9,7 +9,7 @@
 
 use super::directory::{META, PartitionDirectory, sync_folder};
 use super::document::{Columns, DocumentWriter};
-use super::error::{failed, refused};
+use super::error::{damaged, failed, refused};
 use super::manifest::{folder, size_of};
 use super::merge::{self, Merge};
 use super::schema::{Schema, settings};
@@ -48,11 +48,7 @@ pub(super) fn open_index(directory: &PartitionDirectory) -> Result<(Index, Index
     };
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(opened) => opened.map_err(refused("open", path)),
-        Err(_) => Err(StoreError::Corrupt {
-            path: path.to_owned(),
-            what: "a file of the index is damaged".to_owned(),
-            remedy: "move the folder away to go on without its events",
-        }),
+        Err(_) => Err(damaged(path, "a file of the index is damaged")),
     }
 }
 
@@ -64,11 +60,8 @@ pub(super) fn payload_of(index: &Index, path: &Path) -> Result<Payload, StoreErr
     if events == payload.tally.events {
         return Ok(payload);
     }
-    Err(StoreError::Corrupt {
-        path: path.join(META),
-        what: format!("it counts {} events, the segments hold {events}", payload.tally.events),
-        remedy: "restore the folder from a backup, or move it away to go on without its events",
-    })
+    let what = format!("it counts {} events, the segments hold {events}", payload.tally.events);
+    Err(damaged(&path.join(META), what))
 }
 
 /// The partition that takes events.
@@ -316,7 +309,7 @@ fn write_meta(
     Ok(())
 }
 
-fn files_of(segment: &SegmentId) -> Vec<PathBuf> {
+pub(super) fn files_of(segment: &SegmentId) -> Vec<PathBuf> {
     let name = segment.uuid_string();
     EXTENSIONS.iter().map(|extension| PathBuf::from(format!("{name}.{extension}"))).collect()
 }
