@@ -7,7 +7,8 @@
 use super::{
     counters::{Counters, Reading},
     dispatch::{LogState, Shared},
-    engine::{Engine, Parts},
+    engine::{Engine, EngineFailure, Parts},
+    notices::{Notices, Say},
     tail::Tail,
 };
 use crate::{
@@ -69,6 +70,8 @@ pub struct OwnerSettings {
     /// Called once, on the owner's thread, when the store is owned and before its engine starts: to bind a port, to carry
     /// the source tables of dead logs over.
     pub owning: Box<dyn FnOnce() + Send>,
+    /// Called for each failure and each damaged part of the store, once each, with a sentence that has a remedy.
+    pub say: Say,
 }
 
 /// The owner, or somebody who waits to become it.
@@ -341,36 +344,43 @@ struct Life {
 
 impl Life {
     fn run(self, settings: OwnerSettings) -> Result<(), String> {
-        let mut owning = Some(settings.owning);
+        let OwnerSettings { store: mut options, plan, owning, say } = settings;
+        let (mut owning, notices) = (Some(owning), Arc::new(Notices::new(say)));
         let (mut failures, mut pause) = (0, LOCK_POLL);
         loop {
             let draining = self.drain.load(Ordering::Acquire);
-            let failure = match Store::open(&self.data.store(), settings.store.clone()) {
+            let failure = match Store::open(&self.data.store(), options.clone()) {
                 Err(StoreError::Locked { .. }) if draining => return Ok(()),
                 Err(StoreError::Locked { .. }) => {
                     self.common.set_state(State::Waiting);
                     self.sleep(LOCK_POLL);
                     continue;
                 }
-                Err(cause) => cause.to_string(),
+                Err(cause) => EngineFailure::Store(cause),
                 Ok(store) => {
                     let begun = clock::instant();
-                    match self.own(store, settings.plan, &mut owning) {
+                    match self.own(store, plan, &mut owning, &notices) {
                         Ok(()) => return Ok(()),
                         Err(cause) => {
                             if clock::since(begun) > RESTART_PAUSE_MAX {
                                 (failures, pause) = (0, LOCK_POLL);
+                                notices.forget();
                             }
                             cause
                         }
                     }
                 }
             };
-            tracing::error!("{failure}");
-            self.common.set_state(State::Failed(failure.clone()));
+            let sentence = failure.to_string();
+            notices.say(&sentence);
+            self.common.set_state(State::Failed(sentence.clone()));
             failures += 1;
-            if draining && failures >= DRAIN_ATTEMPTS_MAX {
-                return Err(failure);
+            if draining && (failure.is_damage() || failures >= DRAIN_ATTEMPTS_MAX) {
+                return Err(sentence);
+            }
+            if failure.is_damage() {
+                // What was found later than at the start must not be found late each time.
+                options.verify_at_open = u64::MAX;
             }
             self.sleep(pause);
             pause = (pause * 2).min(RESTART_PAUSE_MAX);
@@ -378,11 +388,18 @@ impl Life {
     }
 
     /// One engine from start to end.
-    fn own(&self, store: Store, plan: Plan, owning: &mut Option<Box<dyn FnOnce() + Send>>) -> Result<(), String> {
+    fn own(
+        &self,
+        store: Store,
+        plan: Plan,
+        owning: &mut Option<Box<dyn FnOnce() + Send>>,
+        notices: &Arc<Notices>,
+    ) -> Result<(), EngineFailure> {
         self.common.set_state(State::Replaying);
         if let Some(owning) = owning.take() {
             owning();
         }
+        store.snapshot().set_aside().iter().for_each(|line| notices.say(line));
         let shared = Arc::new(Shared::default());
         *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
         *held(&self.common.snapshots) = Some(store.handle());
@@ -395,8 +412,10 @@ impl Life {
             tail: self.common.tail.clone(),
             common: self.common.clone(),
             runtime: self.runtime.clone(),
+            notices: notices.clone(),
         };
-        let outcome = Engine::start(store, parts).map_err(|cause| format!("cannot start a thread: {cause}"));
+        let outcome = Engine::start(store, parts)
+            .map_err(|cause| EngineFailure::Thread(format!("cannot start a thread: {cause}")));
         let outcome = outcome.and_then(Engine::join);
         *held(&self.common.engine) = None;
         match &outcome {

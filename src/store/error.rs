@@ -127,6 +127,9 @@ pub(super) fn refused(doing: &'static str, path: &Path) -> impl FnOnce(tantivy::
         E::DataCorruption(_) | E::IncompatibleIndex(_) | E::OpenReadError(_) => {
             damaged(&path, error.to_string().replace('\n', " "))
         }
+        E::IoError(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            damaged(&path, "a file of the index is damaged")
+        }
         E::IoError(cause) => StoreError::Io { doing, path, cause: io::Error::new(cause.kind(), cause.to_string()) },
         other => StoreError::Engine { doing, path, cause: other.to_string().replace('\n', " ") },
     }

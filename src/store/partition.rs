@@ -17,7 +17,7 @@ use super::segment::SegmentInProgress;
 use super::snapshot::PartitionView;
 use super::tally::{Payload, Tally};
 use super::tokenizer::tokenizers;
-use super::{Options, StoreError};
+use super::{Options, StoreError, verify};
 use crate::event::Timestamp;
 use crate::flow::{LogId, Progress, Stored};
 use std::collections::HashSet;
@@ -36,20 +36,27 @@ const BLOCKS_CACHED: usize = 1;
 /// After an event out of order, that many segments are written with sorting even if they turn out to be in order.
 const SORTED_SEGMENTS: u32 = 8;
 
-/// The index in a partition's folder, ready to be read. What makes the engine panic is reported as damage.
-pub(super) fn open_index(directory: &PartitionDirectory) -> Result<(Index, IndexReader), StoreError> {
+/// The index in a partition's folder, verified as far as the budget goes and ready to be read. Without a budget, what the
+/// engine does not like is looked for in all files, so that the message names one.
+pub(super) fn open_index(directory: &PartitionDirectory, budget: &mut u64) -> Result<(Index, IndexReader), StoreError> {
     let path = directory.path();
-    let open = || -> tantivy::Result<_> {
-        let mut index = Index::open(directory.clone())?;
-        index.set_tokenizers(tokenizers());
+    let mut index = Index::open(directory.clone()).map_err(refused("open", path))?;
+    index.set_tokenizers(tokenizers());
+    let segments = index.searchable_segment_ids().map_err(refused("open", path))?;
+    let files = verify::files(path, segments.into_iter());
+    verify::verify_within(&files, budget)?;
+    let open = || -> tantivy::Result<IndexReader> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
-        let reader = reader.doc_store_cache_num_blocks(BLOCKS_CACHED).try_into()?;
-        Ok((index, reader))
+        reader.doc_store_cache_num_blocks(BLOCKS_CACHED).try_into()
     };
-    match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(opened) => opened.map_err(refused("open", path)),
-        Err(_) => Err(damaged(path, "a file of the index is damaged")),
-    }
+    // What is damaged may make the engine panic.
+    let error = match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(reader)) => return Ok((index, reader)),
+        Ok(Err(error)) => refused("open", path)(error),
+        Err(_) => damaged(path, "a file of the index is damaged"),
+    };
+    verify::verify_all(&files, &mut || true)?;
+    Err(error)
 }
 
 /// The commit payload that an index was opened with.
@@ -104,14 +111,16 @@ impl OpenPartition {
         write_meta(&directory, &schema, &[], &Payload::new(progress, Tally::default()))?;
         directory.harden(|_| true)?;
         sync_folder(dir)?;
-        OpenPartition::open(dir, id, options)
+        let mut budget = options.verify_at_open;
+        OpenPartition::open(dir, id, options, &mut budget)
     }
 
-    /// Opens the partition at its last hard commit and removes files that it does not name.
-    pub(super) fn open(dir: &Path, id: u64, options: &Options) -> Result<Self, StoreError> {
+    /// Opens the partition at its last hard commit, verified as far as the budget goes, and removes files that it does
+    /// not name.
+    pub(super) fn open(dir: &Path, id: u64, options: &Options, budget: &mut u64) -> Result<Self, StoreError> {
         let path = folder(dir, id);
         let directory = PartitionDirectory::open(&path)?;
-        let (index, reader) = open_index(&directory)?;
+        let (index, reader) = open_index(&directory, budget)?;
         let payload = payload_of(&index, &path)?;
         let segments = index.searchable_segment_metas().map_err(refused("open", &path))?;
         sweep(&path, &segments)?;

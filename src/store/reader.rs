@@ -7,7 +7,7 @@ use super::partition::{open_index, payload_of};
 use super::schema::Schema;
 use super::sealed::{SetAside, left_out, lines};
 use super::snapshot::{PartitionView, Snapshot, SnapshotParts};
-use super::verify::{Unverified, files_of_view, verify_within};
+use super::verify::Unverified;
 use super::{FORMAT, StoreError, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
 use crate::flow::Progress;
@@ -37,14 +37,14 @@ pub(super) fn check_format(dir: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Opens a sealed partition.
-pub(super) fn open_sealed(dir: &Path, sealed: &Sealed) -> Result<PartitionView, StoreError> {
+/// Opens a sealed partition, verified as far as the budget goes.
+fn open_sealed(dir: &Path, sealed: &Sealed, budget: &mut u64) -> Result<PartitionView, StoreError> {
     let path = folder(dir, sealed.id);
     if !path.is_dir() {
         return Err(damaged(&path, "the folder is missing"));
     }
     let directory = PartitionDirectory::open(&path)?;
-    let (index, reader) = open_index(&directory)?;
+    let (index, reader) = open_index(&directory, budget)?;
     let tally = payload_of(&index, &path)?.tally;
     Ok(PartitionView::new(sealed.id, &path, reader.searcher(), Schema::new(), &tally))
 }
@@ -63,16 +63,13 @@ pub(super) struct Opened {
 pub(super) fn open_all(dir: &Path, manifest: &Manifest, budget: &mut u64) -> Opened {
     let mut opened = Opened::default();
     for sealed in manifest.partitions.iter().rev() {
-        let verified = open_sealed(dir, sealed).and_then(|view| {
-            let whole = verify_within(&files_of_view(&view), budget)?;
-            if !whole {
-                *budget = 0;
-                opened.unverified.push(Unverified::of(&view));
+        match open_sealed(dir, sealed, budget) {
+            Ok(view) => {
+                if *budget == 0 {
+                    opened.unverified.push(Unverified::of(&view));
+                }
+                opened.views.push(Arc::new(view));
             }
-            Ok(view)
-        });
-        match verified {
-            Ok(view) => opened.views.push(Arc::new(view)),
             Err(error) => {
                 let tally = sealed.tally();
                 let times = [tally.min_time, tally.max_time].map(Timestamp::from_nanos);
@@ -111,16 +108,11 @@ pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
 fn read(dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
     let path = folder(dir, manifest.open);
     let directory = PartitionDirectory::open(&path)?;
-    let opened = open_index(&directory).and_then(|(index, reader)| {
-        let payload = payload_of(&index, &path)?;
-        let open = PartitionView::new(manifest.open, &path, reader.searcher(), Schema::new(), &payload.tally);
-        let mut budget = VERIFY_AT_OPEN_BYTES_MAX;
-        if !verify_within(&files_of_view(&open), &mut budget)? {
-            budget = 0;
-        }
-        Ok((open, payload, budget))
-    });
-    let (open, payload, mut budget) = opened.map_err(StoreError::of_the_open_partition)?;
+    let mut budget = VERIFY_AT_OPEN_BYTES_MAX;
+    let opened =
+        open_index(&directory, &mut budget).and_then(|(index, reader)| Ok((payload_of(&index, &path)?, reader)));
+    let (payload, reader) = opened.map_err(StoreError::of_the_open_partition)?;
+    let open = PartitionView::new(manifest.open, &path, reader.searcher(), Schema::new(), &payload.tally);
     let Opened { mut views, set_aside, .. } = open_all(dir, manifest, &mut budget);
     views.push(Arc::new(open));
     Ok(snapshot(views, lines(&set_aside), payload.progress()))

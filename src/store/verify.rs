@@ -15,7 +15,6 @@ use super::snapshot::{PartitionView, SnapshotHandle};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tantivy::HasLen;
 use tantivy::directory::FileSlice;
@@ -39,25 +38,21 @@ pub(super) fn files(folder: &Path, segments: impl Iterator<Item = SegmentId>) ->
     segments.flat_map(|segment| files_of(&segment)).map(|file| folder.join(file)).collect()
 }
 
-/// The files of a partition.
-pub(super) fn files_of_view(view: &PartitionView) -> Vec<PathBuf> {
-    files(&view.path, view.searcher.segment_readers().iter().map(|segment| segment.segment_id()))
-}
-
-/// Verifies files as far as the budget goes: whether that was all of them.
+/// Verifies files as far as the budget goes. A budget of zero afterwards means that it was not enough.
 ///
 /// # Errors
 /// One of them is damaged.
-pub(super) fn verify_within(files: &[PathBuf], budget: &mut u64) -> Result<bool, StoreError> {
+pub(super) fn verify_within(files: &[PathBuf], budget: &mut u64) -> Result<(), StoreError> {
     for path in files {
         let size = path.metadata().map_or(0, |metadata| metadata.len());
         if size > *budget {
-            return Ok(false);
+            *budget = 0;
+            return Ok(());
         }
         *budget -= size;
         verify(path, &mut || true)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Verifies all of these files.
@@ -122,25 +117,31 @@ pub(super) struct Unverified {
 
 impl Unverified {
     pub(super) fn of(view: &PartitionView) -> Unverified {
-        Unverified { id: view.id, files: files_of_view(view) }
+        let segments = view.searcher.segment_readers().iter().map(|segment| segment.segment_id());
+        Unverified { id: view.id, files: files(&view.path, segments) }
     }
 }
 
 impl Scrub {
-    /// Verifies until everything is or `stop` is set. A damaged sealed partition is left out of searches from then on,
+    /// Whether there is nothing left to verify.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_none() && self.sealed.is_empty()
+    }
+
+    /// Verifies until everything is or `stop` says so. A damaged sealed partition is left out of searches from then on,
     /// and `found` gets a line about it.
     ///
     /// # Errors
     /// The open partition is damaged: the store must not be used any more.
-    pub fn run(self, stop: &AtomicBool, found: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
+    pub fn run(self, stop: &dyn Fn() -> bool, found: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
         let pause = Duration::from_micros(CHUNK as u64 * 1_000_000 / SCRUB_BYTES_PER_SECOND_MAX);
         let mut go_on = || {
             std::thread::sleep(pause);
-            !stop.load(Ordering::Acquire)
+            !stop()
         };
         let open = self.open.map(|partition| (partition, true));
         for (partition, was_open) in open.into_iter().chain(self.sealed.into_iter().map(|sealed| (sealed, false))) {
-            if stop.load(Ordering::Acquire) {
+            if stop() {
                 return Ok(());
             }
             let Err(error) = verify_all(&partition.files, &mut go_on) else { continue };

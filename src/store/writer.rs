@@ -10,7 +10,7 @@ use super::schema::Schema;
 use super::sealed::{Shelf, lines};
 use super::snapshot::{Snapshot, SnapshotHandle, SnapshotParts};
 use super::tally::day_of;
-use super::verify::{Scrub, Unverified, files_of_view, verify_within};
+use super::verify::{Scrub, Unverified};
 use super::{Dropped, FORMAT, Maintained, Options, StoreError, StoreStats, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
 use crate::flow::{Batch, LogId, Pos, Progress};
@@ -58,20 +58,18 @@ impl Store {
         if !check_format(dir)? {
             replace(&dir.join("FORMAT"), format!("{FORMAT}\n").as_bytes())?;
         }
+        let mut budget = options.verify_at_open;
         let (manifest, open) = match Manifest::load(dir)? {
             Some(manifest) => {
                 sweep(dir, &manifest)?;
-                let open =
-                    OpenPartition::open(dir, manifest.open, &options).map_err(StoreError::of_the_open_partition)?;
-                (manifest, open)
+                let open = OpenPartition::open(dir, manifest.open, &options, &mut budget);
+                (manifest, open.map_err(StoreError::of_the_open_partition)?)
             }
             None => begin(dir, &options)?,
         };
         let view = open.view();
-        let mut budget = options.verify_at_open;
-        let verified = verify_within(&files_of_view(&view), &mut budget).map_err(StoreError::of_the_open_partition)?;
-        let mut budget = if verified { budget.min(VERIFY_AT_OPEN_BYTES_MAX) } else { 0 };
-        let unverified = (!verified).then(|| Unverified::of(&view));
+        let unverified = (budget == 0).then(|| Unverified::of(&view));
+        budget = budget.min(VERIFY_AT_OPEN_BYTES_MAX);
         let Opened { views, set_aside, unverified: sealed } = open_all(dir, &manifest, &mut budget);
         let done = open.progress.clone();
         let open_bytes = open.size()?;
@@ -111,7 +109,7 @@ impl Store {
 
     /// The work of verifying what opening the store did not, for a thread of its own; once.
     pub fn scrub(&mut self) -> Option<Scrub> {
-        self.scrub.take()
+        self.scrub.take().filter(|scrub| !scrub.is_empty())
     }
 
     /// What is durable here: a log may be trimmed up to there.
@@ -317,7 +315,7 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
 /// The first partition of an empty folder. Partitions without a manifest are a store that lost it.
 fn begin(dir: &Path, options: &Options) -> Result<(Manifest, OpenPartition), StoreError> {
     for (id, _) in folders(dir)? {
-        let left = OpenPartition::open(dir, id, options);
+        let left = OpenPartition::open(dir, id, options, &mut 0);
         if left.is_ok_and(|left| left.tally.events == 0 && left.progress.is_empty()) {
             continue;
         }

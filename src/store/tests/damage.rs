@@ -4,7 +4,6 @@ use super::super::StoreError;
 use super::*;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 
 /// Two partitions, `sealed` in p-0 and `open` in p-1.
 fn two(dir: &Path) {
@@ -71,7 +70,7 @@ fn a_flipped_byte_of_a_sealed_partition_costs_its_events() {
 /// As if the store were larger than what is verified when it is opened.
 fn scrubbed(store: &mut Store) -> (Result<(), StoreError>, Vec<String>) {
     let mut lines = Vec::new();
-    let outcome = store.scrub().unwrap().run(&AtomicBool::new(false), &mut |line| lines.push(line.to_owned()));
+    let outcome = store.scrub().unwrap().run(&|| false, &mut |line| lines.push(line.to_owned()));
     (outcome, lines)
 }
 
@@ -120,7 +119,7 @@ fn scrubbing_stops_a_store_whose_open_partition_is_damaged() {
     assert!(outcome.is_ok() && lines.len() == 1, "{lines:?}");
     assert_eq!(messages(&store.snapshot()), ["sealed"]);
     drop(store);
-    let stopped = unverified(dir.path()).scrub().unwrap().run(&AtomicBool::new(true), &mut |line| panic!("{line}"));
+    let stopped = unverified(dir.path()).scrub().unwrap().run(&|| true, &mut |line| panic!("{line}"));
     assert!(stopped.is_ok());
 }
 
@@ -128,7 +127,7 @@ fn scrubbing_stops_a_store_whose_open_partition_is_damaged() {
 fn a_merge_does_not_give_damage_a_good_checksum() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
-    let mut add = |store: &mut Store, n: u64| {
+    let add = |store: &mut Store, n: u64| {
         store.add(&batch(LOG, n * 20, vec![event(at(DAY + n as i64), "one of eight")]))?;
         store.commit_hard().map(drop)
     };
