@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tantivy::index::{SegmentId, SegmentMeta};
-use tantivy::{Index, IndexMeta, IndexReader, ReloadPolicy};
+use tantivy::{Index, IndexMeta, IndexReader, ReloadPolicy, TantivyError};
 
 /// The files of a segment; those that a segment does not need are not there.
 const EXTENSIONS: [&str; 7] = ["idx", "pos", "term", "store", "fast", "fieldnorm", "store.temp"];
@@ -40,7 +40,12 @@ const SORTED_SEGMENTS: u32 = 8;
 /// engine does not like is looked for in all files, so that the message names one.
 pub(super) fn open_index(directory: &PartitionDirectory, budget: &mut u64) -> Result<(Index, IndexReader), StoreError> {
     let path = directory.path();
-    let mut index = Index::open(directory.clone()).map_err(refused("open", path))?;
+    let opened = Index::open(directory.clone());
+    let mut index = opened.map_err(|error| match error {
+        // The engine's words are the whole file.
+        TantivyError::DataCorruption(_) => damaged(&path.join(META), "the file is damaged"),
+        other => refused("open", path)(other),
+    })?;
     index.set_tokenizers(tokenizers());
     let segments = index.searchable_segment_ids().map_err(refused("open", path))?;
     let files = verify::files(path, segments.into_iter());

@@ -1,7 +1,6 @@
 //! Opening what is not being written: sealed partitions, and the whole store from another process.
 
 use super::directory::PartitionDirectory;
-use super::error::damaged;
 use super::manifest::{Manifest, Sealed, folder};
 use super::partition::{open_index, payload_of};
 use super::schema::Schema;
@@ -40,9 +39,6 @@ pub(super) fn check_format(dir: &Path) -> Result<bool, StoreError> {
 /// Opens a sealed partition, verified as far as the budget goes.
 fn open_sealed(dir: &Path, sealed: &Sealed, budget: &mut u64) -> Result<PartitionView, StoreError> {
     let path = folder(dir, sealed.id);
-    if !path.is_dir() {
-        return Err(damaged(&path, "the folder is missing"));
-    }
     let directory = PartitionDirectory::open(&path)?;
     let (index, reader) = open_index(&directory, budget)?;
     let tally = payload_of(&index, &path)?.tally;
@@ -107,7 +103,7 @@ pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
 
 fn read(dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
     let path = folder(dir, manifest.open);
-    let directory = PartitionDirectory::open(&path)?;
+    let directory = PartitionDirectory::open(&path).map_err(StoreError::of_the_open_partition)?;
     let mut budget = VERIFY_AT_OPEN_BYTES_MAX;
     let opened =
         open_index(&directory, &mut budget).and_then(|(index, reader)| Ok((payload_of(&index, &path)?, reader)));
