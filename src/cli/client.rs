@@ -143,7 +143,9 @@ fn local_page(
 fn open_store(data: &DataDir, options: crate::store::Options) -> Result<Box<dyn Backend>, Failure> {
     let runtime = super::serving::runtime()?;
     let common = Common::new(Tail::new(super::server::random_log_id()));
-    let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning: Box::new(|| {}) };
+    // What is wrong comes with the answers.
+    let (owning, say) = (Box::new(|| {}), Box::new(|_: &str| {}));
+    let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning, say };
     let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
         .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
     while common.state() == State::Opening {

@@ -194,7 +194,8 @@ impl Storing {
                 }
             })
         };
-        let owner_settings = OwnerSettings { store: store_options, plan, owning };
+        let owner_settings =
+            OwnerSettings { store: store_options, plan, owning, say: Box::new(|line| tracing::error!("{line}")) };
         let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
             .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
         if !shared.quiet {
@@ -232,9 +233,8 @@ impl Storing {
         let pipe = node::pipe_component(counters);
         tracing::debug!(components = %components_json(&common, Some(&pipe)), "ended");
         let _ = shared;
-        finished.map_err(|cause| {
-            Failure::failed(format!("every line is safe in the log, but not all are indexed: {cause}"))
-        })
+        // The owner has said why.
+        finished.map_err(|_| Failure::failed("every line is safe in the log, but not all are indexed"))
     }
 }
 

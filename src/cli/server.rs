@@ -10,7 +10,10 @@ use crate::{
 };
 use std::{
     net::TcpListener,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::runtime::Runtime;
@@ -65,15 +68,24 @@ impl Server {
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(random_log_id()));
         let started = Arc::new(Mutex::new(None));
+        // Until it serves, a failure is the command's outcome, which is printed when it ends.
+        let serves = Arc::new(AtomicBool::new(false));
         let owning = {
+            let serves = serves.clone();
             let (started, door, data) = (started.clone(), door.clone(), data.clone());
             let (common, handle) = (common.clone(), runtime.handle().clone());
             Box::new(move || {
                 let serving = serving::start(listener, &door, &data, &common, None, &handle);
                 *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
+                serves.store(true, Ordering::Release);
             })
         };
-        let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning };
+        let say = Box::new(move |line: &str| {
+            if serves.load(Ordering::Acquire) {
+                tracing::error!("{line}");
+            }
+        });
+        let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning, say };
         let owner = Owner::start(data.clone(), owner_settings, common, runtime.handle().clone())
             .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
         loop {
@@ -114,7 +126,9 @@ impl Server {
     pub fn finish(self) -> Result<(), Failure> {
         let common = self.owner.common().clone();
         self.serving.finish(&common, self.runtime.handle());
-        self.owner.finish(FINISH_PATIENCE).map_err(Failure::failed)?;
+        // The owner has said why.
+        let finished = self.owner.finish(FINISH_PATIENCE);
+        finished.map_err(|_| Failure::failed("every record is safe in the log, but not all are indexed"))?;
         tracing::debug!(components = %super::pipe::components_json(&common, None), "ended");
         Ok(())
     }

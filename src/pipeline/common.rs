@@ -127,9 +127,14 @@ impl Common {
         }
     }
 
-    /// The open store failed: what it had made searchable stays so until another is open and knows as much.
-    pub(super) fn failed(&self) {
-        held(&self.snapshots).next = None;
+    /// The open store failed: what it had made searchable stays so until another is open and knows as much, unless it is
+    /// damaged.
+    pub(super) fn failed(&self, damaged: bool) {
+        let mut snapshots = held(&self.snapshots);
+        snapshots.next = None;
+        if damaged {
+            snapshots.answering = None;
+        }
         self.counters.rewind();
     }
 

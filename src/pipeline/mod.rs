@@ -14,6 +14,7 @@ mod deliver;
 mod dispatch;
 mod engine;
 mod ingest_log;
+mod notices;
 mod owner;
 mod read_only;
 mod suspects;

@@ -7,8 +7,9 @@
 use super::{
     common::{Common, State},
     dispatch::Shared,
-    engine::{Engine, Parts},
+    engine::{Engine, EngineFailure, Parts},
     held,
+    notices::{Notices, Say},
     suspects::Suspects,
 };
 use crate::{
@@ -48,6 +49,8 @@ pub struct OwnerSettings {
     /// Called once, on the owner's thread, when the store is owned and before its engine starts: to bind a port, to carry
     /// the source tables of dead logs over.
     pub owning: Box<dyn FnOnce() + Send>,
+    /// Called for each failure and each damaged part of the store, once each, with a sentence that has a remedy.
+    pub say: Say,
 }
 
 /// The owner, or somebody who waits to become it.
@@ -147,9 +150,16 @@ struct Life {
     wish: Arc<Wish>,
 }
 
+/// What outlives an engine and only this thread knows.
+struct Known {
+    suspects: Arc<Mutex<Suspects>>,
+    notices: Arc<Notices>,
+}
+
 impl Life {
     fn run(self, settings: OwnerSettings) -> Result<(), String> {
-        let mut owning = Some(settings.owning);
+        let OwnerSettings { store: mut options, plan, owning, say } = settings;
+        let (mut owning, notices) = (Some(owning), Arc::new(Notices::new(say)));
         let mut suspects = None;
         let (mut failures, mut pause) = (0, LOCK_POLL);
         loop {
@@ -157,35 +167,42 @@ impl Life {
             if self.wish.stop.load(Ordering::Acquire) && !draining {
                 return Ok(());
             }
-            let failure = match Store::open(&self.data.store(), settings.store.clone()) {
+            let failure = match Store::open(&self.data.store(), options.clone()) {
                 Err(StoreError::Locked { .. }) if draining => return Ok(()),
                 Err(StoreError::Locked { .. }) => {
                     self.common.set_state(State::Waiting);
                     self.sleep(LOCK_POLL);
                     continue;
                 }
-                Err(cause) => cause.to_string(),
+                Err(cause) => EngineFailure::Store(cause),
                 Ok(store) => {
                     let begun = clock::instant();
                     let begin = || Arc::new(Mutex::new(Suspects::begin(self.data.root())));
-                    let suspects = suspects.get_or_insert_with(begin);
-                    match self.own(store, settings.plan, suspects, &mut owning) {
+                    let known =
+                        Known { suspects: suspects.get_or_insert_with(begin).clone(), notices: notices.clone() };
+                    match self.own(store, plan, known, &mut owning) {
                         Ok(()) => return Ok(()),
                         Err(cause) => {
                             if clock::since(begun) > RESTART_PAUSE_MAX {
                                 (failures, pause) = (0, LOCK_POLL);
+                                notices.forget();
                             }
                             cause
                         }
                     }
                 }
             };
-            tracing::error!("{failure}");
-            self.common.set_state(State::Failed(failure.clone()));
+            let sentence = failure.to_string();
+            notices.say(&sentence);
+            self.common.set_state(State::Failed(sentence.clone()));
             failures += 1;
             let stopped = self.wish.stop.load(Ordering::Acquire);
-            if stopped || (draining && failures >= DRAIN_ATTEMPTS_MAX) {
-                return Err(failure);
+            if stopped || (draining && (failure.is_damage() || failures >= DRAIN_ATTEMPTS_MAX)) {
+                return Err(sentence);
+            }
+            if failure.is_damage() {
+                // What was found later than at the start must not be found late each time.
+                options.verify_at_open = u64::MAX;
             }
             self.sleep(pause);
             pause = (pause * 2).min(RESTART_PAUSE_MAX);
@@ -197,15 +214,16 @@ impl Life {
         &self,
         mut store: Store,
         plan: Plan,
-        suspects: &Arc<Mutex<Suspects>>,
+        known: Known,
         owning: &mut Option<Box<dyn FnOnce() + Send>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), EngineFailure> {
         self.common.set_state(State::Replaying);
         self.common.opened(store.handle());
         if let Some(owning) = owning.take() {
             owning();
         }
         self.forget_gone(&mut store);
+        store.snapshot().set_aside().iter().for_each(|line| known.notices.say(line));
         let shared = Arc::new(Shared::default());
         *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
         *held(&self.common.engine) = Some(shared.clone());
@@ -216,15 +234,17 @@ impl Life {
             plan,
             shared,
             common: self.common.clone(),
-            suspects: suspects.clone(),
+            suspects: known.suspects,
             runtime: self.runtime.clone(),
+            notices: known.notices,
         };
-        let outcome = Engine::start(store, parts).map_err(|cause| format!("cannot start a thread: {cause}"));
+        let outcome = Engine::start(store, parts)
+            .map_err(|cause| EngineFailure::Thread(format!("cannot start a thread: {cause}")));
         let outcome = outcome.and_then(Engine::join);
         *held(&self.common.engine) = None;
         match &outcome {
             Ok(()) => self.common.set_state(State::Ended),
-            Err(_) => self.common.failed(),
+            Err(cause) => self.common.failed(cause.is_damage()),
         }
         outcome
     }

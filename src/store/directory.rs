@@ -6,7 +6,7 @@
 //! engine's list of managed files is not kept: [`super::partition`] alone decides which files go away.
 
 use super::StoreError;
-use super::error::failed;
+use super::error::{damaged, failed};
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -62,6 +62,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl PartitionDirectory {
     /// Opens the folder with the `meta.json` that is on disk, if there is one.
     pub(super) fn open(path: &Path) -> Result<PartitionDirectory, StoreError> {
+        if !path.is_dir() {
+            return Err(damaged(path, "the folder is missing"));
+        }
         let mmap =
             MmapDirectory::open(path).map_err(|error| failed("open", path)(io::Error::other(error.to_string())))?;
         let meta = match fs::read(path.join(META)) {

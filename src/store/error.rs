@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
+use tantivy::directory::error::OpenReadError;
 
 /// Why the store could not do what it was asked.
 #[derive(Debug)]
@@ -79,6 +80,14 @@ pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error)
 }
 
 impl StoreError {
+    /// What happened and where, for somebody who knows better what to do.
+    pub(super) fn without_remedy(&self) -> String {
+        match self {
+            StoreError::Corrupt { path, what, .. } => format!("{}: {what}", path.display()),
+            other => other.to_string(),
+        }
+    }
+
     /// The store cannot go on without its open partition, so moving that folder away alone does not help.
     pub(super) fn of_the_open_partition(self) -> StoreError {
         match self {
@@ -91,14 +100,35 @@ impl StoreError {
     }
 }
 
+/// A file or folder of a partition does not hold what it should.
+pub(super) fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
+    let remedy = "restore the partition's folder from a backup and start again";
+    StoreError::Corrupt { path: path.to_owned(), what: what.into(), remedy }
+}
+
+/// A file of a partition cannot be read: because of what it holds, or because of the disk.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => damaged(path, "the file is damaged"),
+        io::ErrorKind::NotFound => damaged(path, "the file is missing"),
+        _ => damaged(path, format!("the file cannot be read ({error})")),
+    }
+}
+
 /// Gives an engine error its place. What the engine calls damage is [`StoreError::Corrupt`].
 pub(super) fn refused(doing: &'static str, path: &Path) -> impl FnOnce(tantivy::TantivyError) -> StoreError {
     use tantivy::TantivyError as E;
     let path = path.to_owned();
     move |error| match error {
+        E::OpenReadError(OpenReadError::FileDoesNotExist(file)) => {
+            unreadable(&path.join(file), &io::ErrorKind::NotFound.into())
+        }
+        E::OpenReadError(OpenReadError::IoError { io_error, filepath }) => unreadable(&path.join(filepath), &io_error),
         E::DataCorruption(_) | E::IncompatibleIndex(_) | E::OpenReadError(_) => {
-            let what = error.to_string().replace('\n', " ");
-            StoreError::Corrupt { path, what, remedy: "move the folder away to go on without its events" }
+            damaged(&path, error.to_string().replace('\n', " "))
+        }
+        E::IoError(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            damaged(&path, "a file of the index is damaged")
         }
         E::IoError(cause) => StoreError::Io { doing, path, cause: io::Error::new(cause.kind(), cause.to_string()) },
         other => StoreError::Engine { doing, path, cause: other.to_string().replace('\n', " ") },

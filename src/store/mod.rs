@@ -20,11 +20,13 @@ mod partition;
 mod reader;
 mod retention;
 mod schema;
+mod sealed;
 mod segment;
 mod snapshot;
 mod stored;
 mod tally;
 mod tokenizer;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ pub use options::{
 pub use schema::{Schema, TOKENIZER, column_name, column_path};
 pub use snapshot::{PartitionView, Row, Snapshot, SnapshotHandle};
 pub use tally::{DAYS_PER_PARTITION_MAX, day_of};
+pub use verify::{SCRUB_BYTES_PER_SECOND_MAX, Scrub, VERIFY_AT_OPEN_BYTES_MAX};
 pub use writer::Store;
 
 /// Most fields with a column in one partition. A field that comes later is searchable as text and kept in the stored

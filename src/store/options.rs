@@ -1,5 +1,6 @@
 //! What can be set about a store, and what it says about itself.
 
+use super::VERIFY_AT_OPEN_BYTES_MAX;
 use crate::clock;
 use crate::event::Timestamp;
 use std::path::Path;
@@ -36,6 +37,9 @@ pub struct Options {
     pub seal_bytes: u64,
     /// See [`SEGMENT_MEMORY_MAX`].
     pub segment_memory: usize,
+    /// Bytes of the open partition that are verified before the store is used; the rest is left to
+    /// [`super::Store::scrub`].
+    pub verify_at_open: u64,
     /// The time at which events arrive.
     pub now: fn() -> Timestamp,
     /// The free bytes of the disk that holds a folder.
@@ -51,6 +55,7 @@ impl Default for Options {
             seal_events: SEAL_EVENTS_MAX,
             seal_bytes: SEAL_BYTES_MAX,
             segment_memory: SEGMENT_MEMORY_MAX,
+            verify_at_open: VERIFY_AT_OPEN_BYTES_MAX,
             now: clock::now,
             free_space,
         }

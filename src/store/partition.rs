@@ -9,7 +9,7 @@
 
 use super::directory::{META, PartitionDirectory, sync_folder};
 use super::document::{Columns, DocumentWriter};
-use super::error::{failed, refused};
+use super::error::{damaged, failed, refused};
 use super::manifest::{folder, size_of};
 use super::merge::{self, Merge};
 use super::schema::{Schema, settings};
@@ -17,7 +17,7 @@ use super::segment::SegmentInProgress;
 use super::snapshot::PartitionView;
 use super::tally::{Payload, Tally};
 use super::tokenizer::tokenizers;
-use super::{Options, StoreError};
+use super::{Options, StoreError, verify};
 use crate::event::Timestamp;
 use crate::flow::{LogId, Progress, Stored};
 use std::collections::HashSet;
@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tantivy::index::{SegmentId, SegmentMeta};
-use tantivy::{Index, IndexMeta, IndexReader, ReloadPolicy};
+use tantivy::{Index, IndexMeta, IndexReader, ReloadPolicy, TantivyError};
 
 /// The files of a segment; those that a segment does not need are not there.
 const EXTENSIONS: [&str; 7] = ["idx", "pos", "term", "store", "fast", "fieldnorm", "store.temp"];
@@ -36,24 +36,32 @@ const BLOCKS_CACHED: usize = 1;
 /// After an event out of order, that many segments are written with sorting even if they turn out to be in order.
 const SORTED_SEGMENTS: u32 = 8;
 
-/// The index in a partition's folder, ready to be read. What makes the engine panic is reported as damage.
-pub(super) fn open_index(directory: &PartitionDirectory) -> Result<(Index, IndexReader), StoreError> {
+/// The index in a partition's folder, verified as far as the budget goes and ready to be read. Without a budget, what the
+/// engine does not like is looked for in all files, so that the message names one.
+pub(super) fn open_index(directory: &PartitionDirectory, budget: &mut u64) -> Result<(Index, IndexReader), StoreError> {
     let path = directory.path();
-    let open = || -> tantivy::Result<_> {
-        let mut index = Index::open(directory.clone())?;
-        index.set_tokenizers(tokenizers());
+    let opened = Index::open(directory.clone());
+    let mut index = opened.map_err(|error| match error {
+        // The engine's words are the whole file.
+        TantivyError::DataCorruption(_) => damaged(&path.join(META), "the file is damaged"),
+        other => refused("open", path)(other),
+    })?;
+    index.set_tokenizers(tokenizers());
+    let segments = index.searchable_segment_ids().map_err(refused("open", path))?;
+    let files = verify::files(path, segments.into_iter());
+    verify::verify_within(&files, budget)?;
+    let open = || -> tantivy::Result<IndexReader> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
-        let reader = reader.doc_store_cache_num_blocks(BLOCKS_CACHED).try_into()?;
-        Ok((index, reader))
+        reader.doc_store_cache_num_blocks(BLOCKS_CACHED).try_into()
     };
-    match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(opened) => opened.map_err(refused("open", path)),
-        Err(_) => Err(StoreError::Corrupt {
-            path: path.to_owned(),
-            what: "a file of the index is damaged".to_owned(),
-            remedy: "move the folder away to go on without its events",
-        }),
-    }
+    // What is damaged may make the engine panic.
+    let error = match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(reader)) => return Ok((index, reader)),
+        Ok(Err(error)) => refused("open", path)(error),
+        Err(_) => damaged(path, "a file of the index is damaged"),
+    };
+    verify::verify_all(&files, &mut || true)?;
+    Err(error)
 }
 
 /// The commit payload that an index was opened with.
@@ -64,11 +72,8 @@ pub(super) fn payload_of(index: &Index, path: &Path) -> Result<Payload, StoreErr
     if events == payload.tally.events {
         return Ok(payload);
     }
-    Err(StoreError::Corrupt {
-        path: path.join(META),
-        what: format!("it counts {} events, the segments hold {events}", payload.tally.events),
-        remedy: "restore the folder from a backup, or move it away to go on without its events",
-    })
+    let what = format!("it counts {} events, the segments hold {events}", payload.tally.events);
+    Err(damaged(&path.join(META), what))
 }
 
 /// The partition that takes events.
@@ -111,14 +116,16 @@ impl OpenPartition {
         write_meta(&directory, &schema, &[], &Payload::new(progress, Tally::default()))?;
         directory.harden(|_| true)?;
         sync_folder(dir)?;
-        OpenPartition::open(dir, id, options)
+        let mut budget = options.verify_at_open;
+        OpenPartition::open(dir, id, options, &mut budget)
     }
 
-    /// Opens the partition at its last hard commit and removes files that it does not name.
-    pub(super) fn open(dir: &Path, id: u64, options: &Options) -> Result<Self, StoreError> {
+    /// Opens the partition at its last hard commit, verified as far as the budget goes, and removes files that it does
+    /// not name.
+    pub(super) fn open(dir: &Path, id: u64, options: &Options, budget: &mut u64) -> Result<Self, StoreError> {
         let path = folder(dir, id);
         let directory = PartitionDirectory::open(&path)?;
-        let (index, reader) = open_index(&directory)?;
+        let (index, reader) = open_index(&directory, budget)?;
         let payload = payload_of(&index, &path)?;
         let segments = index.searchable_segment_metas().map_err(refused("open", &path))?;
         sweep(&path, &segments)?;
@@ -316,7 +323,7 @@ fn write_meta(
     Ok(())
 }
 
-fn files_of(segment: &SegmentId) -> Vec<PathBuf> {
+pub(super) fn files_of(segment: &SegmentId) -> Vec<PathBuf> {
     let name = segment.uuid_string();
     EXTENSIONS.iter().map(|extension| PathBuf::from(format!("{name}.{extension}"))).collect()
 }

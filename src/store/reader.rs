@@ -4,8 +4,11 @@ use super::directory::PartitionDirectory;
 use super::manifest::{Manifest, Sealed, folder};
 use super::partition::{open_index, payload_of};
 use super::schema::Schema;
+use super::sealed::{SetAside, left_out, lines};
 use super::snapshot::{PartitionView, Snapshot, SnapshotParts};
-use super::{FORMAT, StoreError};
+use super::verify::Unverified;
+use super::{FORMAT, StoreError, VERIFY_AT_OPEN_BYTES_MAX};
+use crate::event::Timestamp;
 use crate::flow::Progress;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,25 +36,47 @@ pub(super) fn check_format(dir: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Opens a sealed partition.
-pub(super) fn open_sealed(dir: &Path, sealed: &Sealed) -> Result<PartitionView, StoreError> {
+/// Opens a sealed partition, verified as far as the budget goes.
+fn open_sealed(dir: &Path, sealed: &Sealed, budget: &mut u64) -> Result<PartitionView, StoreError> {
     let path = folder(dir, sealed.id);
     let directory = PartitionDirectory::open(&path)?;
-    let (index, reader) = open_index(&directory)?;
+    let (index, reader) = open_index(&directory, budget)?;
     let tally = payload_of(&index, &path)?.tally;
     Ok(PartitionView::new(sealed.id, &path, reader.searcher(), Schema::new(), &tally))
 }
 
-/// Opens the sealed partitions of a manifest; a line for each that is damaged.
-pub(super) fn open_all(dir: &Path, manifest: &Manifest) -> (Vec<Arc<PartitionView>>, Vec<String>) {
-    let (mut views, mut set_aside) = (Vec::with_capacity(manifest.partitions.len() + 1), Vec::new());
-    for sealed in &manifest.partitions {
-        match open_sealed(dir, sealed) {
-            Ok(view) => views.push(Arc::new(view)),
-            Err(error) => set_aside.push(error.to_string()),
+/// The sealed partitions of a manifest.
+#[derive(Default)]
+pub(super) struct Opened {
+    pub(super) views: Vec<Arc<PartitionView>>,
+    /// Those that are damaged.
+    pub(super) set_aside: Vec<SetAside>,
+    /// Those that the budget did not reach, the newest first.
+    pub(super) unverified: Vec<Unverified>,
+}
+
+/// Opens the sealed partitions of a manifest and verifies the newest as far as the budget goes.
+pub(super) fn open_all(dir: &Path, manifest: &Manifest, budget: &mut u64) -> Opened {
+    let mut opened = Opened::default();
+    for sealed in manifest.partitions.iter().rev() {
+        match open_sealed(dir, sealed, budget) {
+            Ok(view) => {
+                if *budget == 0 {
+                    opened.unverified.push(Unverified::of(&view));
+                }
+                opened.views.push(Arc::new(view));
+            }
+            Err(error) => {
+                let tally = sealed.tally();
+                let times = [tally.min_time, tally.max_time].map(Timestamp::from_nanos);
+                let line = left_out(&error, &folder(dir, sealed.id), tally.events, times);
+                opened.set_aside.push((sealed.id, line));
+            }
         }
     }
-    (views, set_aside)
+    opened.views.reverse();
+    opened.set_aside.reverse();
+    opened
 }
 
 /// The store at its last hard commit, without any lock and without writing a byte.
@@ -78,13 +103,15 @@ pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
 
 fn read(dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
     let path = folder(dir, manifest.open);
-    let directory = PartitionDirectory::open(&path)?;
-    let (index, reader) = open_index(&directory).map_err(StoreError::of_the_open_partition)?;
-    let payload = payload_of(&index, &path)?;
-    let (mut views, set_aside) = open_all(dir, manifest);
+    let directory = PartitionDirectory::open(&path).map_err(StoreError::of_the_open_partition)?;
+    let mut budget = VERIFY_AT_OPEN_BYTES_MAX;
+    let opened =
+        open_index(&directory, &mut budget).and_then(|(index, reader)| Ok((payload_of(&index, &path)?, reader)));
+    let (payload, reader) = opened.map_err(StoreError::of_the_open_partition)?;
     let open = PartitionView::new(manifest.open, &path, reader.searcher(), Schema::new(), &payload.tally);
+    let Opened { mut views, set_aside, .. } = open_all(dir, manifest, &mut budget);
     views.push(Arc::new(open));
-    Ok(snapshot(views, set_aside, payload.progress()))
+    Ok(snapshot(views, lines(&set_aside), payload.progress()))
 }
 
 fn snapshot(partitions: Vec<Arc<PartitionView>>, set_aside: Vec<String>, progress: Progress) -> Snapshot {

@@ -1,6 +1,6 @@
 //! What a search sees: the partitions as they were after one commit, unchanged for as long as somebody holds them.
 
-use super::error::refused;
+use super::error::{damaged, refused};
 use super::schema::Schema;
 use super::tally::Tally;
 use super::{StoreError, stored};
@@ -196,7 +196,7 @@ impl PartitionView {
         };
         let (time, at, log) = read().map_err(refused("read an event of", &self.path))?;
         let (Some(time), Some(at), Ok(log)) = (time, at, log.parse()) else {
-            return Err(self.damaged(&"an event lacks its identity"));
+            return Err(damaged(&self.path, "an event lacks its identity"));
         };
         let event = self.content(address, time.into_timestamp_millis())?;
         Ok(Stored { id: EventId { log, at: Pos(at) }, event })
@@ -211,8 +211,8 @@ impl PartitionView {
         self.segment(address)?;
         let doc: TantivyDocument = self.searcher.doc(address).map_err(refused("read an event of", &self.path))?;
         let copy = doc.get_first(self.schema.stored).and_then(|value| value.as_bytes().map(Bytes::copy_from_slice));
-        let copy = copy.ok_or_else(|| self.damaged(&"an event lacks its stored copy"))?;
-        stored::decode(copy, millis).map_err(|what| self.damaged(&what))
+        let copy = copy.ok_or_else(|| damaged(&self.path, "an event lacks its stored copy"))?;
+        stored::decode(copy, millis).map_err(|what| damaged(&self.path, what.to_string()))
     }
 
     /// Where the event with this identity lies.
@@ -249,14 +249,6 @@ impl PartitionView {
                 path: self.path.clone(),
                 cause: format!("there is no event at {address:?}"),
             }),
-        }
-    }
-
-    fn damaged(&self, what: &dyn std::fmt::Display) -> StoreError {
-        StoreError::Corrupt {
-            path: self.path.clone(),
-            what: what.to_string(),
-            remedy: "move the folder away to go on without its events",
         }
     }
 }

@@ -4,12 +4,14 @@ use super::directory::{replace, sync_folder};
 use super::error::failed;
 use super::manifest::{Manifest, Sealed, folder, folders};
 use super::partition::OpenPartition;
-use super::reader::{self, check_format, open_all};
+use super::reader::{self, Opened, check_format, open_all};
 use super::retention;
 use super::schema::Schema;
-use super::snapshot::{PartitionView, Snapshot, SnapshotHandle, SnapshotParts};
+use super::sealed::{Shelf, lines};
+use super::snapshot::{Snapshot, SnapshotHandle, SnapshotParts};
 use super::tally::day_of;
-use super::{Dropped, FORMAT, Maintained, Options, StoreError, StoreStats};
+use super::verify::{Scrub, Unverified};
+use super::{Dropped, FORMAT, Maintained, Options, StoreError, StoreStats, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
 use crate::flow::{Batch, LogId, Pos, Progress};
 use std::collections::BTreeSet;
@@ -26,9 +28,10 @@ pub struct Store {
     options: Options,
     manifest: Manifest,
     open: OpenPartition,
-    sealed: Vec<Arc<PartitionView>>,
-    set_aside: Vec<String>,
+    shelf: Shelf,
     handle: SnapshotHandle,
+    /// What opening did not verify.
+    scrub: Option<Scrub>,
     /// What is durable.
     done: Progress,
     forgotten: BTreeSet<LogId>,
@@ -55,31 +58,35 @@ impl Store {
         if !check_format(dir)? {
             replace(&dir.join("FORMAT"), format!("{FORMAT}\n").as_bytes())?;
         }
+        let mut budget = options.verify_at_open;
         let (manifest, open) = match Manifest::load(dir)? {
             Some(manifest) => {
                 sweep(dir, &manifest)?;
-                let open =
-                    OpenPartition::open(dir, manifest.open, &options).map_err(StoreError::of_the_open_partition)?;
-                (manifest, open)
+                let open = OpenPartition::open(dir, manifest.open, &options, &mut budget);
+                (manifest, open.map_err(StoreError::of_the_open_partition)?)
             }
             None => begin(dir, &options)?,
         };
-        let (sealed, set_aside) = open_all(dir, &manifest);
+        let view = open.view();
+        let unverified = (budget == 0).then(|| Unverified::of(&view));
+        budget = budget.min(VERIFY_AT_OPEN_BYTES_MAX);
+        let Opened { views, set_aside, unverified: sealed } = open_all(dir, &manifest, &mut budget);
         let done = open.progress.clone();
         let open_bytes = open.size()?;
-        let mut partitions = sealed.clone();
-        partitions.push(Arc::new(open.view()));
-        let (progress, aside) = (done.clone(), set_aside.clone());
+        let (mut partitions, progress, aside) = (views.clone(), done.clone(), lines(&set_aside));
+        partitions.push(Arc::new(view));
         let parts = SnapshotParts { schema: Schema::new(), partitions, progress, next_number: 0, set_aside: aside };
         let handle = SnapshotHandle::new(Snapshot(Arc::new(parts)));
+        let shelf = Shelf::new(manifest.open, views, set_aside);
+        let scrub = Scrub { open: unverified, sealed, shelf: shelf.clone(), handle: handle.clone() };
         Ok(Store {
             dir: dir.to_owned(),
             options,
             manifest,
             open,
-            sealed,
-            set_aside,
+            shelf,
             handle,
+            scrub: Some(scrub),
             done,
             forgotten: BTreeSet::new(),
             next_number: 0,
@@ -98,6 +105,11 @@ impl Store {
     /// What is wrong with which file.
     pub fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
         reader::open_read_only(dir)
+    }
+
+    /// The work of verifying what opening the store did not, for a thread of its own; once.
+    pub fn scrub(&mut self) -> Option<Scrub> {
+        self.scrub.take().filter(|scrub| !scrub.is_empty())
     }
 
     /// What is durable here: a log may be trimmed up to there.
@@ -224,7 +236,7 @@ impl Store {
         let open = OpenPartition::create(&self.dir, manifest.open, &self.open.progress, &self.options)?;
         manifest.save(&self.dir)?;
         self.manifest = manifest;
-        self.sealed.push(Arc::new(self.open.view()));
+        self.shelf.seal(self.open.view(), open.id);
         self.open = open;
         self.open_bytes = self.open.size()?;
         self.publish();
@@ -239,7 +251,7 @@ impl Store {
             manifest.partitions.drain(..plan.dropped.len());
             manifest.save(&self.dir)?;
             self.manifest = manifest;
-            self.sealed.retain(|view| self.manifest.names(view.id));
+            self.shelf.retain(|id| self.manifest.names(id));
             self.publish();
             for dropped in &plan.dropped {
                 // What cannot be removed now is swept at the next start.
@@ -266,15 +278,12 @@ impl Store {
 
     fn publish(&mut self) {
         self.changed = false;
-        let mut partitions = self.sealed.clone();
-        partitions.push(Arc::new(self.open.view()));
-        self.handle.publish(Snapshot(Arc::new(SnapshotParts {
-            schema: Schema::new(),
-            partitions,
-            progress: self.open.progress.clone(),
-            next_number: self.next_number,
-            set_aside: self.set_aside.clone(),
-        })));
+        let open = Arc::new(self.open.view());
+        self.shelf.publish(&self.handle, |mut partitions, set_aside| {
+            partitions.push(open);
+            let (progress, next_number) = (self.open.progress.clone(), self.next_number);
+            Snapshot(Arc::new(SnapshotParts { schema: Schema::new(), partitions, progress, next_number, set_aside }))
+        });
     }
 
     /// After a failure the folder and the memory may disagree, so nothing is written any more.
@@ -306,7 +315,7 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
 /// The first partition of an empty folder. Partitions without a manifest are a store that lost it.
 fn begin(dir: &Path, options: &Options) -> Result<(Manifest, OpenPartition), StoreError> {
     for (id, _) in folders(dir)? {
-        let left = OpenPartition::open(dir, id, options);
+        let left = OpenPartition::open(dir, id, options, &mut 0);
         if left.is_ok_and(|left| left.tally.events == 0 && left.progress.is_empty()) {
             continue;
         }

@@ -68,6 +68,8 @@ pub fn stderr(output: &Output) -> String {
 pub struct Server {
     pub child: Child,
     pub url: String,
+    /// What it said before it served.
+    said: String,
     stderr: BufReader<ChildStderr>,
 }
 
@@ -89,7 +91,8 @@ impl Server {
             let from = said.len();
             assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "it ended before it served: {said}");
             if let Some(url) = said[from..].trim().strip_prefix("logship: http") {
-                return Server { child, url: format!("http{}", url.trim_end_matches('/')), stderr };
+                let url = format!("http{}", url.trim_end_matches('/'));
+                return Server { child, url, said, stderr };
             }
         }
     }
@@ -138,15 +141,14 @@ impl Server {
         trailer["_trailer"]["matched"].as_u64().unwrap()
     }
 
-    /// Asks it to end, and checks that every counter balances.
+    /// Asks it to end, and checks that every counter balances: all that it said.
     pub fn stop(mut self) -> String {
         balanced(&self.settled());
         signal(&self.child, "TERM");
         let status = wait(&mut self.child);
-        let mut rest = String::new();
-        self.stderr.read_to_string(&mut rest).unwrap();
-        assert!(status.success(), "{status}: {rest}");
-        rest
+        self.stderr.read_to_string(&mut self.said).unwrap();
+        assert!(status.success(), "{status}: {}", self.said);
+        std::mem::take(&mut self.said)
     }
 
     /// Ends it as a crash would.

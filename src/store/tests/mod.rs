@@ -1,6 +1,7 @@
 //! What the store promises, from outside: exactly once, visible, durable, bounded, readable.
 
 mod crash;
+mod damage;
 mod fields;
 mod fixture;
 mod lifecycle;
