@@ -396,13 +396,14 @@ impl Life {
         notices: &Arc<Notices>,
     ) -> Result<(), EngineFailure> {
         self.common.set_state(State::Replaying);
+        // Before the page is up, which is asked at once.
+        *held(&self.common.snapshots) = Some(store.handle());
         if let Some(owning) = owning.take() {
             owning();
         }
         store.snapshot().set_aside().iter().for_each(|line| notices.say(line));
         let shared = Arc::new(Shared::default());
         *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
-        *held(&self.common.snapshots) = Some(store.handle());
         *held(&self.common.engine) = Some(shared.clone());
         shared.drain.store(self.drain.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {
