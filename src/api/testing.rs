@@ -84,7 +84,15 @@ impl Backend for FakeStore {
     fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
         assert_eq!((request.buckets, request.by.as_deref()), (60, Some("level")));
         let series = vec![Series { key: "error".to_owned(), counts: vec![0, 3] }];
-        Ok(Histogram { from_ms: 0, to_ms: 120_000, step_ms: 60_000, series, total: 3 })
+        Ok(Histogram {
+            from_ms: 0,
+            to_ms: 120_000,
+            step_ms: 60_000,
+            series,
+            total: 3,
+            relation: Relation::Gte,
+            warnings: vec!["late".to_owned()],
+        })
     }
 
     fn fields(&self, _: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
@@ -95,7 +103,8 @@ impl Backend for FakeStore {
     fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
         let value = |value, count| ValueCount { value, count };
         let values = vec![value(Value::from("in\"fo"), 4), value(Value::Float(1.0), 2), value(Value::Bool(true), 1)];
-        Ok(FieldValues { field: request.field.clone(), values, distinct: 3, matched: 9, missing: 2 })
+        let (field, warnings) = (request.field.clone(), vec!["\"late\"".to_owned()]);
+        Ok(FieldValues { field, values, distinct: 3, matched: 9, missing: 2, relation: Relation::Gte, warnings })
     }
 
     fn event(&self, id: EventId) -> Result<Option<Stored>, QueryFailure> {
