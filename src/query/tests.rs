@@ -211,10 +211,10 @@ fn check_histogram(backend: &Embedded, scope: &Scope, field: &str, events: &[&Ev
         wanted[bar] += 1;
     }
     let mut sums = vec![0; bars];
+    let names: Vec<_> = events.iter().map(|event| series_names(event, field)).collect();
     for series in &found.series {
         sums.iter_mut().zip(&series.counts).for_each(|(sum, count)| *sum += count);
         let count = series.counts.iter().sum::<u64>();
-        let names: Vec<_> = events.iter().map(|event| series_names(event, field)).collect();
         let number = |test: &dyn Fn(&BTreeSet<String>, bool) -> bool| {
             names.iter().filter(|(names, unsure)| test(names, *unsure)).count() as u64
         };
