@@ -26,6 +26,8 @@ use tantivy::{
 /// Most different values of a field other than strings that are counted; what comes later is in no count, and the list
 /// says so.
 pub const VALUES_TRACKED_MAX: usize = 1_000_000;
+/// Whole numbers that lie in a range this wide are counted by their place in it.
+const NUMBERS_FLAT_MAX: i64 = 1 << 20;
 /// Most segments whose fields are remembered.
 const SEGMENTS_REMEMBERED_MAX: usize = 4_096;
 
@@ -235,25 +237,30 @@ impl Tally {
                 for column in &mut columns {
                     has |= column.add(doc);
                     unread |= column.rounded;
-                    column.leaves.drain(..).for_each(|leaf| self.count(leaf));
+                    column.leaves.drain(..).for_each(|leaf| self.count(leaf, 1));
                 }
                 self.missing += u64::from(!has);
                 self.unread += u64::from(unread);
             }
         }
         for column in columns {
-            if let DynamicColumn::Str(terms) = column.column {
-                self.terms.push(terms, &column.by_ord);
+            match column.column {
+                DynamicColumn::Str(terms) => self.terms.push(terms, &column.by_place),
+                _ => {
+                    for (number, count) in (column.first..).zip(column.by_place).filter(|(_, count)| *count > 0) {
+                        self.count(Counted::Int(number), u64::from(count));
+                    }
+                }
             }
         }
         Ok(whole)
     }
 
-    fn count(&mut self, value: Counted) {
+    fn count(&mut self, value: Counted, more: u64) {
         if let Some(known) = self.others.get_mut(&value) {
-            *known += 1;
+            *known += more;
         } else if self.others.len() < VALUES_TRACKED_MAX {
-            self.others.insert(value, 1);
+            self.others.insert(value, more);
         } else {
             self.full = true;
         }
@@ -301,12 +308,16 @@ impl Best {
     }
 }
 
-/// The counts of one column of one segment: strings by their ordinal, other values one document at a time.
+/// The counts of one column of one segment: strings by their ordinal, near numbers by their distance from the first, other
+/// values one document at a time.
 struct ColumnCounts {
     column: DynamicColumn,
-    by_ord: Vec<u32>,
-    /// The values of one document, each once.
-    ords: Vec<u64>,
+    by_place: Vec<u32>,
+    /// The number that the first place stands for.
+    first: i64,
+    /// The places of one document, each once.
+    places: Vec<u64>,
+    /// Its values without a place, each once.
     leaves: Vec<Counted>,
     /// Values that the column may have rounded were left out of them.
     rounded: bool,
@@ -314,34 +325,32 @@ struct ColumnCounts {
 
 impl ColumnCounts {
     fn new(column: DynamicColumn) -> ColumnCounts {
-        let terms = match &column {
-            DynamicColumn::Str(column) => column.num_terms(),
-            _ => 0,
+        let (places, first) = match &column {
+            DynamicColumn::Str(column) => (column.num_terms(), 0),
+            DynamicColumn::I64(column) => match column.max_value().checked_sub(column.min_value()) {
+                Some(width @ 0..NUMBERS_FLAT_MAX) => {
+                    (usize::try_from(width).map_or(0, |width| width + 1), column.min_value())
+                }
+                _ => (0, 0),
+            },
+            _ => (0, 0),
         };
-        ColumnCounts { column, by_ord: vec![0; terms], ords: Vec::new(), leaves: Vec::new(), rounded: false }
+        let by_place = vec![0; places];
+        ColumnCounts { column, by_place, first, places: Vec::new(), leaves: Vec::new(), rounded: false }
     }
 
-    /// Counts the strings of a document and leaves its other values in `leaves`; whether it has any.
+    /// Counts the values of a document that have a place and leaves the others in `leaves`; whether it has any.
     fn add(&mut self, doc: DocId) -> bool {
         self.leaves.clear();
-        let leaves = &mut self.leaves;
+        self.places.clear();
+        let (places, leaves, first) = (&mut self.places, &mut self.leaves, self.first);
         match &self.column {
-            DynamicColumn::Str(column) => {
-                self.ords.clear();
-                self.ords.extend(column.term_ords(doc));
-                if self.ords.len() > 1 {
-                    self.ords.sort_unstable();
-                    self.ords.dedup();
-                }
-                for ord in &self.ords {
-                    if let Some(known) = usize::try_from(*ord).ok().and_then(|ord| self.by_ord.get_mut(ord)) {
-                        *known += 1;
-                    }
-                }
-                return !self.ords.is_empty();
+            DynamicColumn::Str(column) => places.extend(column.term_ords(doc)),
+            DynamicColumn::I64(column) if !self.by_place.is_empty() => {
+                places.extend(column.values_for_doc(doc).map(|number| number.abs_diff(first)));
             }
-            DynamicColumn::Bool(column) => leaves.extend(column.values_for_doc(doc).map(Counted::Bool)),
             DynamicColumn::I64(column) => leaves.extend(column.values_for_doc(doc).map(Counted::Int)),
+            DynamicColumn::Bool(column) => leaves.extend(column.values_for_doc(doc).map(Counted::Bool)),
             DynamicColumn::U64(column) => {
                 leaves.extend(column.values_for_doc(doc).map(|number| Counted::number(unsigned_leaf(number))));
             }
@@ -355,8 +364,15 @@ impl ColumnCounts {
             }
             DynamicColumn::IpAddr(_) | DynamicColumn::Bytes(_) => {}
         }
+        places.sort_unstable();
+        places.dedup();
         leaves.sort_unstable();
         leaves.dedup();
-        !leaves.is_empty() || self.rounded
+        for place in places.iter() {
+            if let Some(known) = usize::try_from(*place).ok().and_then(|place| self.by_place.get_mut(place)) {
+                *known += 1;
+            }
+        }
+        !places.is_empty() || !leaves.is_empty() || self.rounded
     }
 }
