@@ -13,10 +13,10 @@ use std::{
 use tantivy::columnar::StrColumn;
 
 /// Most counts that are held for one list of values, a string counted once in each segment that has it: 64 MiB. With them
-/// the list ends and says so.
-pub const TERM_COUNTS_MAX: usize = 8 << 20;
+/// the list ends and says so. Few in tests.
+pub const TERM_COUNTS_MAX: usize = if cfg!(test) { 400 } else { 8 << 20 };
 /// A dictionary of which fewer strings than one in so many were counted is asked for each instead of being read through.
-const SPARSE: usize = 128;
+const SPARSE: usize = if cfg!(test) { 2 } else { 128 };
 /// Strings between two looks at whether somebody still waits.
 const TERMS_UNASKED_MAX: u64 = 4_096;
 

@@ -430,6 +430,35 @@ fn values_without_a_column_are_not_passed_over_in_silence() {
 }
 
 #[test]
+fn too_many_different_values_are_said() {
+    let event = |n: i64| {
+        let text = Value::from(format!("{n:04}x"));
+        one("a", &[("text", text), ("near", Value::Int(n)), ("far", Value::Int(n << 40)), ("same", Value::from("x"))])
+    };
+    let (_dir, store, _) = stored((0..450).map(event).collect(), &[150]);
+    let backend = Embedded::of_snapshot(store.snapshot());
+    // The third segment still comes in: with it, the strings are too many only afterwards.
+    let cases = [("text", 450, 450, true), ("near", 200, 450, false), ("far", 200, 450, false), ("same", 1, 450, true)];
+    for (field, distinct, matched, exact) in cases {
+        let (scope, cancel) = (scope(&Query::All, None), Cancel::default());
+        let request = ValuesRequest { scope, field: field.to_owned(), limit: 10, deadline: LONG, cancel };
+        let found = backend.values(&request).unwrap();
+        assert_eq!(
+            (found.distinct, found.matched, found.relation == Relation::Eq),
+            (distinct, matched, exact),
+            "{field}"
+        );
+        assert_eq!(found.warnings.is_empty(), exact, "{field}");
+    }
+    let (_dir, store, _) = stored((0..600).map(event).collect(), &[150]);
+    let (scope, cancel) = (scope(&Query::All, None), Cancel::default());
+    let request = ValuesRequest { scope, field: "text".to_owned(), limit: 10, deadline: LONG, cancel };
+    let found = Embedded::of_snapshot(store.snapshot()).values(&request).unwrap();
+    assert_eq!((found.distinct, found.matched, found.relation), (450, 450, Relation::Gte));
+    assert_eq!(found.warnings, ["there are more than 400 different values: the oldest events are not counted"]);
+}
+
+#[test]
 fn fields_and_events_are_found() {
     let fields = [("status", Value::Int(503)), ("ok", Value::Bool(true)), ("log.level", Value::from("WARN"))];
     let events = vec![one("a", &fields), one("b", &[("status", Value::from("x"))]), one("c", &[])];
