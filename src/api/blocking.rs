@@ -1,6 +1,8 @@
-//! Where questions are answered: on plain threads, a few at a time, first come first served.
+//! Where questions are answered: on plain threads, a few at a time, first come first served. Work whose client has gone is
+//! told to stop: the server drops what it awaits for a closed connection.
 
 use super::{ApiError, CLIENT_STALL_SECONDS_MAX, SEARCHES_RUNNING_MAX, SEARCHES_WAITING_MAX, error::Code};
+use crate::query::Cancel;
 use std::{
     sync::{
         Arc,
@@ -9,6 +11,16 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Tells the work on an answer to stop when the answer is no longer waited for.
+#[derive(Debug, Default)]
+pub struct CancelOnDrop(pub Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
 
 /// The turns of searches.
 #[derive(Debug)]
@@ -44,18 +56,20 @@ impl Searches {
         permit.map_err(|_| ApiError::new(Code::Unavailable, "the server stops"))
     }
 
-    /// Answers a question on a plain thread.
+    /// Answers a question on a plain thread. What it is given is cancelled when this future is dropped.
     ///
     /// # Errors
     /// The answer's own, or that of a refused turn.
     pub async fn run<T: Send + 'static>(
         &self,
-        answer: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+        answer: impl FnOnce(Cancel) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let turn = self.turn().await?;
+        let waits = CancelOnDrop::default();
+        let cancel = waits.0.clone();
         blocking(move || {
             let _turn = turn;
-            answer()
+            answer(cancel)
         })
         .await?
     }

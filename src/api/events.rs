@@ -15,7 +15,7 @@ pub async fn event(State(state): Shared, Path(id): Path<String>) -> Result<Respo
     // What cannot be an id is not there either: a link may be cut.
     let wanted: EventId = id.parse().map_err(|_| missing())?;
     let backend = Arc::clone(&state.backend);
-    let found = state.searches.run(move || Ok(backend.event(wanted)?)).await?.ok_or_else(missing)?;
+    let found = state.searches.run(move |_| Ok(backend.event(wanted)?)).await?.ok_or_else(missing)?;
     let mut body = String::new();
     write_event(&mut body, &found.event, Some(&found.id));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())

@@ -1,10 +1,10 @@
 //! `GET /api/v1/fields` and `GET /api/v1/fields/values`: what fields there are, and their most frequent values.
 
-use super::{ApiError, Shared, millis, params::Params};
+use super::{ApiError, SEARCH_DEADLINE, Shared, millis, params::Params, relation};
 use crate::{
     clock,
     event::json::{write_text, write_value},
-    query::{FIELD_VALUES_MAX, FieldType, ValuesRequest},
+    query::{Cancel, FIELD_VALUES_MAX, FieldType, ValuesRequest},
 };
 use axum::{
     Json,
@@ -20,7 +20,7 @@ pub async fn fields(State(state): Shared, uri: Uri) -> Result<Json<Value>, ApiEr
     let started = clock::instant();
     let scope = Params::read(&uri, &["q", "from", "to"])?.scope()?;
     let backend = Arc::clone(&state.backend);
-    let fields = state.searches.run(move || Ok(backend.fields(&scope)?)).await?;
+    let fields = state.searches.run(move |_| Ok(backend.fields(&scope)?)).await?;
     let fields = fields.into_iter().map(|field| {
         let types: Vec<_> = field.types.into_iter().map(type_name).collect();
         json!({"name": field.name, "types": types, "count": field.count})
@@ -45,9 +45,10 @@ pub async fn values(State(state): Shared, uri: Uri) -> Result<Response, ApiError
         return Err(ApiError::bad("the argument `field` is missing: which field's values are wanted?"));
     };
     let limit = params.count("limit", 10, 1, FIELD_VALUES_MAX)?;
-    let request = ValuesRequest { scope: params.scope()?, field, limit };
+    let scope = params.scope()?;
+    let request = ValuesRequest { scope, field, limit, deadline: SEARCH_DEADLINE, cancel: Cancel::default() };
     let backend = Arc::clone(&state.backend);
-    let found = state.searches.run(move || Ok(backend.values(&request)?)).await?;
+    let found = state.searches.run(move |cancel| Ok(backend.values(&ValuesRequest { cancel, ..request })?)).await?;
 
     // Written by hand: values keep the form that they have in events.
     let mut body = String::from("{\"field\":");
@@ -60,6 +61,8 @@ pub async fn values(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     }
     let took = millis(clock::since(started));
     let (distinct, matched, missing) = (found.distinct, found.matched, found.missing);
-    let _ = write!(body, "],\"distinct\":{distinct},\"matched\":{matched},\"missing\":{missing},\"took_ms\":{took}}}");
+    let (relation, warnings) = (relation(found.relation), json!(found.warnings));
+    let _ = write!(body, "],\"distinct\":{distinct},\"matched\":{matched},\"missing\":{missing}");
+    let _ = write!(body, ",\"relation\":\"{relation}\",\"warnings\":{warnings},\"took_ms\":{took}}}");
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

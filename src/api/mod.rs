@@ -35,7 +35,7 @@ use crate::{
     event::{Event, Timestamp},
     flow::Intake,
     pipeline::tail::Tail,
-    query::{Backend, QueryFailure},
+    query::{Backend, QueryFailure, Relation},
 };
 use axum::{
     Router,
@@ -46,14 +46,15 @@ use axum::{
 };
 use blocking::Searches;
 use logship_parsers::query::ast::Query;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Searches that run at a time; others wait their turn.
 pub const SEARCHES_RUNNING_MAX: usize = 4;
 /// Searches that may wait; the next is refused with 429.
 pub const SEARCHES_WAITING_MAX: usize = 64;
-/// A search stops counting after this many seconds and says so.
+/// A search, a histogram or a list of values stops after this many seconds and says so.
 pub const SEARCH_SECONDS_MAX: u64 = 10;
+const SEARCH_DEADLINE: Duration = Duration::from_secs(SEARCH_SECONDS_MAX);
 /// A client that takes nothing of an answer for this many seconds is given up.
 pub const CLIENT_STALL_SECONDS_MAX: u64 = 30;
 
@@ -109,8 +110,16 @@ impl std::ops::Deref for ApiState {
 }
 
 /// A duration as replies give it.
-fn millis(took: std::time::Duration) -> u64 {
+fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How counts relate to the truth, as replies give it.
+fn relation(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Eq => "eq",
+        Relation::Gte => "gte",
+    }
 }
 
 type Shared = State<Arc<ApiState>>;
@@ -161,7 +170,7 @@ mod tests {
             (
                 "/api/v1/histogram?by=level",
                 200,
-                r#"{"from":0,"to":120000,"step_ms":60000,"series":[{"key":"error","counts":[0,3]}],"total":3,"took_ms":0}"#,
+                r#"{"from":0,"to":120000,"step_ms":60000,"series":[{"key":"error","counts":[0,3]}],"total":3,"relation":"gte","warnings":["late"],"took_ms":0}"#,
             ),
             (
                 "/api/v1/fields",
@@ -171,7 +180,7 @@ mod tests {
             (
                 "/api/v1/fields/values?field=x",
                 200,
-                r#"{"field":"x","values":[{"value":"in\"fo","count":4},{"value":1.0,"count":2},{"value":true,"count":1}],"distinct":3,"matched":9,"missing":2,"took_ms":0}"#,
+                r#"{"field":"x","values":[{"value":"in\"fo","count":4},{"value":1.0,"count":2},{"value":true,"count":1}],"distinct":3,"matched":9,"missing":2,"relation":"gte","warnings":["\"late\""],"took_ms":0}"#,
             ),
             (
                 "/api/v1/fields/values",

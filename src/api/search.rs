@@ -2,18 +2,18 @@
 //!
 //! The rows leave before the count ends. A failure before the first row has its own status; a later one is a last line
 //! in the shape of errors, in place of the trailer; an answer without either is incomplete. A client that goes away ends
-//! the search at its next row.
+//! the search.
 
 use super::{
-    ApiError, ApiState, SEARCH_SECONDS_MAX, Shared,
-    blocking::{Chunks, ClientGone, fault},
+    ApiError, ApiState, SEARCH_DEADLINE, Shared,
+    blocking::{CancelOnDrop, Chunks, ClientGone, fault},
     params::Params,
 };
 use crate::{
     clock,
     event::json,
     flow::Stored,
-    query::{Count, RESULT_PAGE_MAX, Relation, SearchRequest, Summary},
+    query::{Cancel, Count, RESULT_PAGE_MAX, SearchRequest, Summary},
 };
 use axum::{
     body::Body,
@@ -46,7 +46,8 @@ pub async fn search(State(state): Shared, uri: Uri) -> Result<Response, ApiError
     let turn = state.searches.turn().await?;
     let (chunks, receiver) = Chunks::channel(CHUNKS_QUEUED_MAX);
     let open = Arc::new(Mutex::new(Open::default()));
-    let mut answer = Answer { receiver, open: Arc::clone(&open) };
+    let waits = CancelOnDrop(request.cancel.clone());
+    let mut answer = Answer { receiver, open: Arc::clone(&open), _waits: waits };
     let thread = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let rows = Rows { chunks, open, count: 0 };
@@ -68,6 +69,7 @@ pub async fn search(State(state): Shared, uri: Uri) -> Result<Response, ApiError
 struct Answer {
     receiver: mpsc::Receiver<Result<Bytes, ApiError>>,
     open: Arc<Mutex<Open>>,
+    _waits: CancelOnDrop,
 }
 
 impl Answer {
@@ -117,7 +119,8 @@ fn read(uri: &Uri) -> Result<(SearchRequest, Vec<String>), ApiError> {
         limit: params.count("limit", 100, 0, RESULT_PAGE_MAX)?,
         cursor: params.parsed("cursor")?,
         count,
-        deadline: Duration::from_secs(SEARCH_SECONDS_MAX),
+        deadline: SEARCH_DEADLINE,
+        cancel: Cancel::default(),
     };
     Ok((request, hints))
 }
@@ -194,7 +197,7 @@ fn trailer(
         "took_ms": super::millis(clock::since(started)),
         "rows": summary.rows,
         "matched": summary.matched,
-        "relation": match summary.relation { Relation::Eq => "eq", Relation::Gte => "gte" },
+        "relation": super::relation(summary.relation),
         "cursor": summary.cursor.map(|cursor| cursor.to_string()),
         "position": state.tail.position(summary.next_number).to_string(),
         "words": logship_parsers::query::words(&request.scope.query),

@@ -111,7 +111,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::testing::server;
+    use crate::api::testing::{FakeStore, server, server_with, until};
+    use std::sync::atomic::Ordering;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn ask(address: SocketAddr, text: &str) -> String {
@@ -147,5 +148,24 @@ mod tests {
         serving.await.unwrap();
         drop(idle);
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_ends_the_work_on_its_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = server_with(FakeStore { endless: true, ..FakeStore::of(1) }, "");
+        let (stop, shutdown) = Shutdown::channel();
+        let serving = tokio::spawn(serve(listener, server.state, shutdown));
+        for (n, path) in ["search", "histogram?by=level", "fields/values?field=x"].iter().enumerate() {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let get = format!("GET /api/v1/{path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            client.write_all(get.as_bytes()).await.unwrap();
+            until(|| server.store.begun.load(Ordering::SeqCst) == n + 1).await;
+            drop(client);
+            until(|| server.store.cancelled.load(Ordering::SeqCst) == n + 1).await;
+        }
+        stop.send(true).unwrap();
+        serving.await.unwrap();
     }
 }

@@ -7,8 +7,8 @@ use crate::{
     flow::{Append, AppendError, Appended, Batch, EventId, Intake, LogId, Pos, RawBatch, Stored},
     pipeline::tail::Tail,
     query::{
-        Backend, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
-        SearchRequest, Series, Summary, ValueCount, ValuesRequest,
+        Backend, Cancel, Cursor, FieldInfo, FieldType, FieldValues, Histogram, HistogramRequest, QueryFailure,
+        Relation, Scope, SearchRequest, Series, Summary, ValueCount, ValuesRequest,
     },
 };
 use axum::{
@@ -38,6 +38,25 @@ pub struct FakeStore {
     pub given: AtomicUsize,
     pub failure: Option<QueryFailure>,
     pub panics: bool,
+    /// Answers take until they are cancelled.
+    pub endless: bool,
+    /// Endless answers that were begun, and those that were cancelled.
+    pub begun: AtomicUsize,
+    pub cancelled: AtomicUsize,
+}
+
+impl FakeStore {
+    fn wait(&self, cancel: &Cancel) -> Result<(), QueryFailure> {
+        if !self.endless {
+            return Ok(());
+        }
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        while !cancel.is_cancelled() {
+            std::thread::yield_now();
+        }
+        self.cancelled.fetch_add(1, Ordering::SeqCst);
+        Err(QueryFailure::Cancelled)
+    }
 }
 
 pub fn stored(number: usize, padding: usize) -> Stored {
@@ -55,6 +74,7 @@ impl Backend for FakeStore {
         row: &mut dyn FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<Summary, QueryFailure> {
         assert!(!self.panics, "as asked");
+        self.wait(&request.cancel)?;
         let mut rows = 0;
         for number in 0..self.rows.min(request.limit) {
             rows += 1;
@@ -83,8 +103,17 @@ impl Backend for FakeStore {
 
     fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
         assert_eq!((request.buckets, request.by.as_deref()), (60, Some("level")));
+        self.wait(&request.cancel)?;
         let series = vec![Series { key: "error".to_owned(), counts: vec![0, 3] }];
-        Ok(Histogram { from_ms: 0, to_ms: 120_000, step_ms: 60_000, series, total: 3 })
+        Ok(Histogram {
+            from_ms: 0,
+            to_ms: 120_000,
+            step_ms: 60_000,
+            series,
+            total: 3,
+            relation: Relation::Gte,
+            warnings: vec!["late".to_owned()],
+        })
     }
 
     fn fields(&self, _: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
@@ -93,9 +122,11 @@ impl Backend for FakeStore {
     }
 
     fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
+        self.wait(&request.cancel)?;
         let value = |value, count| ValueCount { value, count };
         let values = vec![value(Value::from("in\"fo"), 4), value(Value::Float(1.0), 2), value(Value::Bool(true), 1)];
-        Ok(FieldValues { field: request.field.clone(), values, distinct: 3, matched: 9, missing: 2 })
+        let (field, warnings) = (request.field.clone(), vec!["\"late\"".to_owned()]);
+        Ok(FieldValues { field, values, distinct: 3, matched: 9, missing: 2, relation: Relation::Gte, warnings })
     }
 
     fn event(&self, id: EventId) -> Result<Option<Stored>, QueryFailure> {
@@ -180,7 +211,16 @@ pub struct Server {
 
 impl FakeStore {
     pub fn of(rows: usize) -> FakeStore {
-        FakeStore { rows, gate: Mutex::new(None), given: AtomicUsize::new(0), failure: None, panics: false }
+        FakeStore {
+            rows,
+            gate: Mutex::new(None),
+            given: AtomicUsize::new(0),
+            failure: None,
+            panics: false,
+            endless: false,
+            begun: AtomicUsize::new(0),
+            cancelled: AtomicUsize::new(0),
+        }
     }
 }
 

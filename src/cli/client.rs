@@ -8,7 +8,7 @@ use crate::{
     flow::Stored,
     pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
-    query::{Backend, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
+    query::{Backend, Cancel, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
 };
 use logship_parsers::query;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-/// A search without a server stops counting after this.
+/// A page or a count without a server ends after this.
 const COUNT_DEADLINE: Duration = Duration::from_secs(60);
 /// How long this process may take to index what the logs hold before it searches.
 const CATCH_UP: Duration = Duration::from_secs(600);
@@ -117,7 +117,14 @@ fn local_page(
 ) -> Result<Page, Failure> {
     let cursor: Option<Cursor> = cursor.map(str::parse).transpose().map_err(Failure::failed)?;
     let scope = Scope { query: question.query.clone(), from: question.from, to: question.to, now: clock::now() };
-    let request = SearchRequest { scope, limit: limit.min(RESULT_PAGE_MAX), cursor, count, deadline: COUNT_DEADLINE };
+    let request = SearchRequest {
+        scope,
+        limit: limit.min(RESULT_PAGE_MAX),
+        cursor,
+        count,
+        deadline: COUNT_DEADLINE,
+        cancel: Cancel::default(),
+    };
     let mut rows = Vec::new();
     let mut take = |stored: Stored| {
         let mut row = String::new();

@@ -10,6 +10,7 @@ use crate::{
     clock,
     query::{Count, RESULT_PAGE_MAX},
 };
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// Most rows that are held to be turned around; a larger limit is refused.
@@ -36,17 +37,17 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
     }
     let mut rows: Vec<String> = Vec::new();
     let mut cursor: Option<String> = None;
-    let mut first = true;
+    let mut warned: BTreeSet<String> = BTreeSet::new();
     while (rows.len() as u64) < args.limit {
         let left = usize::try_from(args.limit).unwrap_or(usize::MAX) - rows.len();
         let page = source.page(&question, left.min(RESULT_PAGE_MAX), cursor.as_deref(), Count::None)?;
-        if std::mem::take(&mut first) {
-            warn(shared, &page.trailer.warnings);
-        }
-        let empty = page.rows.is_empty();
+        // Later pages may say more than the first: that rows are missing.
+        let new: Vec<String> = page.trailer.warnings.into_iter().filter(|text| warned.insert(text.clone())).collect();
+        warn(shared, &new);
         rows.extend(page.rows);
         cursor = page.trailer.cursor;
-        if cursor.is_none() || empty {
+        // A page may be empty and yet not the last: its time ran out.
+        if cursor.is_none() {
             break;
         }
     }

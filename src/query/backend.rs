@@ -1,5 +1,6 @@
 //! The questions and their answers.
 
+use super::Cancel;
 use crate::{
     event::Timestamp,
     flow::{EventId, Stored},
@@ -54,7 +55,7 @@ impl FromStr for Cursor {
 }
 
 /// A page of rows and, where asked for, the count of all matches.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SearchRequest {
     /// Which events.
     pub scope: Scope,
@@ -64,11 +65,14 @@ pub struct SearchRequest {
     pub cursor: Option<Cursor>,
     /// Whether to count.
     pub count: Count,
-    /// Counting stops here and says so; rows are not cut by it.
+    /// The search stops here and says so. Rows that it gives before are the newest there are: where it stopped among
+    /// them, the page is short and the next one goes on.
     pub deadline: Duration,
+    /// Ends it.
+    pub cancel: Cancel,
 }
 
-/// How `matched` relates to the truth.
+/// How counts relate to the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// Exactly.
@@ -90,14 +94,14 @@ pub struct Summary {
     pub cursor: Option<Cursor>,
     /// The delivery number of the first event that this answer does not cover: a tail goes on from here.
     pub next_number: u64,
-    /// A part of the store could not be read; a warning says which.
+    /// Rows may be missing: a part of the store could not be read, or the deadline came; a warning says which.
     pub partial: bool,
     /// Sentences for the reader: an unknown field with a suggestion, a part that could not be read.
     pub warnings: Vec<String>,
 }
 
 /// Counts over time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct HistogramRequest {
     /// Which events. Without `from` or `to`, the first or last event of the store limits the range.
     pub scope: Scope,
@@ -105,12 +109,17 @@ pub struct HistogramRequest {
     pub buckets: usize,
     /// One series for each value of this field (short names allowed).
     pub by: Option<String>,
+    /// Counting stops here and says so.
+    pub deadline: Duration,
+    /// Ends it.
+    pub cancel: Cancel,
 }
 
 /// One series of a histogram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// The value, `""` for events without the field, `other` for the rest.
+    /// The value, `""` for events without the field, `other` for the rest: less frequent values, and those of which no
+    /// column holds the whole.
     pub key: String,
     /// One count a bar.
     pub counts: Vec<u64>,
@@ -129,6 +138,10 @@ pub struct Histogram {
     pub series: Vec<Series>,
     /// Sum of all.
     pub total: u64,
+    /// How exact the counts are; a warning says why they are not.
+    pub relation: Relation,
+    /// Sentences for the reader.
+    pub warnings: Vec<String>,
 }
 
 /// The type of values seen in a column.
@@ -156,7 +169,7 @@ pub struct FieldInfo {
 }
 
 /// The most frequent values of a field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ValuesRequest {
     /// Which events.
     pub scope: Scope,
@@ -164,6 +177,10 @@ pub struct ValuesRequest {
     pub field: String,
     /// How many values, at most [`super::FIELD_VALUES_MAX`].
     pub limit: usize,
+    /// Counting stops here and says so.
+    pub deadline: Duration,
+    /// Ends it.
+    pub cancel: Cancel,
 }
 
 /// One value and how often it came.
@@ -188,6 +205,11 @@ pub struct FieldValues {
     pub matched: u64,
     /// Those without the field.
     pub missing: u64,
+    /// How exact all of these numbers are; a warning says why they are not. Where they are not, there may be values that
+    /// are more frequent than those listed.
+    pub relation: Relation,
+    /// Sentences for the reader.
+    pub warnings: Vec<String>,
 }
 
 /// Why a question has no answer.

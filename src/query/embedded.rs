@@ -1,34 +1,29 @@
 //! The embedded store behind [`Backend`].
 //!
-//! Rows: segments newest first, in each windows of documents from the end, until no older document can be among the
-//! newest asked for. Only those are read. Counting comes afterwards and looks at the deadline between windows. Memory: the
-//! keys of a page, one planned segment, and what a list of values or a histogram names as its limits.
+//! Rows come first (`rows`), only those of the page are read; counting comes afterwards. All answers look at their
+//! deadline between windows of documents, and every few events that must be read; planning one segment is not interrupted.
+//! Memory: the keys of a page, one planned segment, and what a list of values or a histogram names as its limits.
 
 use super::{
-    Backend, Count, Cursor, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, RESULT_PAGE_MAX,
-    Relation, Scope, SearchRequest, Summary, ValuesRequest,
+    Backend, Count, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, RESULT_PAGE_MAX, Relation,
+    Scope, SearchRequest, Summary, ValuesRequest,
     facets::{self, SegmentFields},
     histogram,
+    rows::{Cut, Page},
     scan::{Scan, SegmentScan},
+    stop::Stop,
 };
 use crate::{
-    clock,
+    event::Timestamp,
     flow::{EventId, Stored},
-    store::{Row, Snapshot, SnapshotHandle},
+    store::{Snapshot, SnapshotHandle},
 };
 use logship_parsers::query::{
     ast::Query,
     short_names::{SHORT_NAMES, candidates, suggest},
 };
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap},
-    ops::ControlFlow,
-    time::Instant,
-};
+use std::{collections::BTreeSet, ops::ControlFlow};
 
-/// Documents that are asked about one by one between two looks at the deadline.
-const ASKED_MAX: usize = 64;
 /// Most warnings about unknown fields.
 const WARNINGS_MAX: usize = 8;
 
@@ -64,64 +59,11 @@ impl Embedded {
     }
 }
 
-/// What rows are ordered by, newest greatest.
-type Key = (i64, EventId);
-
-/// The keys of the newest `wanted` matches behind the cursor, newest first.
-fn newest(scan: &Scan<'_>, wanted: usize, cursor: Option<Cursor>) -> Result<Vec<(Key, Row)>, QueryFailure> {
-    let mut found: BinaryHeap<Reverse<(Key, Row)>> = BinaryHeap::new();
-    if wanted == 0 {
-        return Ok(Vec::new());
-    }
-    let behind = cursor.map_or((i64::MAX, None), |cursor| (cursor.time_ms, Some((cursor.time_ms, cursor.id))));
-    let mut segments = scan.segments()?;
-    segments.sort_by_key(|segment| Reverse(segment.latest));
-    for at in segments {
-        let full = |found: &BinaryHeap<Reverse<(Key, Row)>>| {
-            if found.len() < wanted { None } else { found.peek().map(|Reverse((key, _))| *key) }
-        };
-        if full(&found).is_some_and(|least| at.latest < least.0) {
-            break;
-        }
-        let mut segment = scan.open(at)?;
-        let mut rest = segment.docs.clone();
-        while !rest.is_empty() {
-            let window = SegmentScan::last_window(&rest);
-            rest.end = window.start;
-            if full(&found).is_some_and(|least| segment.millis(window.end - 1) < least.0) {
-                break;
-            }
-            if segment.millis(window.start) > behind.0 {
-                continue;
-            }
-            for doc in segment.candidates(window)?.iter().rev() {
-                let millis = segment.millis(doc);
-                let least = full(&found);
-                if least.is_some_and(|least| millis < least.0) {
-                    break;
-                }
-                let key = (millis, segment.id(doc)?);
-                if behind.1.is_some_and(|behind| key >= behind) || least.is_some_and(|least| key <= least) {
-                    continue;
-                }
-                if segment.is_match(doc)? {
-                    found.push(Reverse((key, segment.row(doc))));
-                    if found.len() > wanted {
-                        found.pop();
-                    }
-                }
-            }
-        }
-    }
-    Ok(found.into_sorted_vec().into_iter().map(|Reverse(row)| row).collect())
-}
-
 /// Counts matches until the deadline; whether that was all of them.
-fn count(scan: &Scan<'_>, deadline: Option<Instant>) -> Result<(u64, Relation), QueryFailure> {
-    let late = || deadline.is_some_and(|deadline| clock::instant() >= deadline);
+fn count(scan: &Scan<'_>) -> Result<(u64, Relation), QueryFailure> {
     let mut matched = 0;
     for at in scan.segments()? {
-        if late() {
+        if scan.stop.is_late()? {
             return Ok((matched, Relation::Gte));
         }
         let mut segment = scan.open(at)?;
@@ -129,23 +71,25 @@ fn count(scan: &Scan<'_>, deadline: Option<Instant>) -> Result<(u64, Relation), 
         while !rest.is_empty() {
             let window = SegmentScan::first_window(&rest);
             rest.start = window.end;
-            let found = segment.candidates(window)?;
-            if segment.is_exact() {
-                matched += found.count();
-            } else {
-                for (asked, doc) in found.iter().enumerate() {
-                    if asked % ASKED_MAX == 0 && late() {
-                        return Ok((matched, Relation::Gte));
-                    }
-                    matched += u64::from(segment.is_match(doc)?);
-                }
-            }
-            if late() && !rest.is_empty() {
+            let (found, whole) = segment.matches(window)?;
+            matched += found.count();
+            if !whole {
                 return Ok((matched, Relation::Gte));
             }
         }
     }
     Ok((matched, Relation::Eq))
+}
+
+/// What a page says about the deadline that cut it.
+fn cut_warning(cut: Cut) -> String {
+    match cut {
+        Cut::Short(unseen) => format!(
+            "the time for this search ran out at events of {}: older ones come with the next page, or narrow the time range",
+            Timestamp::from_millis(unseen)
+        ),
+        Cut::Gaps => "the time for this search ran out: events may be missing, narrow the time range".to_owned(),
+    }
 }
 
 /// The names of the fields that a query asks about.
@@ -190,52 +134,55 @@ impl Backend for Embedded {
         request: &SearchRequest,
         row: &mut dyn FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<Summary, QueryFailure> {
-        let deadline = clock::instant().checked_add(request.deadline);
         if request.limit > RESULT_PAGE_MAX {
             let why = format!("limit {} is more than the {RESULT_PAGE_MAX} rows of one page", request.limit);
             return Err(QueryFailure::Invalid(why));
         }
         let snapshot = self.snapshot();
-        let scan = Scan::new(&snapshot, &request.scope)?;
-        let mut found = newest(&scan, request.limit.saturating_add(1), request.cursor)?;
-        let more = found.len() > request.limit;
-        found.truncate(request.limit);
-        for (_, at) in &found {
+        let scan = Scan::new(&snapshot, &request.scope, Stop::after(request.deadline, &request.cancel))?;
+        let page = Page::find(&scan, request.limit, request.cursor)?;
+        for at in &page.rows {
             if row(snapshot.event(*at)?).is_break() {
                 return Err(QueryFailure::Cancelled);
             }
         }
-        let last = found.last().map(|((time_ms, id), _)| Cursor { time_ms: *time_ms, id: *id });
+        let rows = page.rows.len();
+        // A first page that is the last one has every match: no need to look for them again.
+        let only = request.limit > 0 && request.cursor.is_none() && page.cursor.is_none() && page.cut.is_none();
         let (matched, relation) = match request.count {
-            Count::None => (found.len() as u64, Relation::Gte),
-            Count::Exact => count(&scan, deadline)?,
+            Count::Exact if only => (rows as u64, Relation::Eq),
+            Count::None => (rows as u64, Relation::Gte),
+            Count::Exact => count(&scan)?,
         };
         let mut warnings = snapshot.set_aside().to_vec();
+        warnings.extend(page.cut.map(cut_warning));
         warnings.extend(self.unknown_fields(&scan, &request.scope.query)?);
         Ok(Summary {
-            rows: found.len(),
-            matched: matched.max(found.len() as u64),
+            rows,
+            matched: matched.max(rows as u64),
             relation,
-            cursor: last.filter(|_| more),
+            cursor: page.cursor,
             next_number: snapshot.next_number(),
-            partial: !snapshot.set_aside().is_empty(),
+            partial: page.cut.is_some() || !snapshot.set_aside().is_empty(),
             warnings,
         })
     }
 
     fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
         let snapshot = self.snapshot();
-        histogram::histogram(&Scan::new(&snapshot, &request.scope)?, request)
+        let stop = Stop::after(request.deadline, &request.cancel);
+        histogram::histogram(&Scan::new(&snapshot, &request.scope, stop)?, request)
     }
 
     fn fields(&self, scope: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
         let snapshot = self.snapshot();
-        self.fields.list(&Scan::new(&snapshot, scope)?)
+        self.fields.list(&Scan::new(&snapshot, scope, Stop::never())?)
     }
 
     fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
         let snapshot = self.snapshot();
-        facets::values(&Scan::new(&snapshot, &request.scope)?, request)
+        let stop = Stop::after(request.deadline, &request.cancel);
+        facets::values(&Scan::new(&snapshot, &request.scope, stop)?, request)
     }
 
     fn event(&self, id: EventId) -> Result<Option<Stored>, QueryFailure> {

@@ -1,18 +1,20 @@
 //! Which fields there are, and which values of a field.
 
 use super::{
-    FIELD_VALUES_MAX, FieldInfo, FieldType, FieldValues, QueryFailure, ValueCount, ValuesRequest,
+    FIELD_VALUES_MAX, FieldInfo, FieldType, FieldValues, QueryFailure, Relation, ValueCount, ValuesRequest,
     columns::unsigned_leaf,
-    leaf::Leaf,
-    scan::{Scan, SegmentScan},
+    leaf::{Leaf, is_rounded},
+    scan::{Columnless, LATE, Scan, SegmentScan},
+    terms::{TERM_COUNTS_MAX, TermCounts},
 };
 use crate::{
     event::{Timestamp, Value},
-    store::column_path,
+    store::{COLUMNS_PER_PARTITION_MAX, column_path},
 };
 use logship_parsers::query::short_names::candidates;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 use tantivy::{
@@ -21,8 +23,11 @@ use tantivy::{
     index::SegmentId,
 };
 
-/// Most different values of a field that are counted; what comes later is in no count, and `distinct` is at least this.
-pub const VALUES_TRACKED_MAX: usize = 1_000_000;
+/// Most different values of a field other than strings that are counted; what comes later is in no count, and the list
+/// says so. Few in tests.
+pub const VALUES_TRACKED_MAX: usize = if cfg!(test) { 200 } else { 1_000_000 };
+/// Whole numbers that lie in a range this wide are counted by their place in it.
+const NUMBERS_FLAT_MAX: i64 = 1 << 20;
 /// Most segments whose fields are remembered.
 const SEGMENTS_REMEMBERED_MAX: usize = 4_096;
 
@@ -122,11 +127,11 @@ enum Counted {
 }
 
 impl Counted {
-    fn new(leaf: Leaf<'_>) -> Counted {
+    fn number(leaf: Leaf<'_>) -> Counted {
         match leaf {
-            Leaf::Bool(truth) => Counted::Bool(truth),
             Leaf::Int(number) => Counted::Int(number),
             Leaf::Float(number) => Counted::Float(number.to_bits()),
+            Leaf::Bool(truth) => Counted::Bool(truth),
             Leaf::Time(nanos) => Counted::Time(nanos),
             Leaf::Text(text) => Counted::Text(text.to_owned()),
         }
@@ -150,39 +155,34 @@ pub(super) fn values(scan: &Scan<'_>, request: &ValuesRequest) -> Result<FieldVa
         return Err(QueryFailure::Invalid(why));
     }
     let field = name_in(scan, &request.field)?;
-    let mut counts: HashMap<Counted, u64> = HashMap::new();
-    let (mut matched, mut missing) = (0, 0);
-    for at in scan.segments()? {
-        let mut segment = scan.open(at)?;
-        let mut columns: Vec<ColumnCounts> = open(segment.reader, &field)?.into_iter().map(ColumnCounts::new).collect();
-        let mut rest = segment.docs.clone();
-        while !rest.is_empty() {
-            let window = SegmentScan::first_window(&rest);
-            rest.start = window.end;
-            let found = segment.matches(window)?;
-            matched += found.count();
-            for doc in found.iter() {
-                let mut has = false;
-                for column in &mut columns {
-                    has |= column.add(doc, &mut counts);
-                }
-                missing += u64::from(!has);
-            }
+    let mut tally = Tally::default();
+    let mut warnings = scan.snapshot.set_aside().to_vec();
+    for at in scan.newest_segments()? {
+        if tally.terms.is_full() {
+            let most = TERM_COUNTS_MAX;
+            warnings.push(format!("there are more than {most} different values: the oldest events are not counted"));
+            break;
         }
-        for column in columns {
-            column.finish(&mut counts)?;
+        if scan.stop.is_late()? || !tally.segment(scan.open(at)?, &field)? {
+            warnings.push(LATE.to_owned());
+            break;
         }
     }
-    let distinct = counts.len() as u64;
-    let mut sorted: Vec<(Counted, u64)> = counts.into_iter().collect();
-    let order = |a: &(Counted, u64), b: &(Counted, u64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
-    if sorted.len() > request.limit && request.limit > 0 {
-        sorted.select_nth_unstable_by(request.limit - 1, order);
+    if tally.full {
+        let why = format!("there are more than {VALUES_TRACKED_MAX} different numbers: later ones are not counted");
+        warnings.push(why);
     }
-    sorted.truncate(request.limit);
-    sorted.sort_by(order);
-    let values = sorted.into_iter().map(|(value, count)| ValueCount { value: value.value(), count }).collect();
-    Ok(FieldValues { field, values, distinct, matched, missing })
+    if tally.unread > 0 {
+        let unread = tally.unread;
+        warnings.push(format!(
+            "{unread} events have this field as too long a text, too large a number or beyond the {COLUMNS_PER_PARTITION_MAX} \
+             fields of a partition: their values are not counted"
+        ));
+    }
+    let relation = if warnings.is_empty() { Relation::Eq } else { Relation::Gte };
+    let (matched, missing) = (tally.matched, tally.missing);
+    let (values, distinct) = tally.most_frequent(request.limit, || scan.stop.listening())?;
+    Ok(FieldValues { field, values, distinct, matched, missing, relation, warnings })
 }
 
 /// The first of the fields that a name means which a segment of the scan has.
@@ -190,7 +190,8 @@ fn name_in(scan: &Scan<'_>, asked: &str) -> Result<String, QueryFailure> {
     for name in candidates(asked) {
         for (_, view) in scan.partitions() {
             for reader in view.searcher.segment_readers() {
-                if !reader.fast_fields().dynamic_column_handles(&column_path(name))?.is_empty() {
+                let columns = reader.fast_fields().dynamic_column_handles(&column_path(name))?;
+                if !columns.is_empty() || Columnless::of(reader, name)?.is_some() {
                     return Ok(name.to_owned());
                 }
             }
@@ -199,76 +200,179 @@ fn name_in(scan: &Scan<'_>, asked: &str) -> Result<String, QueryFailure> {
     Ok(asked.to_owned())
 }
 
-fn count(counts: &mut HashMap<Counted, u64>, value: Counted, more: u64) {
-    if counts.len() < VALUES_TRACKED_MAX || counts.contains_key(&value) {
-        *counts.entry(value).or_default() += more;
+/// What was counted so far.
+#[derive(Default)]
+struct Tally {
+    /// Strings.
+    terms: TermCounts,
+    /// All other values.
+    others: HashMap<Counted, u64>,
+    /// There were more of those than are counted.
+    full: bool,
+    matched: u64,
+    missing: u64,
+    /// Events whose values are not all in columns as they are.
+    unread: u64,
+}
+
+impl Tally {
+    /// Counts a segment; false where the deadline came before its end.
+    fn segment(&mut self, mut segment: SegmentScan<'_>, field: &str) -> Result<bool, QueryFailure> {
+        let mut columns: Vec<ColumnCounts> = open(segment.reader, field)?.into_iter().map(ColumnCounts::new).collect();
+        let columnless = Columnless::of(segment.reader, field)?;
+        let mut rest = segment.docs.clone();
+        let mut whole = true;
+        while whole && !rest.is_empty() {
+            let window = SegmentScan::first_window(&rest);
+            rest.start = window.end;
+            let found;
+            (found, whole) = segment.matches(window)?;
+            self.matched += found.count();
+            for doc in found.iter() {
+                if columnless.as_ref().is_some_and(|columnless| columnless.has(doc)) {
+                    self.unread += 1;
+                    continue;
+                }
+                let (mut has, mut unread) = (false, false);
+                for column in &mut columns {
+                    has |= column.add(doc);
+                    unread |= column.rounded;
+                    column.leaves.drain(..).for_each(|leaf| self.count(leaf, 1));
+                }
+                self.missing += u64::from(!has);
+                self.unread += u64::from(unread);
+            }
+        }
+        for column in columns {
+            match column.column {
+                DynamicColumn::Str(terms) => self.terms.push(terms, &column.by_place),
+                _ => {
+                    for (number, count) in (column.first..).zip(column.by_place).filter(|(_, count)| *count > 0) {
+                        self.count(Counted::Int(number), u64::from(count));
+                    }
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    fn count(&mut self, value: Counted, more: u64) {
+        if let Some(known) = self.others.get_mut(&value) {
+            *known += more;
+        } else if self.others.len() < VALUES_TRACKED_MAX {
+            self.others.insert(value, more);
+        } else {
+            self.full = true;
+        }
+    }
+
+    /// The most frequent values, and how many different ones there are.
+    fn most_frequent(
+        self,
+        limit: usize,
+        listening: impl Fn() -> Result<(), QueryFailure>,
+    ) -> Result<(Vec<ValueCount>, u64), QueryFailure> {
+        let mut distinct = self.others.len() as u64;
+        let mut best = Best { limit, least_first: BinaryHeap::new() };
+        self.others.into_iter().for_each(|(value, count)| best.offer(count, value));
+        // Behind all other values and in order: of equally frequent ones, the earlier stay.
+        self.terms.merge(listening, |term, count| {
+            distinct += 1;
+            if best.has_room(count) {
+                best.offer(count, Counted::Text(String::from_utf8_lossy(term).into_owned()));
+            }
+        })?;
+        let sorted = best.least_first.into_sorted_vec().into_iter();
+        let values = sorted.map(|Reverse((count, Reverse(value)))| ValueCount { value: value.value(), count });
+        Ok((values.collect(), distinct))
     }
 }
 
-/// The counts of one column of one segment: strings by their ordinal, the rest at once.
+/// The best of many values: the most frequent, then the smallest.
+struct Best {
+    limit: usize,
+    least_first: BinaryHeap<Reverse<(u64, Reverse<Counted>)>>,
+}
+
+impl Best {
+    /// Whether a value greater than all so far is one of the best.
+    fn has_room(&self, count: u64) -> bool {
+        self.least_first.len() < self.limit || self.least_first.peek().is_some_and(|Reverse((least, _))| count > *least)
+    }
+
+    fn offer(&mut self, count: u64, value: Counted) {
+        self.least_first.push(Reverse((count, Reverse(value))));
+        if self.least_first.len() > self.limit {
+            self.least_first.pop();
+        }
+    }
+}
+
+/// The counts of one column of one segment: strings by their ordinal, near numbers by their distance from the first, other
+/// values one document at a time.
 struct ColumnCounts {
     column: DynamicColumn,
-    by_ord: Vec<u32>,
-    /// The values of one document, each once.
-    ords: Vec<u64>,
+    by_place: Vec<u32>,
+    /// The number that the first place stands for.
+    first: i64,
+    /// The places of one document, each once.
+    places: Vec<u64>,
+    /// Its values without a place, each once.
     leaves: Vec<Counted>,
+    /// Values that the column may have rounded were left out of them.
+    rounded: bool,
 }
 
 impl ColumnCounts {
     fn new(column: DynamicColumn) -> ColumnCounts {
-        let terms = match &column {
-            DynamicColumn::Str(column) => column.num_terms(),
-            _ => 0,
+        let (places, first) = match &column {
+            DynamicColumn::Str(column) => (column.num_terms(), 0),
+            DynamicColumn::I64(column) => match column.max_value().checked_sub(column.min_value()) {
+                Some(width @ 0..NUMBERS_FLAT_MAX) => {
+                    (usize::try_from(width).map_or(0, |width| width + 1), column.min_value())
+                }
+                _ => (0, 0),
+            },
+            _ => (0, 0),
         };
-        ColumnCounts { column, by_ord: vec![0; terms], ords: Vec::new(), leaves: Vec::new() }
+        let by_place = vec![0; places];
+        ColumnCounts { column, by_place, first, places: Vec::new(), leaves: Vec::new(), rounded: false }
     }
 
-    /// Counts the values of a document; whether it has any.
-    fn add(&mut self, doc: DocId, counts: &mut HashMap<Counted, u64>) -> bool {
-        self.ords.clear();
+    /// Counts the values of a document that have a place and leaves the others in `leaves`; whether it has any.
+    fn add(&mut self, doc: DocId) -> bool {
         self.leaves.clear();
-        let leaves = &mut self.leaves;
+        self.places.clear();
+        let (places, leaves, first) = (&mut self.places, &mut self.leaves, self.first);
         match &self.column {
-            DynamicColumn::Str(column) => self.ords.extend(column.term_ords(doc)),
-            DynamicColumn::Bool(column) => leaves.extend(column.values_for_doc(doc).map(Counted::Bool)),
+            DynamicColumn::Str(column) => places.extend(column.term_ords(doc)),
+            DynamicColumn::I64(column) if !self.by_place.is_empty() => {
+                places.extend(column.values_for_doc(doc).map(|number| number.abs_diff(first)));
+            }
             DynamicColumn::I64(column) => leaves.extend(column.values_for_doc(doc).map(Counted::Int)),
+            DynamicColumn::Bool(column) => leaves.extend(column.values_for_doc(doc).map(Counted::Bool)),
             DynamicColumn::U64(column) => {
-                leaves.extend(column.values_for_doc(doc).map(|number| Counted::new(unsigned_leaf(number))));
+                leaves.extend(column.values_for_doc(doc).map(|number| Counted::number(unsigned_leaf(number))));
             }
             DynamicColumn::F64(column) => {
-                leaves.extend(column.values_for_doc(doc).map(|number| Counted::new(Leaf::of_float(number))));
+                let exact = |leaf: &Leaf<'_>| !is_rounded(*leaf);
+                leaves.extend(column.values_for_doc(doc).map(Leaf::of_float).filter(exact).map(Counted::number));
+                self.rounded = leaves.len() < column.values_for_doc(doc).count();
             }
             DynamicColumn::DateTime(column) => {
                 leaves.extend(column.values_for_doc(doc).map(|time| Counted::Time(time.into_timestamp_nanos())));
             }
             DynamicColumn::IpAddr(_) | DynamicColumn::Bytes(_) => {}
         }
-        self.ords.sort_unstable();
-        self.ords.dedup();
-        for ord in &self.ords {
-            if let Some(known) = usize::try_from(*ord).ok().and_then(|ord| self.by_ord.get_mut(ord)) {
+        places.sort_unstable();
+        places.dedup();
+        leaves.sort_unstable();
+        leaves.dedup();
+        for place in places.iter() {
+            if let Some(known) = usize::try_from(*place).ok().and_then(|place| self.by_place.get_mut(place)) {
                 *known += 1;
             }
         }
-        let has = !self.ords.is_empty() || !self.leaves.is_empty();
-        self.leaves.sort_unstable();
-        self.leaves.dedup();
-        self.leaves.drain(..).for_each(|leaf| count(counts, leaf, 1));
-        has
-    }
-
-    /// Adds what was counted by ordinal.
-    fn finish(self, counts: &mut HashMap<Counted, u64>) -> Result<(), QueryFailure> {
-        let DynamicColumn::Str(column) = &self.column else { return Ok(()) };
-        // In the order of the dictionary, whose blocks are then each unpacked once.
-        let mut stream = column.dictionary().stream().map_err(tantivy::TantivyError::from)?;
-        while stream.advance() {
-            let times = usize::try_from(stream.term_ord()).ok().and_then(|ord| self.by_ord.get(ord)).copied();
-            if let Some(times) = times.filter(|times| *times > 0) {
-                let text = String::from_utf8_lossy(stream.key()).into_owned();
-                count(counts, Counted::Text(text), u64::from(times));
-            }
-        }
-        Ok(())
+        !places.is_empty() || !leaves.is_empty() || self.rounded
     }
 }

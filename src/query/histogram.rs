@@ -1,11 +1,11 @@
 //! Counts over time.
 
 use super::{
-    HISTOGRAM_BUCKETS_MAX, HISTOGRAM_SERIES_MAX, Histogram, HistogramRequest, QueryFailure, Series,
+    HISTOGRAM_BUCKETS_MAX, HISTOGRAM_SERIES_MAX, Histogram, HistogramRequest, QueryFailure, Relation, Series,
     columns::unsigned_leaf,
     field_test::is_level,
-    leaf::Leaf,
-    scan::{Scan, SegmentScan},
+    leaf::{Leaf, is_rounded},
+    scan::{Columnless, LATE, Scan, SegmentScan},
 };
 use crate::store::column_path;
 use logship_parsers::query::{severity::severity, short_names::candidates};
@@ -56,7 +56,12 @@ pub(super) fn histogram(scan: &Scan<'_>, request: &HistogramRequest) -> Result<H
     let to = asked(scan.to, i64::MAX).or(last).unwrap_or(from).max(from);
     let (start, step, bars) = steps(from, to, request.buckets);
     let mut counts = Counts { by_key: HashMap::new(), other: vec![0; bars], none: vec![0; bars] };
-    for at in scan.segments()? {
+    let mut warnings = scan.snapshot.set_aside().to_vec();
+    'segments: for at in scan.newest_segments()? {
+        if scan.stop.is_late()? {
+            warnings.push(LATE.to_owned());
+            break;
+        }
         let mut segment = scan.open(at)?;
         let mut keys = match &request.by {
             Some(field) => Some(Keys::new(segment.reader, field)?),
@@ -66,18 +71,34 @@ pub(super) fn histogram(scan: &Scan<'_>, request: &HistogramRequest) -> Result<H
         while !rest.is_empty() {
             let window = SegmentScan::first_window(&rest);
             rest.start = window.end;
-            for doc in segment.matches(window)?.iter() {
+            let (found, whole) = segment.matches(window)?;
+            for doc in found.iter() {
                 let bar = (i128::from(segment.millis(doc)) - i128::from(start)).div_euclid(i128::from(step));
                 let Ok(bar) = usize::try_from(bar) else { continue };
-                let key = keys.as_mut().map(|keys| keys.of(doc)).transpose()?.flatten();
-                counts.add(key.as_deref(), bar.min(bars - 1), bars);
+                let key = keys.as_mut().map(|keys| keys.of(doc)).transpose()?.unwrap_or(SeriesKey::None);
+                counts.add(&key, bar.min(bars - 1), bars);
+            }
+            if !whole {
+                warnings.push(LATE.to_owned());
+                break 'segments;
             }
         }
     }
+    let relation = if warnings.is_empty() { Relation::Eq } else { Relation::Gte };
     let series = counts.series();
     let total = series.iter().flat_map(|series| &series.counts).sum();
     let to_ms = start.saturating_add(step.saturating_mul(i64::try_from(bars).unwrap_or(i64::MAX)));
-    Ok(Histogram { from_ms: start, to_ms, step_ms: step, series, total })
+    Ok(Histogram { from_ms: start, to_ms, step_ms: step, series, total, relation, warnings })
+}
+
+/// By what an event is counted.
+enum SeriesKey<'a> {
+    /// It has no such field.
+    None,
+    /// The value.
+    Named(Cow<'a, str>),
+    /// No column holds its value as it is.
+    Other,
 }
 
 struct Counts {
@@ -87,15 +108,16 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, key: Option<&str>, bar: usize, bars: usize) {
+    fn add(&mut self, key: &SeriesKey<'_>, bar: usize, bars: usize) {
         let counts = match key {
-            None => &mut self.none,
-            Some(key) => {
-                if self.by_key.len() < SERIES_TRACKED_MAX && !self.by_key.contains_key(key) {
-                    self.by_key.insert(key.to_owned(), vec![0; bars]);
+            SeriesKey::None => &mut self.none,
+            SeriesKey::Named(key) => {
+                if self.by_key.len() < SERIES_TRACKED_MAX && !self.by_key.contains_key(&**key) {
+                    self.by_key.insert(key.clone().into_owned(), vec![0; bars]);
                 }
-                self.by_key.get_mut(key).unwrap_or(&mut self.other)
+                self.by_key.get_mut(&**key).unwrap_or(&mut self.other)
             }
+            SeriesKey::Other => &mut self.other,
         };
         if let Some(count) = counts.get_mut(bar) {
             *count += 1;
@@ -124,21 +146,26 @@ impl Counts {
 /// The value of a field by which an event is counted: the first one of the first column that has one.
 struct Keys {
     columns: Vec<(DynamicColumn, HashMap<u64, String>)>,
+    columnless: Vec<Columnless>,
     level: bool,
 }
 
 impl Keys {
     fn new(reader: &SegmentReader, field: &str) -> Result<Keys, QueryFailure> {
-        let mut columns = Vec::new();
+        let (mut columns, mut columnless) = (Vec::new(), Vec::new());
         for name in candidates(field) {
+            columnless.extend(Columnless::of(reader, name)?);
             for handle in reader.fast_fields().dynamic_column_handles(&column_path(name))? {
                 columns.push((handle.open().map_err(tantivy::TantivyError::from)?, HashMap::new()));
             }
         }
-        Ok(Keys { columns, level: is_level(field) })
+        Ok(Keys { columns, columnless, level: is_level(field) })
     }
 
-    fn of(&mut self, doc: DocId) -> Result<Option<Cow<'_, str>>, QueryFailure> {
+    fn of(&mut self, doc: DocId) -> Result<SeriesKey<'_>, QueryFailure> {
+        if self.columnless.iter().any(|columnless| columnless.has(doc)) {
+            return Ok(SeriesKey::Other);
+        }
         let level = self.level;
         for (column, known) in &mut self.columns {
             let leaf = match column {
@@ -155,15 +182,18 @@ impl Keys {
                             free.insert(if level { level_name(&text) } else { text })
                         }
                     };
-                    return Ok(Some(Cow::Borrowed(name.as_str())));
+                    return Ok(SeriesKey::Named(Cow::Borrowed(name.as_str())));
                 }
                 other => first_leaf(other, doc),
             };
             if let Some(leaf) = leaf {
-                return Ok(Some(Cow::Owned(leaf.text().into_owned())));
+                if is_rounded(leaf) {
+                    return Ok(SeriesKey::Other);
+                }
+                return Ok(SeriesKey::Named(Cow::Owned(leaf.text().into_owned())));
             }
         }
-        Ok(None)
+        Ok(SeriesKey::None)
     }
 }
 
@@ -180,7 +210,7 @@ pub(super) fn first_leaf(column: &DynamicColumn, doc: DocId) -> Option<Leaf<'sta
 }
 
 /// One name for all names of a severity.
-fn level_name(text: &str) -> String {
+pub(super) fn level_name(text: &str) -> String {
     match severity(text) {
         Some(1) => "trace".to_owned(),
         Some(5) => "debug".to_owned(),

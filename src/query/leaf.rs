@@ -10,6 +10,9 @@ use std::{borrow::Cow, cmp::Ordering};
 /// The first whole float that stands for several integers.
 pub(super) const FLOAT_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// The greatest whole number of an event, as a float.
+const INT_FLOAT_MAX: f64 = 9_223_372_036_854_775_808.0;
+
 /// A single value, neither null nor list nor object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Leaf<'a> {
@@ -51,6 +54,11 @@ impl<'a> Leaf<'a> {
             Leaf::Time(nanos) => Cow::Owned(crate::event::Timestamp::from_nanos(nanos).to_string()),
         }
     }
+}
+
+/// Whether a number of a float column may stand for a whole number that it rounded.
+pub(super) fn is_rounded(leaf: Leaf<'_>) -> bool {
+    matches!(leaf, Leaf::Float(number) if (FLOAT_EXACT_MAX..=INT_FLOAT_MAX).contains(&number.abs()))
 }
 
 /// The number that a text is the canonical decimal of.

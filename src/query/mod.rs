@@ -19,7 +19,10 @@ mod field_test;
 mod histogram;
 mod leaf;
 mod plan;
+mod rows;
 mod scan;
+mod stop;
+mod terms;
 mod text;
 mod window;
 
@@ -34,6 +37,8 @@ pub use embedded::Embedded;
 pub use eval::Matcher;
 pub use facets::VALUES_TRACKED_MAX;
 pub use histogram::SERIES_TRACKED_MAX;
+pub use stop::Cancel;
+pub use terms::TERM_COUNTS_MAX;
 pub use text::SLOP_WORDS_MAX;
 
 /// Most rows of one page of results.

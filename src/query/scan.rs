@@ -4,18 +4,26 @@ use super::{
     Matcher, QueryFailure, Scope,
     eval::Node,
     plan::{Plan, Planner},
+    stop::Stop,
     window::{WINDOW_DOCS_MAX, Window},
 };
 use crate::{
     event::Timestamp,
     flow::{EventId, LogId, Pos},
-    store::{PartitionView, Row, Snapshot, StoreError},
+    store::{PartitionView, Row, Snapshot, StoreError, column_name},
 };
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 use tantivy::{
     DateTime, DocAddress, DocId, SegmentReader,
     columnar::{Column, StrColumn},
 };
+
+/// Events that are asked about one by one between two looks at the deadline.
+pub(super) const ASKED_MAX: usize = 64;
+
+/// What an answer says whose deadline came before its end.
+pub(super) const LATE: &str =
+    "the time for this answer ran out: the oldest events are not counted, narrow the time range";
 
 impl From<StoreError> for QueryFailure {
     fn from(why: StoreError) -> QueryFailure {
@@ -32,6 +40,8 @@ impl From<tantivy::TantivyError> for QueryFailure {
 /// A scope over a snapshot.
 pub(super) struct Scan<'a> {
     pub(super) snapshot: &'a Snapshot,
+    /// When to stop.
+    pub(super) stop: Stop,
     matcher: Matcher,
     /// Milliseconds that matches lie in: from, and up to but not including.
     pub(super) from: i64,
@@ -49,7 +59,7 @@ pub(super) struct SegmentAt {
 
 impl<'a> Scan<'a> {
     /// Compiles the query of the scope.
-    pub(super) fn new(snapshot: &'a Snapshot, scope: &Scope) -> Result<Scan<'a>, QueryFailure> {
+    pub(super) fn new(snapshot: &'a Snapshot, scope: &Scope, stop: Stop) -> Result<Scan<'a>, QueryFailure> {
         let mut matcher = Matcher::new(&scope.query, scope.now)?;
         let from = scope.from.map_or(i64::MIN, Timestamp::as_millis);
         let to = scope.to.map_or(i64::MAX, Timestamp::as_millis);
@@ -58,7 +68,7 @@ impl<'a> Scan<'a> {
         }
         let (mut from, mut to) = (i64::MIN, i64::MAX);
         narrow(&matcher.node, &mut from, &mut to);
-        Ok(Scan { snapshot, matcher, from, to })
+        Ok(Scan { snapshot, stop, matcher, from, to })
     }
 
     /// The partitions that the times of the scope touch.
@@ -82,6 +92,13 @@ impl<'a> Scan<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// The same, those with the latest events first: what a deadline cuts off is then the oldest.
+    pub(super) fn newest_segments(&self) -> Result<Vec<SegmentAt>, QueryFailure> {
+        let mut segments = self.segments()?;
+        segments.sort_by_key(|segment| Reverse(segment.latest));
+        Ok(segments)
     }
 
     /// Plans one segment.
@@ -172,11 +189,6 @@ impl SegmentScan<'_> {
         Ok(found)
     }
 
-    /// Whether candidates are matches without asking.
-    pub(super) fn is_exact(&self) -> bool {
-        self.plan.exact
-    }
-
     /// Whether a candidate matches.
     pub(super) fn is_match(&self, doc: DocId) -> Result<bool, QueryFailure> {
         if self.plan.exact {
@@ -186,19 +198,25 @@ impl SegmentScan<'_> {
         Ok(self.scan.matcher.matches(&event))
     }
 
-    /// The documents of the window that match.
-    pub(super) fn matches(&mut self, docs: Range<DocId>) -> Result<Window, QueryFailure> {
-        let found = self.candidates(docs.clone())?;
-        if self.plan.exact {
-            return Ok(found);
+    /// The documents of the window that match, and whether those are all: not where the deadline came.
+    pub(super) fn matches(&mut self, docs: Range<DocId>) -> Result<(Window, bool), QueryFailure> {
+        let mut kept = Window::none(docs.clone());
+        if self.scan.stop.is_late()? {
+            return Ok((kept, false));
         }
-        let mut kept = Window::none(docs);
-        for doc in found.iter() {
+        let found = self.candidates(docs)?;
+        if self.plan.exact {
+            return Ok((found, true));
+        }
+        for (asked, doc) in found.iter().enumerate() {
+            if asked % ASKED_MAX == 0 && self.scan.stop.is_late()? {
+                return Ok((kept, false));
+            }
             if self.is_match(doc)? {
                 kept.insert(doc);
             }
         }
-        Ok(kept)
+        Ok((kept, true))
     }
 
     /// The time of a document in milliseconds.
@@ -218,5 +236,26 @@ impl SegmentScan<'_> {
     /// Where a document lies.
     pub(super) fn row(&self, doc: DocId) -> Row {
         Row { partition: self.at.partition, address: DocAddress::new(self.at.ord, doc) }
+    }
+}
+
+/// The documents of a segment of which no column holds the whole value of a field: it is too long, or the field has none.
+pub(super) struct Columnless {
+    names: Column<u64>,
+    asked: u64,
+}
+
+impl Columnless {
+    /// For this field; none where there is no such document.
+    pub(super) fn of(reader: &SegmentReader, field: &str) -> Result<Option<Columnless>, QueryFailure> {
+        let Some(partial) = reader.fast_fields().str("partial")? else { return Ok(None) };
+        let asked =
+            partial.dictionary().term_ord(column_name(field).as_bytes()).map_err(tantivy::TantivyError::from)?;
+        Ok(asked.map(|asked| Columnless { names: partial.ords().clone(), asked }))
+    }
+
+    /// Whether it is one of them.
+    pub(super) fn has(&self, doc: DocId) -> bool {
+        self.names.values_for_doc(doc).any(|name| name == self.asked)
     }
 }
