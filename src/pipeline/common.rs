@@ -12,8 +12,8 @@ use crate::{
     flow::{LogId, Pos, Progress},
     outputs::store::Watcher,
     query::{
-        Backend, Embedded, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, Scope, SearchRequest,
-        Summary, ValuesRequest,
+        Backend, Embedded, FieldInfo, FieldValues, Histogram, HistogramRequest, QueryFailure, Relation, Scope,
+        SearchRequest, Summary, ValuesRequest,
     },
     store::{Maintained, SnapshotHandle, StoreStats},
 };
@@ -304,7 +304,13 @@ impl Backend for Common {
     }
 
     fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
-        self.embedded()?.histogram(request)
+        let lacking = self.lacking();
+        let mut histogram = self.embedded()?.histogram(request)?;
+        if let Some(warning) = lacking {
+            histogram.relation = Relation::Gte;
+            histogram.warnings.push(warning);
+        }
+        Ok(histogram)
     }
 
     fn fields(&self, scope: &Scope) -> Result<Vec<FieldInfo>, QueryFailure> {
@@ -312,7 +318,13 @@ impl Backend for Common {
     }
 
     fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
-        self.embedded()?.values(request)
+        let lacking = self.lacking();
+        let mut values = self.embedded()?.values(request)?;
+        if let Some(warning) = lacking {
+            values.relation = Relation::Gte;
+            values.warnings.push(warning);
+        }
+        Ok(values)
     }
 
     fn event(&self, id: crate::flow::EventId) -> Result<Option<crate::flow::Stored>, QueryFailure> {
