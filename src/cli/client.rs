@@ -5,7 +5,7 @@ use crate::{
     clock,
     config::DataDir,
     event::Timestamp,
-    flow::Stored,
+    flow::{LogId, Stored},
     pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
     query::{Backend, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
@@ -142,7 +142,7 @@ fn local_page(
 /// written or somebody else has it, as it is on disk with the logs' rest in memory.
 fn open_store(data: &DataDir, options: crate::store::Options) -> Result<Box<dyn Backend>, Failure> {
     let runtime = super::serving::runtime()?;
-    let common = Common::new(Tail::new(super::server::random_log_id()));
+    let common = Common::new(Tail::new(LogId::random()));
     let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning: Box::new(|| {}) };
     let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
         .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
@@ -187,7 +187,7 @@ impl Remote {
             .timeout_recv_body(None)
             .timeout_recv_response(Some(SERVER_SILENCE))
             .build();
-        let token = settings::token(shared)?;
+        let token = settings::tokens(shared)?.first().map(str::to_owned);
         let remote = |base: &str| Remote {
             agent: config.clone().new_agent(),
             base: base.trim_end_matches('/').to_owned(),

@@ -48,7 +48,7 @@ impl Node for ThisProcess {
             _ => match self.health() {
                 Health::Replaying => "replaying".to_owned(),
                 Health::Full => "full".to_owned(),
-                Health::Ok | Health::ReadOnly => "ok".to_owned(),
+                Health::Ok => "ok".to_owned(),
             },
         };
         let piped = self.pipe.as_deref().is_some_and(|pipe| pipe_component(pipe).queued > 0);

@@ -63,7 +63,7 @@ impl Server {
         options: store::Options,
     ) -> Result<Server, Failure> {
         let runtime = serving::runtime()?;
-        let common = Common::new(Tail::new(random_log_id()));
+        let common = Common::new(Tail::new(LogId::random()));
         let started = Arc::new(Mutex::new(None));
         let owning = {
             let (started, door, data) = (started.clone(), door.clone(), data.clone());
@@ -118,10 +118,4 @@ impl Server {
         tracing::debug!(components = %super::pipe::components_json(&common, None), "ended");
         Ok(())
     }
-}
-
-/// An identity for positions of the live tail, other than that of any earlier process.
-pub fn random_log_id() -> LogId {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    LogId::from_bits(RandomState::new().build_hasher().finish())
 }

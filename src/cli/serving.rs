@@ -15,7 +15,7 @@ use crate::{
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio::{
     runtime::{Handle, Runtime},
@@ -50,10 +50,7 @@ impl Door {
         };
         let mut addresses = listen.to_socket_addrs().map_err(|cause| unusable(cause.to_string()))?;
         let address = addresses.next().ok_or_else(|| unusable("no such address".to_owned()))?;
-        let tokens = match settings::token(shared)? {
-            Some(token) => Tokens::parse(&token).map_err(Failure::usage)?,
-            None => Tokens::default(),
-        };
+        let tokens = settings::tokens(shared)?;
         if !address.ip().is_loopback() && tokens.is_empty() && !shared.insecure {
             return Err(Failure::usage(format!(
                 "--listen {listen} can be reached from other machines: set LOGSHIP_TOKEN or --token-file FILE, or say --insecure"
@@ -123,7 +120,7 @@ pub fn start(
     let access = Access::new(bound, door.public_url.as_deref(), door.tokens.clone()).map_err(Failure::usage)?;
     let state = ApiState::new(Parts {
         backend: common.clone(),
-        intake: Some(log.intake()),
+        intake: Arc::new(OnceLock::from(log.intake())),
         tail: common.tail.clone(),
         node: Arc::new(node),
         access,

@@ -156,6 +156,7 @@ impl Store {
         self.guarded(|store| {
             if store.changed {
                 store.open.commit_soft()?;
+                store.open_bytes = store.open.size()?;
                 store.publish();
             }
             Ok(())
