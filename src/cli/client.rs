@@ -9,6 +9,7 @@ use crate::{
     pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
     query::{Backend, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
+    store,
 };
 use logship_parsers::query;
 use serde::Deserialize;
@@ -96,7 +97,14 @@ impl Source {
             let advice = if fresh { " (nothing was stored there yet? try: app | logship)" } else { "" };
             Failure::failed(format!("{cause}{advice}"))
         })?;
-        open_store(&data, settings::store_options(shared)?).map(Source::Local)
+        // A search drops nothing: the retention of whoever stores need not be what this command line says.
+        let kept = store::Options {
+            retention_age: None,
+            retention_bytes: None,
+            free_bytes_min: 0,
+            ..settings::store_options(shared)?
+        };
+        open_store(&data, kept).map(Source::Local)
     }
 
     /// One page.
@@ -140,7 +148,7 @@ fn local_page(
 
 /// Opens the store in this process: as its owner, which first indexes what the logs still hold; or, where it cannot be
 /// written or somebody else has it, as it is on disk with the logs' rest in memory.
-fn open_store(data: &DataDir, options: crate::store::Options) -> Result<Box<dyn Backend>, Failure> {
+fn open_store(data: &DataDir, options: store::Options) -> Result<Box<dyn Backend>, Failure> {
     let runtime = super::serving::runtime()?;
     let common = Common::new(Tail::new(LogId::random()));
     let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning: Box::new(|| {}) };

@@ -100,9 +100,9 @@ impl Server {
         &self.serving.url
     }
 
-    /// The entrance of its log.
-    pub fn intake(&self) -> Intake {
-        self.serving.intake.clone()
+    /// The entrance of its log, where there is room for the log.
+    pub fn intake(&self) -> Option<Intake> {
+        self.serving.intake()
     }
 
     /// Whether it cannot go on.

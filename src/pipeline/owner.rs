@@ -190,6 +190,9 @@ impl Common {
 
     /// These logs' source tables are carried on by another log: they may go when the store has them.
     pub fn carry(&self, logs: Vec<LogId>) {
+        if let Some(shared) = held(&self.engine).as_ref() {
+            held(&shared.carried).extend(&logs);
+        }
         held(&self.carried).extend(logs);
     }
 
@@ -265,7 +268,12 @@ impl Backend for Common {
         request: &SearchRequest,
         row: &mut dyn FnMut(crate::flow::Stored) -> ControlFlow<()>,
     ) -> Result<Summary, QueryFailure> {
-        self.embedded()?.search(request, row)
+        let mut summary = self.embedded()?.search(request, row)?;
+        if let State::Failed(cause) = self.state() {
+            summary.partial = true;
+            summary.warnings.push(format!("what came last is kept in the log and not searchable yet: {cause}"));
+        }
+        Ok(summary)
     }
 
     fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
@@ -378,15 +386,19 @@ impl Life {
     }
 
     /// One engine from start to end.
-    fn own(&self, store: Store, plan: Plan, owning: &mut Option<Box<dyn FnOnce() + Send>>) -> Result<(), String> {
+    fn own(&self, mut store: Store, plan: Plan, owning: &mut Option<Box<dyn FnOnce() + Send>>) -> Result<(), String> {
+        // The snapshot before this one would keep the room of removed files.
+        *held(&self.common.snapshots) = Some(store.handle());
+        // Before all that may need the room.
+        self.common.maintained(&store.make_room(clock::now()).map_err(|cause| cause.to_string())?);
         self.common.set_state(State::Replaying);
         if let Some(owning) = owning.take() {
             owning();
         }
         let shared = Arc::new(Shared::default());
-        *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
-        *held(&self.common.snapshots) = Some(store.handle());
         *held(&self.common.engine) = Some(shared.clone());
+        // Behind the engine, so that logs which are carried this moment are not missed.
+        held(&shared.carried).extend(held(&self.common.carried).iter());
         shared.drain.store(self.drain.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {
             root: self.data.log(),
@@ -402,7 +414,7 @@ impl Life {
         match &outcome {
             Ok(()) => self.common.set_state(State::Ended),
             Err(_) => {
-                *held(&self.common.snapshots) = None;
+                // The snapshot stays: searches answer from it and say that they are partial.
                 let counters = &self.common.counters;
                 [&counters.parse, &counters.store].into_iter().for_each(super::counters::Component::forget_queued);
             }

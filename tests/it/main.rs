@@ -11,6 +11,7 @@
 mod bad_input;
 mod contract;
 mod crash;
+mod full_disk;
 mod harness;
 mod pipe;
 mod server;
