@@ -41,7 +41,7 @@ pub enum Code {
     Internal,
     /// The server has not read its log yet.
     Replaying,
-    /// This process cannot store: it stops, or only reads.
+    /// This process cannot store: it stops, or cannot write its log.
     Unavailable,
     /// No room is left.
     StorageFull,

@@ -15,7 +15,6 @@ pub async fn health(State(state): Shared) -> Response {
     let (status, word) = match state.node.health() {
         Health::Ok => (StatusCode::OK, "ok"),
         Health::Replaying => (StatusCode::SERVICE_UNAVAILABLE, "replaying"),
-        Health::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
         Health::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
     };
     (status, Json(json!({ "status": word }))).into_response()

@@ -46,7 +46,10 @@ use axum::{
 };
 use blocking::Searches;
 use logship_parsers::query::ast::Query;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// Searches that run at a time; others wait their turn.
 pub const SEARCHES_RUNNING_MAX: usize = 4;
@@ -67,8 +70,8 @@ pub type Compile = fn(&Query, Timestamp) -> Result<Matches, QueryFailure>;
 pub struct Parts {
     /// Answers questions about stored events.
     pub backend: Arc<dyn Backend>,
-    /// Takes records; `None` in a process that only reads.
-    pub intake: Option<Intake>,
+    /// Takes records, from when the log is open: without room on the disk the process serves before.
+    pub intake: Arc<OnceLock<Intake>>,
     /// The live tail.
     pub tail: Arc<Tail>,
     /// Health, status and counters.
@@ -239,9 +242,7 @@ mod tests {
                 "{method} {uri}"
             );
         }
-        for (health, status, word) in
-            [(Health::Replaying, 503, "replaying"), (Health::Full, 507, "full"), (Health::ReadOnly, 503, "read_only")]
-        {
+        for (health, status, word) in [(Health::Replaying, 503, "replaying"), (Health::Full, 507, "full")] {
             *server.node.0.lock().unwrap() = health;
             let reply = server.get("/api/v1/health").await;
             assert_eq!(

@@ -9,8 +9,6 @@ pub enum Health {
     Ok,
     /// No room is left.
     Full,
-    /// This process only reads.
-    ReadOnly,
 }
 
 /// The counters of one component: `received = sent + dropped + queued`, at every moment when nothing moves.

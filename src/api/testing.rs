@@ -20,7 +20,7 @@ use std::{
     collections::BTreeSet,
     ops::ControlFlow,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc::Receiver,
     },
@@ -245,7 +245,7 @@ pub fn server_with(store: FakeStore, tokens: &str) -> Server {
     let access = Access::new(([127, 0, 0, 1], 7447).into(), None, Tokens::parse(tokens).unwrap()).unwrap();
     let state = ApiState::new(Parts {
         backend: Arc::clone(&store) as Arc<dyn Backend>,
-        intake: Some(intake),
+        intake: Arc::new(OnceLock::from(intake)),
         tail: Arc::clone(&tail),
         node: Arc::clone(&node) as Arc<dyn Node>,
         access,

@@ -14,7 +14,7 @@ pub const TOKEN_BYTES_MIN: usize = 8;
 
 /// The tokens that open the API. Never printed.
 #[derive(Clone, Default)]
-pub struct Tokens(Vec<Box<[u8]>>);
+pub struct Tokens(Vec<Box<str>>);
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,7 +54,7 @@ impl Tokens {
             if tokens.len() == TOKENS_MAX {
                 return Err(format!("more than {TOKENS_MAX} tokens"));
             }
-            tokens.push(token.as_bytes().into());
+            tokens.push(token.into());
         }
         Ok(Tokens(tokens))
     }
@@ -65,10 +65,16 @@ impl Tokens {
         self.0.is_empty()
     }
 
+    /// The one that a client sends.
+    #[must_use]
+    pub fn first(&self) -> Option<&str> {
+        self.0.first().map(AsRef::as_ref)
+    }
+
     /// Whether the guess is one of them.
     #[must_use]
     pub fn allow(&self, guess: &[u8]) -> bool {
-        self.0.iter().fold(false, |found, token| found | same(token, guess))
+        self.0.iter().fold(false, |found, token| found | same(token.as_bytes(), guess))
     }
 }
 
@@ -108,7 +114,8 @@ mod tests {
         ] {
             assert_eq!(tokens.allow(guess.as_bytes()), expected, "{guess:?}");
         }
-        assert!(!Tokens::default().allow(b""));
+        assert_eq!(tokens.first(), Some("first-token"));
+        assert!(!Tokens::default().allow(b"") && Tokens::default().first().is_none());
         assert_eq!(format!("{tokens:?}"), "Tokens(2)");
     }
 

@@ -31,7 +31,7 @@ pub struct Shared {
     /// The server to ask, such as http://logs.example:7447
     #[arg(long, global = true, env = "LOGSHIP_SERVER", value_name = "URL")]
     pub server: Option<String>,
-    /// A file whose first line is the token to demand (server) or to send (search, tail); LOGSHIP_TOKEN holds one itself
+    /// A file of tokens, one a line: a server takes each of them, search and tail send the first; LOGSHIP_TOKEN holds them itself
     #[arg(long, global = true, env = "LOGSHIP_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// The name under which browsers reach the page, such as https://logs.example

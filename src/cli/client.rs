@@ -5,10 +5,11 @@ use crate::{
     clock,
     config::DataDir,
     event::Timestamp,
-    flow::Stored,
+    flow::{LogId, Stored},
     pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
     query::{Backend, Cancel, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
+    store,
 };
 use logship_parsers::query;
 use serde::Deserialize;
@@ -96,7 +97,14 @@ impl Source {
             let advice = if fresh { " (nothing was stored there yet? try: app | logship)" } else { "" };
             Failure::failed(format!("{cause}{advice}"))
         })?;
-        open_store(&data, settings::store_options(shared)?).map(Source::Local)
+        // A search drops nothing: the retention of whoever stores need not be what this command line says.
+        let kept = store::Options {
+            retention_age: None,
+            retention_bytes: None,
+            free_bytes_min: 0,
+            ..settings::store_options(shared)?
+        };
+        open_store(&data, kept).map(Source::Local)
     }
 
     /// One page.
@@ -147,9 +155,9 @@ fn local_page(
 
 /// Opens the store in this process: as its owner, which first indexes what the logs still hold; or, where it cannot be
 /// written or somebody else has it, as it is on disk with the logs' rest in memory.
-fn open_store(data: &DataDir, options: crate::store::Options) -> Result<Box<dyn Backend>, Failure> {
+fn open_store(data: &DataDir, options: store::Options) -> Result<Box<dyn Backend>, Failure> {
     let runtime = super::serving::runtime()?;
-    let common = Common::new(Tail::new(super::server::random_log_id()));
+    let common = Common::new(Tail::new(LogId::random()));
     // What is wrong comes with the answers.
     let (owning, say) = (Box::new(|| {}), Box::new(|_: &str| {}));
     let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning, say };
@@ -196,7 +204,7 @@ impl Remote {
             .timeout_recv_body(None)
             .timeout_recv_response(Some(SERVER_SILENCE))
             .build();
-        let token = settings::token(shared)?;
+        let token = settings::tokens(shared)?.first().map(str::to_owned);
         let remote = |base: &str| Remote {
             agent: config.clone().new_agent(),
             base: base.trim_end_matches('/').to_owned(),

@@ -4,6 +4,7 @@
 mod args;
 mod client;
 mod demo;
+mod ingest_log;
 mod node;
 mod parse;
 mod pipe;

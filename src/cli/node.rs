@@ -1,9 +1,9 @@
 //! What the API asks of the process around it.
 
+use super::ingest_log::Opened;
 use crate::{
     api::{Component, Gauge, Health, Ingested, Node},
     clock,
-    flow::{LogId, Pos},
     inputs::stdin::PipeCounters,
     pipeline::{Common, State},
 };
@@ -15,7 +15,6 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::watch;
 
 /// This process, for health, status and metrics.
 pub struct ThisProcess {
@@ -23,9 +22,8 @@ pub struct ThisProcess {
     pub ingested: Arc<Ingested>,
     /// The pipe, where there is one.
     pub pipe: Option<Arc<PipeCounters>>,
-    /// The log of HTTP ingest and its durable end.
-    pub own_log: LogId,
-    pub durable: watch::Receiver<Pos>,
+    /// The log of HTTP ingest, from when it is open.
+    pub log: Arc<Opened>,
     pub started: Instant,
 }
 
@@ -33,7 +31,7 @@ impl Node for ThisProcess {
     fn health(&self) -> Health {
         match self.common.state() {
             State::Opening | State::Waiting => Health::Replaying,
-            _ if self.common.is_full() => Health::Full,
+            _ if self.common.is_full() || self.log.intake.get().is_none() => Health::Full,
             // The log takes records also while older ones are indexed or the store is started again.
             State::Replaying | State::Ready | State::Failed(_) | State::Ended => Health::Ok,
         }
@@ -48,16 +46,17 @@ impl Node for ThisProcess {
             _ => match self.health() {
                 Health::Replaying => "replaying".to_owned(),
                 Health::Full => "full".to_owned(),
-                Health::Ok | Health::ReadOnly => "ok".to_owned(),
+                Health::Ok => "ok".to_owned(),
             },
         };
         let piped = self.pipe.as_deref().is_some_and(|pipe| pipe_component(pipe).queued > 0);
         let idle = !piped && self.common.is_settled() && self.common.state() == State::Ready;
         let range = self.common.time_range();
+        let own = self.log.durable.get().map(|(id, _)| *id);
         let rows: Vec<_> = logs
             .iter()
             .map(|(id, log)| {
-                json!({"id": id.to_string(), "own": *id == self.own_log, "alive": log.alive,
+                json!({"id": id.to_string(), "own": own == Some(*id), "alive": log.alive,
                        "read": log.read.0, "committed": log.committed.0})
             })
             .collect();
@@ -94,6 +93,7 @@ impl Node for ThisProcess {
 
     fn gauges(&self) -> Vec<Gauge> {
         let stats = self.common.store_stats();
+        let durable = self.log.durable.get().map_or(0, |(_, end)| end.borrow().0);
         let gauge = |name, help, value: u64| Gauge { name, help, labels: Vec::new(), value: value as f64 };
         vec![
             gauge("store_events", "Events in the store.", stats.events),
@@ -104,7 +104,7 @@ impl Node for ThisProcess {
                 "Values of the open partition that have no column because it has all it may have.",
                 stats.values_without_column,
             ),
-            gauge("log_durable_position", "How far the log of HTTP ingest is durable.", self.durable.borrow().0),
+            gauge("log_durable_position", "How far the log of HTTP ingest is durable.", durable),
             gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started).as_secs()),
         ]
     }

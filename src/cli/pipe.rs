@@ -174,7 +174,7 @@ impl Storing {
         let log =
             log::open(&fs, &data.log(), log::Options::default(), &SourceTable::default()).map_err(Failure::failed)?;
         let runtime = serving::runtime()?;
-        let common = Common::new(Tail::new(super::server::random_log_id()));
+        let common = Common::new(Tail::new(LogId::random()));
         common.follow(log.id, log.durable.clone(), runtime.handle());
         let serving = Arc::new(Mutex::new(None));
         let owning = {

@@ -66,7 +66,7 @@ impl Server {
         options: store::Options,
     ) -> Result<Server, Failure> {
         let runtime = serving::runtime()?;
-        let common = Common::new(Tail::new(random_log_id()));
+        let common = Common::new(Tail::new(LogId::random()));
         let started = Arc::new(Mutex::new(None));
         // Until it serves, a failure is the command's outcome, which is printed when it ends.
         let serves = Arc::new(AtomicBool::new(false));
@@ -112,9 +112,9 @@ impl Server {
         &self.serving.url
     }
 
-    /// The entrance of its log.
-    pub fn intake(&self) -> Intake {
-        self.serving.intake.clone()
+    /// The entrance of its log, where there is room for the log.
+    pub fn intake(&self) -> Option<Intake> {
+        self.serving.intake()
     }
 
     /// Whether it cannot go on.
@@ -132,10 +132,4 @@ impl Server {
         tracing::debug!(components = %super::pipe::components_json(&common, None), "ended");
         Ok(())
     }
-}
-
-/// An identity for positions of the live tail, other than that of any earlier process.
-pub fn random_log_id() -> LogId {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    LogId::from_bits(RandomState::new().build_hasher().finish())
 }

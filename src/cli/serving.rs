@@ -1,6 +1,6 @@
 //! The page and the API of a process that owns the store.
 
-use super::{Failure, args::Shared, node::ThisProcess, settings};
+use super::{Failure, args::Shared, ingest_log::IngestLog, node::ThisProcess, settings};
 use crate::{
     api::{self, Access, ApiState, Ingested, Parts},
     auth::Tokens,
@@ -8,8 +8,7 @@ use crate::{
     config::{DataDir, ServerFile},
     flow::{Intake, Shutdown},
     inputs::stdin::PipeCounters,
-    log::LogWriter,
-    pipeline::{Common, open_ingest_log},
+    pipeline::Common,
     query::Matcher,
 };
 use std::{
@@ -50,10 +49,7 @@ impl Door {
         };
         let mut addresses = listen.to_socket_addrs().map_err(|cause| unusable(cause.to_string()))?;
         let address = addresses.next().ok_or_else(|| unusable("no such address".to_owned()))?;
-        let tokens = match settings::token(shared)? {
-            Some(token) => Tokens::parse(&token).map_err(Failure::usage)?,
-            None => Tokens::default(),
-        };
+        let tokens = settings::tokens(shared)?;
         if !address.ip().is_loopback() && tokens.is_empty() && !shared.insecure {
             return Err(Failure::usage(format!(
                 "--listen {listen} can be reached from other machines: set LOGSHIP_TOKEN or --token-file FILE, or say --insecure"
@@ -90,9 +86,7 @@ impl Door {
 pub struct Serving {
     /// Where the page is, with a slash at the end.
     pub url: String,
-    /// The entrance of the log that HTTP ingest writes.
-    pub intake: Intake,
-    log: LogWriter,
+    log: IngestLog,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     data: DataDir,
@@ -107,8 +101,7 @@ pub fn start(
     pipe: Option<Arc<PipeCounters>>,
     runtime: &Handle,
 ) -> Result<Serving, Failure> {
-    let log = open_ingest_log(&data.log(), common).map_err(Failure::failed)?;
-    common.follow(log.id, log.durable.clone(), runtime);
+    let log = IngestLog::open(&data.log(), common, runtime)?;
     let bound = listener.local_addr().map_err(Failure::failed)?;
     listener.set_nonblocking(true).map_err(Failure::failed)?;
     let ingested = Arc::new(Ingested::default());
@@ -116,14 +109,13 @@ pub fn start(
         common: common.clone(),
         ingested: ingested.clone(),
         pipe,
-        own_log: log.id,
-        durable: log.durable.clone(),
+        log: log.opened().clone(),
         started: clock::instant(),
     };
     let access = Access::new(bound, door.public_url.as_deref(), door.tokens.clone()).map_err(Failure::usage)?;
     let state = ApiState::new(Parts {
         backend: common.clone(),
-        intake: Some(log.intake()),
+        intake: log.opened().intake.clone(),
         tail: common.tail.clone(),
         node: Arc::new(node),
         access,
@@ -145,7 +137,7 @@ pub fn start(
     if let Err(cause) = data.write_server(&server) {
         tracing::warn!("cannot write server.json: {cause}; other commands need --server {url}");
     }
-    Ok(Serving { url, intake: log.intake(), log, stop, task, data: data.clone() })
+    Ok(Serving { url, log, stop, task, data: data.clone() })
 }
 
 /// An address that this machine can open.
@@ -158,14 +150,18 @@ fn reachable(mut bound: SocketAddr) -> SocketAddr {
 }
 
 impl Serving {
+    /// The entrance of the log that HTTP ingest writes, where there is room for the log.
+    pub fn intake(&self) -> Option<Intake> {
+        self.log.opened().intake.get().cloned()
+    }
+
     /// Lets running requests finish and closes the log.
     pub fn finish(self, common: &Common, runtime: &Handle) {
-        let Serving { stop, task, intake, log, data, .. } = self;
+        let Serving { stop, task, log, data, .. } = self;
         common.tail.close();
         let _ = stop.send(true);
         let _ = runtime.block_on(task);
         data.remove_server(std::process::id());
-        drop(intake);
-        let _ = log.join();
+        log.finish();
     }
 }

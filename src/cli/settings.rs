@@ -5,6 +5,7 @@ use super::{
     args::{Cli, LogFormat, Shared},
 };
 use crate::{
+    auth::Tokens,
     config::{DataDir, DataDirError},
     plan::Plan,
     store,
@@ -67,21 +68,26 @@ pub fn data_path(shared: &Shared) -> Result<PathBuf, Failure> {
     DataDir::locate(shared.data.as_deref()).map_err(Failure::usage)
 }
 
-/// The token of `LOGSHIP_TOKEN` or of the token file.
-pub fn token(shared: &Shared) -> Result<Option<String>, Failure> {
-    let text = match (&shared.token_file, std::env::var("LOGSHIP_TOKEN")) {
-        (Some(path), _) => std::fs::read_to_string(path)
-            .map_err(|cause| Failure::usage(format!("cannot read the token file {}: {cause}", path.display())))?,
-        (None, Ok(text)) => text,
-        (None, Err(_)) => return Ok(None),
+/// The tokens of the token file or of `LOGSHIP_TOKEN`; empty only where neither is named, so that nobody who meant to
+/// demand a token demands none.
+pub fn tokens(shared: &Shared) -> Result<Tokens, Failure> {
+    let (source, text) = match (&shared.token_file, std::env::var_os("LOGSHIP_TOKEN")) {
+        (Some(path), _) => {
+            let source = format!("the token file {}", path.display());
+            let text = std::fs::read_to_string(path)
+                .map_err(|cause| Failure::usage(format!("cannot read {source}: {cause}")))?;
+            (source, text)
+        }
+        (None, Some(value)) => ("LOGSHIP_TOKEN".to_owned(), value.to_string_lossy().into_owned()),
+        (None, None) => return Ok(Tokens::default()),
     };
-    let token = text.lines().next().unwrap_or("").trim();
-    if token.is_empty() {
-        return Err(Failure::usage(
-            "the token is empty: the first line of the token file or LOGSHIP_TOKEN must hold it",
-        ));
+    let tokens = Tokens::parse(&text).map_err(|cause| Failure::usage(format!("{source}: {cause}")))?;
+    if tokens.is_empty() {
+        return Err(Failure::usage(format!(
+            "{source} holds no token: write one a line (blank lines and lines that begin with # do not count)"
+        )));
     }
-    Ok(Some(token.to_owned()))
+    Ok(tokens)
 }
 
 /// The plan, with the format that was forced.

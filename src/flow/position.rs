@@ -1,6 +1,10 @@
 //! Places in logs.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    str::FromStr,
+};
 
 /// The identity of one log: 48 random bits, shown as 12 hex digits. A log is written by one process during one life and
 /// an id is never used again, so a position in it never changes its meaning.
@@ -12,6 +16,13 @@ impl LogId {
     #[must_use]
     pub const fn from_bits(bits: u64) -> LogId {
         LogId(bits & 0xffff_ffff_ffff)
+    }
+
+    /// One that nobody has had: of a new log, or of a process that names its positions in no log.
+    #[must_use]
+    pub fn random() -> LogId {
+        // The standard library seeds this hasher from the operating system's randomness.
+        LogId::from_bits(RandomState::new().hash_one(std::process::id()))
     }
 
     /// The 48 bits.

@@ -26,6 +26,12 @@ pub trait Fs: Debug + Send + Sync {
     /// As the operating system says.
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
 
+    /// Opens a file for reading and for writing inside of it.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn edit(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
     /// The length of a file.
     ///
     /// # Errors
@@ -89,6 +95,12 @@ pub trait File: Debug + Send {
     /// # Errors
     /// As the operating system says; a part may have been written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes at an offset; with bytes that are there already, no room is needed where the disk writes in place.
+    ///
+    /// # Errors
+    /// As the operating system says; a part may have been written.
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
     /// Reads at an offset, as much as there is up to the buffer's length.
     ///

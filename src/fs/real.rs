@@ -32,6 +32,10 @@ impl Fs for RealFs {
         Ok(Box::new(RealFile(fs::File::open(path)?)))
     }
 
+    fn edit(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Ok(Box::new(RealFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
     fn len(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
     }
@@ -92,6 +96,10 @@ impl Fs for RealFs {
 impl File for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -167,9 +167,10 @@ impl Disk {
         }
     }
 
-    fn write(&mut self, node: usize, written: &[u8]) {
+    /// At an offset, or at the end.
+    fn write(&mut self, node: usize, written: &[u8], at: Option<u64>) {
         if let Node::File { visible, pending, .. } = &mut self.nodes[node] {
-            let change = Change::Write(visible.len() as u64, written.to_vec());
+            let change = Change::Write(at.unwrap_or(visible.len() as u64), written.to_vec());
             apply(visible, &change);
             pending.push(change);
         }
@@ -272,6 +273,10 @@ impl Fs for SimFs {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let node = self.disk()?.find(path)?;
         Ok(Box::new(SimFile { fs: self.clone(), node }))
+    }
+
+    fn edit(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.open(path)
     }
 
     fn len(&self, path: &Path) -> io::Result<u64> {
@@ -387,16 +392,26 @@ struct SimFile {
     node: usize,
 }
 
-impl File for SimFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl SimFile {
+    fn write(&self, bytes: &[u8], at: Option<u64>) -> io::Result<()> {
         let part = |disk: &mut Disk, _| {
             let part = disk.random(bytes.len() + 1);
-            disk.write(self.node, &bytes[..part]);
+            disk.write(self.node, &bytes[..part], at);
         };
         self.fs.change(part, |disk| {
-            disk.write(self.node, bytes);
+            disk.write(self.node, bytes, at);
             Ok(())
         })
+    }
+}
+
+impl File for SimFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes, None)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(bytes, Some(offset))
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -82,9 +82,9 @@ fn take(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, LogError> {
 }
 
 /// Makes all that can be read of a dead log durable, so that it may be relied on: what its writer had not synced is only
-/// in the operating system's memory, and a sync that failed may have left it there for good, so it is written afresh.
-/// Positions stay. Must come before a dead log is read into a store or its sources are believed; doing it again is
-/// harmless.
+/// in the operating system's memory, and a sync that failed may have left it there for good, so what follows the last mark
+/// is written again. Positions stay. Must come before a dead log is read into a store or its sources are believed; doing
+/// it again is harmless. Needs no room, so that a full disk can be left by reading what is on it.
 ///
 /// # Errors
 /// The log is alive, or a file cannot be read or written.
@@ -97,42 +97,45 @@ pub fn settle(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
     let mut reader = Reader::open(fs, dir, base)?;
     while reader.next(Limit::Everything)?.is_some() {}
     let mut segment = Segment::open(&**fs, dir, id, base)?;
+    let marked = reader.marked().max(base);
     match segment.data {
-        Some(data) if reader.sound() > reader.marked().max(base) => {
-            rewrite(&**fs, dir, &mut segment, data, Place { log: id, pos: reader.sound() })
+        Some(data) if reader.sound() > marked => {
+            rewrite(&**fs, &segment, data, marked, Place { log: id, pos: reader.sound() })
         }
         _ => segment.file.sync_data().map_err(LogError::io("sync", &segment.path)),
     }
 }
 
-/// Replaces a segment by a durable copy that ends with a mark at `end`.
-fn rewrite(fs: &dyn Fs, dir: &Path, segment: &mut Segment, data: u64, end: Place) -> Result<(), LogError> {
-    let aside = segment.path.with_extension("tmp");
-    let mut left = data + (end.pos.0 - segment.base.0);
-    let copied = (|| {
-        let mut copy = fs.create(&aside)?;
-        let (mut chunk, mut at) = (vec![0; 1 << 20], 0);
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
-            let read = segment.file.read_at(&mut chunk[..want], at)?;
+/// Writes the frames from `from` to `end` over themselves, so that there is something to sync, and marks them.
+///
+/// In place, because each byte stays what it is: whatever part of it a crash keeps, frames that were durable still are,
+/// and of the others it is as if this had not begun. (A frame can be durable and not marked: the mark is written after
+/// the sync and may fail.) That sectors survive being overwritten with what they hold is what appending behind durable
+/// bytes relies on as well.
+fn rewrite(fs: &dyn Fs, segment: &Segment, data: u64, from: Pos, end: Place) -> Result<(), LogError> {
+    let offset = |pos: Pos| data + (pos.0 - segment.base.0);
+    let rewritten = (|| {
+        let mut file = fs.edit(&segment.path)?;
+        // What is no frame and has none behind it: the mark takes its place.
+        file.truncate(offset(end.pos))?;
+        let (mut chunk, mut at) = (vec![0; 1 << 20], offset(from));
+        while at < offset(end.pos) {
+            let want = usize::try_from(offset(end.pos) - at).unwrap_or(usize::MAX).min(chunk.len());
+            let read = file.read_at(&mut chunk[..want], at)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            copy.append(&chunk[..read])?;
-            (at, left) = (at + read as u64, left - read as u64);
+            file.write_at(&chunk[..read], at)?;
+            at += read as u64;
         }
+        file.sync_data()?;
         let mut mark = Vec::new();
         frame::put_mark(&mut mark, end);
-        copy.append(&mark)?;
-        copy.sync_data()?;
-        fs.rename(&aside, &segment.path)?;
-        fs.sync_dir(dir)
+        // It only spares the next settling its work, and may be what there is no room for.
+        let _ = file.write_at(&mark, at);
+        Ok(())
     })();
-    if copied.is_err() {
-        // The next attempt may be far away, and a full disk needs the room.
-        let _ = fs.remove_file(&aside);
-    }
-    copied.map_err(LogError::io("rewrite", &segment.path))
+    rewritten.map_err(LogError::io("rewrite", &segment.path))
 }
 
 /// How far the files of a log reach now, dead or alive; what lies before it need not be durable or whole.

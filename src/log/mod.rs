@@ -31,7 +31,7 @@
 //!   with [`crate::flow::AppendError::Io`]: once, and the table then knows them.
 //! - **read** ([`Reader`]): up to the watched end in the writing process, up to the last mark of another process's live log,
 //!   as far as frames are valid in a dead one. A bad frame is skipped to the next valid one and counted.
-//! - **take over a dead log**: [`settle`] (what its writer had not synced becomes durable, so that it can be relied on),
+//! - **take over a dead log**: [`settle`] (what its writer had not synced becomes durable in place, so that it can be relied on),
 //!   [`sources_of`] into the table carried into the own log, then read it into the store, then [`remove`] it.
 //! - **[`trim`]** removes segments that every output has; **[`list`]** tells live from dead. All but append work from any
 //!   process.
@@ -139,6 +139,13 @@ impl LogError {
     fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
         let path = path.to_owned();
         move |cause| LogError::Io { what, path, cause }
+    }
+
+    /// Whether the disk has no room for what was tried.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, LogError::Io { cause, .. } if full(cause.kind()))
     }
 }
 

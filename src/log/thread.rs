@@ -6,7 +6,6 @@ use crate::clock;
 use crate::flow::{Append, Intake, LogId, Pos, SyncClass};
 use crate::fs::{self, Fs};
 use std::{
-    hash::{BuildHasher as _, RandomState},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -66,7 +65,7 @@ pub fn open(fs: &Arc<dyn Fs>, root: &Path, options: Options, carried: &SourceTab
     let (ends, durable) = watch::channel(Pos(0));
     let mut attempts = 1;
     let (id, writer) = loop {
-        let id = random_id();
+        let id = LogId::random();
         match Writer::create(fs.clone(), root, id, options, carried.clone(), ends.clone()) {
             Ok(writer) => break (id, writer),
             Err(error) if attempts == ATTEMPTS_MAX || !was_tidied(&error) => return Err(error),
@@ -90,11 +89,6 @@ fn was_tidied(error: &LogError) -> bool {
         LogError::Io { cause, .. } => cause.kind() == io::ErrorKind::NotFound,
         _ => false,
     }
-}
-
-/// The standard library seeds this hasher from the operating system's randomness.
-fn random_id() -> LogId {
-    LogId::from_bits(RandomState::new().hash_one((std::process::id(), clock::now())))
 }
 
 struct Unpark(Thread);

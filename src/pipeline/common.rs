@@ -108,10 +108,7 @@ impl Common {
         match caught_up {
             Some(ends) if ends.iter().all(|(log, end)| self.is_searchable(*log, *end)) => {
                 self.set_state(State::Ready);
-                let mut snapshots = held(&self.snapshots);
-                if let Some(next) = snapshots.next.take() {
-                    snapshots.answering = Some(next);
-                }
+                self.promote();
                 State::Ready
             }
             _ => State::Replaying,
@@ -124,6 +121,13 @@ impl Common {
         match snapshots.answering {
             None => snapshots.answering = Some(store),
             Some(_) => snapshots.next = Some(store),
+        }
+    }
+
+    fn promote(&self) {
+        let mut snapshots = held(&self.snapshots);
+        if let Some(next) = snapshots.next.take() {
+            snapshots.answering = Some(next);
         }
     }
 
@@ -217,6 +221,9 @@ impl Common {
 
     /// These logs' source tables are carried on by another log: they may go when the store has them.
     pub fn carry(&self, logs: Vec<LogId>) {
+        if let Some(shared) = held(&self.engine).as_ref() {
+            held(&shared.carried).extend(&logs);
+        }
         held(&self.carried).extend(logs);
     }
 
@@ -281,6 +288,10 @@ impl Watcher for Common {
                 dropped.events,
                 dropped.bytes
             );
+        }
+        if !what.dropped.is_empty() {
+            // An open file keeps its room.
+            self.promote();
         }
         self.full.store(what.full, Ordering::Release);
     }

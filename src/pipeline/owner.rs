@@ -18,6 +18,7 @@ use crate::{
     flow::LogId,
     fs::RealFs,
     log,
+    outputs::store::Watcher as _,
     plan::Plan,
     store::{self, Store, StoreError},
 };
@@ -217,16 +218,19 @@ impl Life {
         known: Known,
         owning: &mut Option<Box<dyn FnOnce() + Send>>,
     ) -> Result<(), EngineFailure> {
-        self.common.set_state(State::Replaying);
         self.common.opened(store.handle());
+        // Before all that may need the room.
+        self.common.maintained(&store.make_room(clock::now())?);
+        self.common.set_state(State::Replaying);
         if let Some(owning) = owning.take() {
             owning();
         }
         self.forget_gone(&mut store);
         store.snapshot().set_aside().iter().for_each(|line| known.notices.say(line));
         let shared = Arc::new(Shared::default());
-        *held(&shared.carried) = held(&self.common.carried).iter().copied().collect();
         *held(&self.common.engine) = Some(shared.clone());
+        // Behind the engine, so that logs which are carried this moment are not missed.
+        held(&shared.carried).extend(held(&self.common.carried).iter());
         shared.drain.store(self.wish.drain.load(Ordering::Acquire), Ordering::Release);
         shared.abandon.store(self.wish.stop.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {

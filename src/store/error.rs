@@ -88,6 +88,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the disk has no room for what was tried.
+    pub(super) fn is_no_room(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, StoreError::Io { cause, .. } if full(cause.kind()))
+    }
+
     /// The store cannot go on without its open partition, so moving that folder away alone does not help.
     pub(super) fn of_the_open_partition(self) -> StoreError {
         match self {

@@ -21,6 +21,20 @@ struct Shelved {
     set_aside: Vec<SetAside>,
 }
 
+impl Shelved {
+    /// Publishes the newest snapshot again, with what is open as visible as it was.
+    fn publish_without(&self, gone: impl Fn(u64) -> bool, handle: &SnapshotHandle) {
+        let old = handle.get();
+        handle.publish(Snapshot(Arc::new(SnapshotParts {
+            schema: old.schema().clone(),
+            partitions: old.partitions().iter().filter(|view| !gone(view.id)).cloned().collect(),
+            progress: old.progress().clone(),
+            next_number: old.next_number(),
+            set_aside: lines(&self.set_aside),
+        })));
+    }
+}
+
 impl Shelf {
     pub(super) fn new(open: u64, views: Vec<Arc<PartitionView>>, set_aside: Vec<SetAside>) -> Shelf {
         Shelf(Arc::new(Mutex::new(Shelved { open, views, set_aside })))
@@ -37,11 +51,12 @@ impl Shelf {
         shelved.open = open;
     }
 
-    /// Forgets the partitions that were dropped.
-    pub(super) fn retain(&self, kept: impl Fn(u64) -> bool) {
+    /// Leaves the partitions that were dropped out of searches and out of mind.
+    pub(super) fn retain(&self, kept: impl Fn(u64) -> bool, handle: &SnapshotHandle) {
         let mut shelved = self.held();
         shelved.views.retain(|view| kept(view.id));
         shelved.set_aside.retain(|(id, _)| kept(*id));
+        shelved.publish_without(|id| !kept(id), handle);
     }
 
     pub(super) fn is_open(&self, id: u64) -> bool {
@@ -65,14 +80,7 @@ impl Shelf {
         let view = shelved.views.remove(at);
         let line = left_out(error, &view.path, view.events, [view.min_time, view.max_time]);
         shelved.set_aside.push((id, line.clone()));
-        let old = handle.get();
-        handle.publish(Snapshot(Arc::new(SnapshotParts {
-            schema: old.schema().clone(),
-            partitions: old.partitions().iter().filter(|view| view.id != id).cloned().collect(),
-            progress: old.progress().clone(),
-            next_number: old.next_number(),
-            set_aside: lines(&shelved.set_aside),
-        })));
+        shelved.publish_without(|gone| gone == id, handle);
         Some(line)
     }
 }

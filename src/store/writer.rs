@@ -168,6 +168,7 @@ impl Store {
         self.guarded(|store| {
             if store.changed {
                 store.open.commit_soft()?;
+                store.open_bytes = store.open.size()?;
                 store.publish();
             }
             Ok(())
@@ -215,6 +216,17 @@ impl Store {
         })
     }
 
+    /// Applies retention alone. To be called once the store is open, before anything else needs the room.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn make_room(&mut self, now: Timestamp) -> Result<Maintained, StoreError> {
+        self.guarded(|store| {
+            let (dropped, full) = store.retain(now)?;
+            Ok(Maintained { sealed: None, dropped, full })
+        })
+    }
+
     fn is_due(&self, now: Timestamp) -> bool {
         let tally = &self.open.tally;
         let day_over = || day_of(now) > day_of(Timestamp::from_nanos(tally.first_arrival));
@@ -249,16 +261,30 @@ impl Store {
         if !plan.dropped.is_empty() {
             let mut manifest = self.manifest.clone();
             manifest.partitions.drain(..plan.dropped.len());
-            manifest.save(&self.dir)?;
-            self.manifest = manifest;
-            self.shelf.retain(|id| self.manifest.names(id));
-            self.publish();
-            for dropped in &plan.dropped {
-                // What cannot be removed now is swept at the next start.
-                let _ = fs::remove_dir_all(folder(&self.dir, dropped.id));
+            match manifest.save(&self.dir) {
+                // Not even the manifest has room until they are gone. After a crash in between, their entries name folders
+                // that are missing: they are left out of searches, and dropped again.
+                Err(cause) if cause.is_no_room() => {
+                    self.let_go(&manifest, &plan.dropped);
+                    manifest.save(&self.dir)?;
+                }
+                saved => {
+                    saved?;
+                    self.let_go(&manifest, &plan.dropped);
+                }
             }
+            self.manifest = manifest;
         }
         Ok((plan.dropped, plan.full))
+    }
+
+    /// Searches go on without the dropped partitions, and their folders go.
+    fn let_go(&mut self, manifest: &Manifest, dropped: &[Dropped]) {
+        self.shelf.retain(|id| manifest.names(id), &self.handle);
+        for dropped in dropped {
+            // What cannot be removed now is swept at the next start.
+            let _ = fs::remove_dir_all(folder(&self.dir, dropped.id));
+        }
     }
 
     /// Counts.

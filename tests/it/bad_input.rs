@@ -153,10 +153,13 @@ fn objects_of_many_keys_and_many_levels_are_cut() {
 }
 
 /// A small disk that goes with the test. `None` where this user may not mount one.
-struct Disk(PathBuf, #[expect(dead_code, reason = "the mount point lives as long as the mount")] tempfile::TempDir);
+pub struct Disk(
+    pub PathBuf,
+    #[expect(dead_code, reason = "the mount point lives as long as the mount")] tempfile::TempDir,
+);
 
 impl Disk {
-    fn mount(size: &str) -> Option<Disk> {
+    pub fn mount(size: &str) -> Option<Disk> {
         let point = folder();
         let options = format!("size={size}");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(point.path()).output();
@@ -179,7 +182,7 @@ impl Drop for Disk {
 }
 
 /// Lines that do not compress, about 110 bytes each.
-fn noise(count: u64) -> String {
+pub fn noise(count: u64) -> String {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut word = move || {
         state ^= state << 13;

@@ -48,7 +48,7 @@ fn stored(data: &Path) -> BTreeMap<String, usize> {
     counts
 }
 
-fn assert_exactly_once(data: &Path, acknowledged: &[String], what: &str) {
+pub fn assert_exactly_once(data: &Path, acknowledged: &[String], what: &str) {
     let counts = stored(data);
     let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).take(5).collect();
     assert!(twice.is_empty(), "{what}: stored twice: {twice:?}");

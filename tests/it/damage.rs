@@ -49,7 +49,8 @@ fn a_damaged_sealed_partition_costs_its_events_only() {
         assert_eq!((found.status.code(), found.stdout.as_slice()), (Some(0), &b"1\n"[..]), "{found:?}");
         assert_told_once(&stderr(&found), &words);
 
-        let server = Server::start(data.path(), &[]);
+        // The fixture is old.
+        let server = Server::start(data.path(), &["--retention-age", "36500d"]);
         assert_eq!(server.post("/api/v1/ingest", &[PLAIN], b"came later\n").0, 200);
         until("the new event is searchable", || (server.count("later") == 1).then_some(()));
         let (status, body) = server.get("/api/v1/search?q=*");

@@ -9,8 +9,10 @@
 )]
 
 mod bad_input;
+mod contract;
 mod crash;
 mod damage;
+mod full_disk;
 mod harness;
 mod pipe;
 mod server;

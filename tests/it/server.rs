@@ -182,6 +182,43 @@ fn beyond_loopback_a_token_is_demanded() {
 }
 
 #[test]
+fn a_token_file_means_each_of_its_lines_and_never_none() {
+    let data = folder();
+    let token = data.path().join("token");
+    let named = ["--token-file", token.to_str().unwrap()];
+    std::fs::write(&token, "# agents\n\nfirst-token-of-some-length\n# people\nsecond-token-of-some-length\n").unwrap();
+    let server = Server::start(data.path(), &named);
+    let statuses = |bearer: &str| {
+        let header = ("Authorization", &*format!("Bearer {bearer}"));
+        server.post("/api/v1/ingest", &[TEXT, header], b"guarded\n").0
+    };
+    for (bearer, status) in
+        [("first-token-of-some-length", 200), ("second-token-of-some-length", 200), ("# agents", 401), ("", 401)]
+    {
+        assert_eq!(statuses(bearer), status, "{bearer}");
+    }
+    assert_eq!(server.get("/api/v1/search").0, 401);
+    // The client sends the first one.
+    crate::harness::until("the search is let in and finds", || {
+        (crate::harness::run(data.path(), &["search", "-c", "guarded", named[0], named[1]]) == "2\n").then_some(())
+    });
+    server.kill();
+
+    for text in ["", "\n", "# nothing but remarks\n", "short\n", "good-token-of-some-length\nwith a blank\n"] {
+        std::fs::write(&token, text).unwrap();
+        for args in [&["server", "--listen", "127.0.0.1:0"][..], &["search", "x"]] {
+            let refused = outcome(data.path(), &[args, &named].concat());
+            assert_eq!(refused.status.code(), Some(2), "{text:?} {refused:?}");
+            assert!(stderr(&refused).contains("token"), "{text:?} {refused:?}");
+        }
+    }
+    let mut unnamed = crate::harness::logship(data.path(), &["server", "--listen", "127.0.0.1:0"]);
+    let refused = unnamed.env("LOGSHIP_TOKEN", "#").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(stderr(&refused).contains("LOGSHIP_TOKEN holds no token"), "{refused:?}");
+}
+
+#[test]
 fn a_second_server_is_refused_and_told_why() {
     let data = folder();
     let server = Server::start(data.path(), &[]);

@@ -114,10 +114,11 @@ pub async fn ingest(State(state): Shared, request: Request) -> Result<Json<Value
 
 fn open(state: &ApiState) -> Result<Intake, ApiError> {
     let refuse = |code, message: &str| Err(ApiError::new(code, message));
-    match (state.node.health(), &state.intake) {
+    match (state.node.health(), state.intake.get()) {
         (Health::Replaying, _) => refuse(Code::Replaying, "the server reads its log and takes no records yet"),
-        (Health::Full, _) => refuse(Code::StorageFull, "no room is left; records are taken again when there is"),
-        (Health::ReadOnly, _) | (Health::Ok, None) => refuse(Code::Unavailable, "this process only reads"),
+        (Health::Full, _) | (Health::Ok, None) => {
+            refuse(Code::StorageFull, "no room is left; records are taken again when there is")
+        }
         (Health::Ok, Some(intake)) => Ok(intake.clone()),
     }
 }
@@ -432,11 +433,7 @@ mod tests {
 
     #[tokio::test]
     async fn health_decides_first() {
-        for (health, status, code) in [
-            (Health::Replaying, 503, "replaying"),
-            (Health::Full, 507, "storage_full"),
-            (Health::ReadOnly, 503, "unavailable"),
-        ] {
+        for (health, status, code) in [(Health::Replaying, 503, "replaying"), (Health::Full, 507, "storage_full")] {
             let server = server();
             *server.node.0.lock().unwrap() = health;
             let reply = server.post(&[], "a").await;

@@ -32,7 +32,9 @@ pub fn run(shared: &args::Shared, args: &args::Demo) -> Result<(), Failure> {
     let data = DataDir::open(&home.0).map_err(Failure::failed)?;
     let server = Server::start_somewhere(&door, data, store::Options::default())?;
     let mut world = World::new(args.rate.clamp(1, 10_000));
-    let intake = server.intake();
+    let intake = server.intake().ok_or_else(|| {
+        Failure::failed(format!("no room is left in {}: set TMPDIR to a folder on another disk", home.0.display()))
+    })?;
     feed_history(&mut world, &intake)?;
     eprintln!("logship: {}  (made-up services; Ctrl-C ends it and removes its data)", server.url());
     // An answer takes about a step: the one before is waited for, or the services would print at half their rate.

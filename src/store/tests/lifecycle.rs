@@ -46,6 +46,17 @@ fn the_open_partition_is_sealed_at_midnight_utc() {
 }
 
 #[test]
+fn the_bytes_on_disk_are_counted_whenever_events_become_visible() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let before = store.stats().bytes;
+    let words: String = (0..40_000u32).map(|n| format!("{} ", n.wrapping_mul(2_654_435_761))).collect();
+    store.add(&one(0, &words)).unwrap();
+    store.commit_soft().unwrap();
+    assert!(store.stats().bytes > before + 100_000, "{before} {}", store.stats().bytes);
+}
+
+#[test]
 fn events_and_bytes_seal_too() {
     fn check(options: Options) {
         let dir = tempfile::tempdir().unwrap();
