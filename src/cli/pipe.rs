@@ -7,7 +7,7 @@ use crate::{
     event::json,
     flow::{AppendError, Frame, LogId, Origin, Pos, RawBatch},
     fs::{Fs, RealFs},
-    inputs::stdin::{self, CHUNKS_QUEUED_MAX, Framer, PipeCounters},
+    inputs::stdin::{CHUNKS_QUEUED_MAX, Framer, HANDOVER_WAIT, PipeCounters, Reader},
     log::{self, LogWriter, SourceTable},
     outputs::{
         tee::{NoTee, PrettyTee, RawTee, Tee},
@@ -50,15 +50,17 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let counters = Arc::new(PipeCounters::default());
     let (chunk_sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
     let (mut tee, mut show) = outputs(options, plan);
-    let reading = counters.clone();
-    let reader = Builder::new().name("stdin".into()).spawn(move || {
-        let outcome = stdin::read(io::stdin().lock(), &mut |bytes| tee.pass(bytes), &chunk_sender, &reading);
+    // Reading cannot be waited for (a stop leaves it waiting for the app), but it tells before it lets go of the framer.
+    let (unreadable_sender, unreadable) = crossbeam_channel::bounded(1);
+    let mut reader = Reader::new(chunk_sender, counters.clone());
+    let reading = Builder::new().name("stdin".into()).spawn(move || {
+        let outcome = reader.run(io::stdin().lock(), &mut |bytes| tee.pass(bytes));
         tee.end();
         if let Err(cause) = outcome {
-            tracing::error!("cannot read stdin: {cause}");
+            let _ = unreadable_sender.try_send(format!("cannot read stdin to its end: {cause}"));
         }
     });
-    reader.map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
+    reading.map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
 
     let storing = Storing::start(shared, door, store_options, plan, &counters);
     let origin = Origin {
@@ -71,16 +73,32 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let intake = storing.as_ref().ok().map(|storing| storing.log.intake());
     let framer = Framer::new(chunks, intake, origin, counters.clone());
     let failure = framer.run(&stop.now, &mut show);
-    let lost = counters.lines_not_stored.load(Ordering::Relaxed);
     let outcome = match storing {
         Ok(storing) => storing.finish(shared, options, &stop, &counters),
         Err(cause) => Err(Failure::failed(cause.message)),
     };
-    if lost > 0 {
-        let why = failure.filter(|why| *why != AppendError::Closed).map(|why| format!(" ({why})")).unwrap_or_default();
-        return Err(Failure::failed(format!("{lost} lines passed on, not stored{why}")));
+    let mut problems: Vec<String> = unreadable.try_iter().collect();
+    problems.extend(loss(&counters, failure));
+    match outcome {
+        Err(failure) if problems.is_empty() => Err(failure),
+        _ if problems.is_empty() => Ok(()),
+        _ => Err(Failure::failed(problems.join("\nlogship: "))),
     }
-    outcome
+}
+
+/// What was passed on and not stored, and why.
+fn loss(counters: &PipeCounters, failure: Option<AppendError>) -> Option<String> {
+    let lines = counters.lines_not_stored.load(Ordering::Relaxed);
+    let unframed = counters.bytes_not_framed.load(Ordering::Relaxed);
+    if lines == 0 && unframed == 0 {
+        return None;
+    }
+    let why = match failure.filter(|why| *why != AppendError::Closed) {
+        Some(why) => format!(" ({why})"),
+        None if unframed > 0 => format!(" (storing took longer than {} s)", HANDOVER_WAIT.as_secs()),
+        None => String::new(),
+    };
+    Some(format!("{lines} lines passed on, not stored{why}"))
 }
 
 /// The first Ctrl-C reached the app too: its last lines are still read. The second, or SIGTERM after a while, is meant for us.

@@ -52,6 +52,21 @@ pub fn outcome(data: &Path, args: &[&str]) -> Output {
     logship(data, args).stdin(Stdio::null()).output().unwrap()
 }
 
+/// The same command with faults injected into a system call. Counts of calls are kept for each thread.
+pub fn under_strace(inner: &Command, call: &str, fault: &str) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={call}"));
+    command.arg("-e").arg(format!("inject={call}:{fault}"));
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// The events that a search prints as JSON.
 pub fn search(data: &Path, args: &[&str]) -> Vec<serde_json::Value> {
     let mut all = vec!["search", "-o", "json", "--limit", "1000000"];

@@ -1,7 +1,8 @@
 //! `app | logship`, as an app sees it and as the person beside it does.
 
 use crate::harness::{
-    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, until, wait,
+    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, under_strace,
+    until, wait,
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -162,6 +163,18 @@ fn a_data_directory_that_cannot_be_written_costs_no_line_of_output() {
     let output = pipe(&blocked.join("below"), &[], b"a\nb\n");
     assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"a\nb\n"[..], Some(1)));
     assert!(stderr(&output).contains("2 lines passed on, not stored"), "{output:?}");
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let data = folder();
+    // Its first page is nobody's, so that reading it fails.
+    let unreadable = std::fs::File::open("/proc/self/mem").unwrap();
+    let mut command = logship(data.path(), &["--listen", "127.0.0.1:0", "--quiet"]);
+    let output = command.stdin(unreadable).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.starts_with("logship: cannot read stdin to its end: ") && said.lines().count() == 1, "{said}");
 }
 
 #[test]
