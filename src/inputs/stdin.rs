@@ -176,9 +176,9 @@ impl Framer {
         }
     }
 
-    /// Runs until the input ends or `stop` is set, then waits until every record is durable or known to be lost. `seen`
-    /// is shown each batch. Returns why the first lost records were lost.
-    pub fn run(mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&RawBatch)) -> Option<AppendError> {
+    /// Runs until the input ends or `stop` is set, then waits until every record is durable or known to be lost. Returns
+    /// why the first lost records were lost.
+    pub fn run(mut self, stop: &AtomicBool) -> Option<AppendError> {
         let mut waiting_since: Option<Instant> = None;
         let mut quiet_since = clock::instant();
         loop {
@@ -212,13 +212,13 @@ impl Framer {
             waiting_since = (self.lines.ready_records() > 0).then(|| waiting_since.unwrap_or_else(clock::instant));
             let old = waiting_since.is_some_and(|since| clock::since(since) >= BATCH_WAIT);
             if old || self.lines.ready_bytes() >= BATCH_BYTES || self.lines.ready_records() >= BATCH_RECORDS_MAX {
-                self.hand_over(seen);
+                self.hand_over();
                 waiting_since = None;
             }
             self.collect_answers(UNANSWERED_MAX);
         }
         self.lines.finish();
-        self.hand_over(seen);
+        self.hand_over();
         self.collect_answers(0);
         self.first_failure
     }
@@ -230,7 +230,7 @@ impl Framer {
         self.lines.push(&chunk.bytes);
     }
 
-    fn hand_over(&mut self, seen: &mut dyn FnMut(&RawBatch)) {
+    fn hand_over(&mut self) {
         self.counters.truncated_bytes.store(self.lines.counts().1, Ordering::Relaxed);
         loop {
             let records = self.lines.take(BATCH_RECORDS_MAX);
@@ -240,7 +240,6 @@ impl Framer {
             self.counters.records.fetch_add(records.len() as u64, Ordering::Relaxed);
             let (count, lines) = (records.len() as u64, lines_of(&records));
             let batch = RawBatch { origin: self.origin.clone(), span: None, received: clock::now(), records };
-            seen(&batch);
             self.collect_answers(UNANSWERED_MAX - 1);
             let submitted = match &self.intake {
                 Some(intake) => intake.submit(batch, SyncClass::Relaxed),
@@ -322,7 +321,7 @@ mod tests {
             })
             .unwrap();
         let framer = Framer::new(chunks, Some(intake), Origin::default(), counters);
-        let failure = framer.run(&AtomicBool::new(false), &mut |_| {});
+        let failure = framer.run(&AtomicBool::new(false));
         (log.join().unwrap(), failure)
     }
 

@@ -106,8 +106,8 @@ impl Server {
             let from = said.len();
             assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "it ended before it served: {said}");
             if let Some(url) = said[from..].trim().strip_prefix("logship: http") {
-                let url = format!("http{}", url.trim_end_matches('/'));
-                return Server { child, url, said, stderr };
+                let url = url.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
+                return Server { child, url: format!("http{url}"), said, stderr };
             }
         }
     }
@@ -164,6 +164,13 @@ impl Server {
         self.stderr.read_to_string(&mut self.said).unwrap();
         assert!(status.success(), "{status}: {}", self.said);
         std::mem::take(&mut self.said)
+    }
+
+    /// Waits for its end; what it said after it served.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        (wait(&mut self.child), rest)
     }
 
     /// Ends it as a crash would.

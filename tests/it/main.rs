@@ -9,9 +9,11 @@
 )]
 
 mod bad_input;
+mod commands;
 mod crash;
 mod damage;
 mod harness;
 mod pipe;
 mod server;
+mod terminal;
 mod tidy;
