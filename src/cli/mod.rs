@@ -9,6 +9,7 @@ mod node;
 mod parse;
 mod pipe;
 mod print;
+mod rows;
 mod search;
 mod server;
 mod serving;

@@ -2,22 +2,23 @@
 //!
 //! The app comes first: reading and passing on start before anything is opened, and go on whatever fails.
 
-use super::{Failure, args, node, serving, settings, signals};
+use super::{Failure, args, node, rows::JsonRows, serving, settings, signals};
 use crate::{
-    event::json,
-    flow::{AppendError, Frame, LogId, Origin, Pos, RawBatch},
+    flow::{AppendError, Origin},
     fs::{Fs, RealFs},
-    inputs::stdin::{self, CHUNKS_QUEUED_MAX, Framer, PipeCounters},
+    inputs::stdin::{CHUNKS_QUEUED_MAX, Framer, HANDOVER_WAIT, PipeCounters, Reader},
     log::{self, LogWriter, SourceTable},
     outputs::{
-        tee::{NoTee, PrettyTee, RawTee, Tee},
+        pretty::PrettyLines,
+        screen::{self, Printing},
+        tee::{NoTee, RawTee, Tee},
         terminal::{Format, Look},
     },
     pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
-    plan::{Plan, StreamHints},
+    plan::Plan,
 };
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -49,18 +50,6 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let store_options = settings::store_options(shared)?;
     let counters = Arc::new(PipeCounters::default());
     let (chunk_sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
-    let (mut tee, mut show) = outputs(options, plan);
-    let reading = counters.clone();
-    let reader = Builder::new().name("stdin".into()).spawn(move || {
-        let outcome = stdin::read(io::stdin().lock(), &mut |bytes| tee.pass(bytes), &chunk_sender, &reading);
-        tee.end();
-        if let Err(cause) = outcome {
-            tracing::error!("cannot read stdin: {cause}");
-        }
-    });
-    reader.map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
-
-    let storing = Storing::start(shared, door, store_options, plan, &counters);
     let origin = Origin {
         source: format!("stdin:{}", std::process::id()),
         input: "stdin".to_owned(),
@@ -68,23 +57,61 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
         zone: settings::zone_name(),
         ..Origin::default()
     };
+    let no_thread = |cause| Failure::failed(format!("cannot start a thread: {cause}"));
+    let (mut tee, printing) = outputs(options, plan, &origin).map_err(no_thread)?;
+    // Reading cannot be waited for (a stop leaves it waiting for the app), but it tells before it lets go of the framer.
+    let (unreadable_sender, unreadable) = crossbeam_channel::bounded(1);
+    let mut reader = Reader::new(chunk_sender, counters.clone());
+    let reading = Builder::new().name("stdin".into()).spawn(move || {
+        let outcome = reader.run(io::stdin().lock(), &mut |bytes| tee.pass(bytes));
+        drop(tee);
+        if let Err(cause) = outcome {
+            let _ = unreadable_sender.try_send(format!("cannot read stdin to its end: {cause}"));
+        }
+    });
+    reading.map_err(no_thread)?;
+
+    let storing = Storing::start(shared, door, store_options, plan, &counters);
     let intake = storing.as_ref().ok().map(|storing| storing.log.intake());
     let framer = Framer::new(chunks, intake, origin, counters.clone());
-    let failure = framer.run(&stop.now, &mut show);
-    let lost = counters.lines_not_stored.load(Ordering::Relaxed);
+    let failure = framer.run(&stop.now);
     let outcome = match storing {
         Ok(storing) => storing.finish(shared, options, &stop, &counters),
         Err(cause) => Err(Failure::failed(cause.message)),
     };
-    if lost > 0 {
-        let why = failure.filter(|why| *why != AppendError::Closed).map(|why| format!(" ({why})")).unwrap_or_default();
-        return Err(Failure::failed(format!("{lost} lines passed on, not stored{why}")));
+    // Last, so that all is stored and the page is gone before a stdout that nobody reads is waited for.
+    let unseen = printing.map_or(0, |printing| printing.finish(&stop.now));
+    if unseen > 0 && !shared.quiet {
+        eprintln!("logship: {unseen} lines were not shown: stdout was read too slowly");
     }
-    outcome
+    let mut problems: Vec<String> = unreadable.try_iter().collect();
+    problems.extend(loss(&counters, failure));
+    match outcome {
+        Err(failure) if problems.is_empty() => Err(failure),
+        _ if problems.is_empty() => Ok(()),
+        _ => Err(Failure::failed(problems.join("\nlogship: "))),
+    }
 }
 
-/// The first Ctrl-C reached the app too: its last lines are still read. The second, or SIGTERM after a while, is meant for us.
+/// What was passed on and not stored, and why.
+fn loss(counters: &PipeCounters, failure: Option<AppendError>) -> Option<String> {
+    let lines = counters.lines_not_stored.load(Ordering::Relaxed);
+    let unframed = counters.bytes_not_framed.load(Ordering::Relaxed);
+    if lines == 0 && unframed == 0 {
+        return None;
+    }
+    let why = match failure.filter(|why| *why != AppendError::Closed) {
+        Some(why) => format!(" ({why})"),
+        None if unframed > 0 => format!(" (storing took longer than {} s)", HANDOVER_WAIT.as_secs()),
+        None => String::new(),
+    };
+    Some(format!("{lines} lines passed on, not stored{why}"))
+}
+
+/// The first Ctrl-C reached the app too: its last lines are still read, as they are after the end of the terminal. The second,
+/// or SIGTERM after a while, is meant for us.
 fn watch_signals(stop: &Arc<Stop>) -> Result<(), Failure> {
+    signals::outlive_terminal()?;
     let stop = stop.clone();
     signals::watch(move |signal| {
         let before = stop.signals.fetch_add(1, Ordering::AcqRel);
@@ -102,41 +129,19 @@ fn watch_signals(stop: &Arc<Stop>) -> Result<(), Failure> {
     })
 }
 
-type Show = Box<dyn FnMut(&RawBatch)>;
-
-/// What sees the bytes, and what sees the records.
-fn outputs(options: &args::Pipe, plan: Plan) -> (Box<dyn Tee>, Show) {
+/// What sees the bytes, and the printing to wait for at the end.
+fn outputs(options: &args::Pipe, plan: Plan, origin: &Origin) -> io::Result<(Box<dyn Tee>, Option<Printing>)> {
     let terminal = io::stdout().is_terminal();
-    let format = options.format.unwrap_or(if terminal { Format::Pretty } else { Format::Raw });
-    let nothing: Show = Box::new(|_| {});
-    match format {
-        Format::None => (Box::new(NoTee), nothing),
-        Format::Raw => (Box::new(RawTee::new(io::stdout())), nothing),
+    let (screen, printing) = match options.format.unwrap_or(if terminal { Format::Pretty } else { Format::Raw }) {
+        Format::None => return Ok((Box::new(NoTee), None)),
+        Format::Raw => return Ok((Box::new(RawTee::new(io::stdout())), None)),
         Format::Pretty => {
             let look = Look { color: terminal && settings::colors(), zone: jiff::tz::TimeZone::system(), date: false };
-            (Box::new(PrettyTee::new(io::stdout(), look)), nothing)
+            screen::start(PrettyLines::new(io::stdout(), look))?
         }
-        Format::Json => (Box::new(NoTee), show_json(plan)),
-    }
-}
-
-fn show_json(plan: Plan) -> Show {
-    let mut hints = StreamHints::default();
-    let mut out = Some(io::stdout());
-    Box::new(move |batch| {
-        let Some(stdout) = &mut out else { return };
-        let (log, pos) = (LogId::from_bits(0), Pos(0));
-        let frame = Frame { log, start: pos, end: pos, suspect: false, batch: batch.clone() };
-        let hint = hints.observe(&frame);
-        let mut text = String::new();
-        for stored in plan.run(&frame, hint) {
-            json::write_event(&mut text, &stored.event, None);
-            text.push('\n');
-        }
-        if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
-            out = None;
-        }
-    })
+        Format::Json => screen::start(JsonRows::new(io::stdout(), plan, origin.clone()))?,
+    };
+    Ok((Box::new(screen), Some(printing)))
 }
 
 /// The log of this pipe, and the store if no other process has it.

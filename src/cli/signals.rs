@@ -2,10 +2,13 @@
 
 use super::Failure;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use std::thread;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+};
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,4 +30,11 @@ pub fn watch(mut on_signal: impl FnMut(Signal) + Send + 'static) -> Result<(), F
     };
     let spawned = thread::Builder::new().name("signals".into()).spawn(body);
     spawned.map(|_| ()).map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))
+}
+
+/// A terminal that is closed no longer ends the process.
+pub fn outlive_terminal() -> Result<(), Failure> {
+    // A handler that only sets a flag, because safe code cannot ignore a signal.
+    let registered = signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)));
+    registered.map(|_| ()).map_err(|cause| Failure::failed(format!("cannot watch signals: {cause}")))
 }

@@ -6,6 +6,9 @@
 //! Limits: a line is at most [`LINE_BYTES_MAX`] long: the prefix is kept and marked, the rest is counted and forgotten. A
 //! joined record has at most `JOINED_LINES_MAX` lines and `JOINED_BYTES_MAX` bytes; the caller calls [`Lines::settle`]
 //! when no line has come for `JOINED_IDLE`. At most one line limit and one unfinished record are buffered.
+//!
+//! Where bytes of the stream are missing ([`Lines::gap`]) nothing is glued: what came of a line before the gap and what comes
+//! of one after it are records of their own, marked as cut.
 
 use crate::{
     event::LINE_BYTES_MAX,
@@ -14,6 +17,35 @@ use crate::{
 use bytes::{Bytes, BytesMut};
 use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner};
 use std::ops::Range;
+
+/// Bytes that are missing from a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// Line ends among them.
+    line_ends: u64,
+    /// The last of them is no line end: what comes next is the rest of a line.
+    inside_line: bool,
+}
+
+impl Gap {
+    /// These bytes, which follow the ones before, are missing too.
+    pub fn extend(&mut self, lost: &[u8]) {
+        self.line_ends += memchr::memchr_iter(b'\n', lost).count() as u64;
+        self.inside_line = lost.last().map_or(self.inside_line, |last| *last != b'\n');
+    }
+
+    /// How many line ends are missing.
+    #[must_use]
+    pub fn line_ends(&self) -> u64 {
+        self.line_ends
+    }
+
+    /// Whether the first byte after the gap belongs to a line whose beginning is missing.
+    #[must_use]
+    pub fn ends_inside_line(&self) -> bool {
+        self.inside_line
+    }
+}
 
 /// The framing of one stream.
 #[derive(Debug, Default)]
@@ -30,6 +62,8 @@ pub struct Lines {
     ready: Vec<(Range<usize>, RecordKind)>,
     /// The rest of an overlong line is being dropped.
     skipping: bool,
+    /// The beginning of the unfinished line is missing.
+    headless: bool,
     lines: u64,
     dropped_bytes: u64,
 }
@@ -68,18 +102,34 @@ impl Lines {
         }
     }
 
+    /// Takes note that bytes are missing here.
+    pub fn gap(&mut self, gap: Gap) {
+        let end = self.buffer.len();
+        if self.line_start < end {
+            self.lines += 1;
+            self.cut_line(self.line_start..end);
+            self.line_start = end;
+        }
+        self.settle();
+        // The rest of an overlong line is still being dropped if the gap lies inside it.
+        self.skipping &= gap.line_ends == 0;
+        self.headless = gap.inside_line && !self.skipping;
+    }
+
     /// One whole line, without its line end.
     fn line(&mut self, mut range: Range<usize>) {
         self.lines += 1;
+        let headless = std::mem::take(&mut self.headless);
         if range.len() > LINE_BYTES_MAX {
-            self.settle();
             self.dropped_bytes += (range.len() - LINE_BYTES_MAX) as u64;
             range.end = range.start + LINE_BYTES_MAX;
-            self.ready.push((range, RecordKind { json: false, truncated: true }));
-            return;
+            return self.cut_line(range);
         }
         if self.buffer[range.clone()].last() == Some(&b'\r') {
             range.end -= 1;
+        }
+        if headless {
+            return self.cut_line(range);
         }
         let decision = self.joiner.push(&self.buffer[range.clone()]);
         if let (Decision::Continues, Some((open, lines))) = (decision, self.open.as_mut())
@@ -94,6 +144,14 @@ impl Lines {
         // Empty lines are no records.
         if !range.is_empty() {
             self.open = Some((range, 1));
+        }
+    }
+
+    /// A line of which bytes are missing: a record of its own.
+    fn cut_line(&mut self, range: Range<usize>) {
+        self.settle();
+        if !range.is_empty() {
+            self.ready.push((range, RecordKind { json: false, truncated: true }));
         }
     }
 
@@ -222,6 +280,59 @@ mod tests {
         let sizes: Vec<_> = records.iter().map(|r| (r.bytes.len(), r.kind.truncated)).collect();
         assert_eq!(sizes, [(6, false), (LINE_BYTES_MAX, true), (5, false)]);
         assert_eq!(lines.counts(), (3, (99 << 20) as u64));
+    }
+
+    #[test]
+    fn nothing_is_glued_over_a_gap() {
+        // `~` stands before text that is missing, up to the next `~`.
+        let check = |stream: &str, expected: &[(&str, bool)]| {
+            let mut lines = Lines::default();
+            for (number, piece) in stream.split('~').enumerate() {
+                if number % 2 == 0 {
+                    lines.push(piece.as_bytes());
+                } else {
+                    let mut gap = Gap::default();
+                    piece.bytes().for_each(|byte| gap.extend(&[byte]));
+                    lines.gap(gap);
+                }
+            }
+            lines.finish();
+            let records = lines.take(usize::MAX);
+            let found: Vec<_> =
+                records.iter().map(|r| (std::str::from_utf8(&r.bytes).unwrap(), r.kind.truncated)).collect();
+            assert_eq!(found, expected, "{stream}");
+        };
+        check("a\nbe~for~e\nc\n", &[("a", false), ("be", true), ("e", true), ("c", false)]);
+        check("a\n~b\n~c\n", &[("a", false), ("c", false)]);
+        check("a~\n~c\n", &[("a", true), ("c", false)]);
+        check("a\n~b~\nc", &[("a", false), ("c", false)]);
+        check("a\n~b~\r\nc", &[("a", false), ("c", false)]);
+        check("a\n~x\nb~c", &[("a", false), ("c", true)]);
+        check("a~b\n~", &[("a", true)]);
+        check(
+            "x: Error: y\n    at a~\n~    at b\n",
+            &[("x: Error: y", false), ("    at a", true), ("    at b", false)],
+        );
+        check("Error: y\n    at a\n~    at b\n~    at c\n", &[("Error: y\n    at a", false), ("    at c", false)]);
+    }
+
+    #[test]
+    fn an_overlong_line_ends_where_a_gap_says_so() {
+        let check = |lost: &[u8], rest: &str, expected: &[(usize, bool)]| {
+            let mut lines = Lines::default();
+            lines.push(&vec![b'x'; LINE_BYTES_MAX + 1]);
+            let mut gap = Gap::default();
+            gap.extend(lost);
+            lines.gap(gap);
+            lines.push(rest.as_bytes());
+            lines.finish();
+            let records = lines.take(usize::MAX);
+            let found: Vec<_> = records.iter().map(|r| (r.bytes.len(), r.kind.truncated)).collect();
+            assert_eq!(found, [&[(LINE_BYTES_MAX, true)], expected].concat());
+        };
+        check(b"xxx", "more of it\nnext\n", &[(4, false)]);
+        check(b"x\nab", "c\nnext\n", &[(1, true), (4, false)]);
+        check(b"x\n", "abc\nnext\n", &[(3, false), (4, false)]);
     }
 
     proptest! {

@@ -48,7 +48,7 @@ pub struct Span {
 pub struct RecordKind {
     /// One JSON object (the wire form of an event) rather than text.
     pub json: bool,
-    /// The line was longer than the limit and is cut.
+    /// The line is cut: it was longer than the limit, or bytes of it were lost on the way.
     pub truncated: bool,
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Two threads. The *reader* reads, passes the bytes on to stdout and hands them over; the *framer* cuts records and gives
 //! them to the log. The app comes first: when storing stalls for longer than [`HANDOVER_WAIT`], bytes are passed on, counted
-//! and not stored. Memory: at most [`CHUNKS_QUEUED_MAX`] chunks of [`CHUNK_BYTES`], one unfinished record, and
+//! and not stored; the framer learns where they are missing, so that no two halves of lines become one. Memory: at most [`CHUNKS_QUEUED_MAX`] chunks of [`CHUNK_BYTES`], one unfinished record, and
 //! [`UNANSWERED_MAX`] batches on their way to the disk.
 
 use crate::{
     clock,
-    codecs::lines::Lines,
+    codecs::lines::{Gap, Lines},
     flow::{AppendError, Intake, Origin, Pending, RawBatch, Record, SyncClass},
 };
 use bytes::Bytes;
@@ -50,8 +50,10 @@ pub struct PipeCounters {
     pub stored: AtomicU64,
     /// Records that could not be stored.
     pub not_stored: AtomicU64,
-    /// Lines of those, and line ends in chunks that were passed on without being framed.
+    /// Lines of those, and lines of which at least a byte was passed on without being framed.
     pub lines_not_stored: AtomicU64,
+    /// Bytes that were passed on without being framed, because storing stalled.
+    pub bytes_not_framed: AtomicU64,
     /// Bytes cut from overlong lines.
     pub truncated_bytes: AtomicU64,
 }
@@ -63,31 +65,84 @@ impl PipeCounters {
     }
 }
 
-/// Reads to the end of the input; `pass` sees the bytes first, as they come.
-///
-/// # Errors
-/// Reading failed.
-pub fn read(
-    mut input: impl Read,
-    pass: &mut dyn FnMut(&[u8]),
-    chunks: &Sender<Bytes>,
-    counters: &PipeCounters,
-) -> std::io::Result<()> {
-    let mut buffer = vec![0; CHUNK_BYTES];
-    loop {
-        let count = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(cause) => return Err(cause),
+/// Bytes on their way from the reader to the framer.
+#[derive(Debug)]
+pub struct Chunk {
+    /// What is missing before them.
+    gap: Option<Gap>,
+    bytes: Bytes,
+}
+
+/// The first half: passes bytes on and hands them to the framer.
+#[derive(Debug)]
+pub struct Reader {
+    chunks: Sender<Chunk>,
+    counters: Arc<PipeCounters>,
+    handover_wait: Duration,
+    /// What is missing since the last chunk that the framer was given.
+    gap: Option<Gap>,
+    /// Bytes of the unfinished line are missing, and it has been counted.
+    line_counted: bool,
+}
+
+impl Reader {
+    /// A reader that feeds the framer at the other end of `chunks`.
+    #[must_use]
+    pub fn new(chunks: Sender<Chunk>, counters: Arc<PipeCounters>) -> Reader {
+        Reader { chunks, counters, handover_wait: HANDOVER_WAIT, gap: None, line_counted: false }
+    }
+
+    /// Reads to the end of the input; `pass` sees the bytes first, as they come.
+    ///
+    /// # Errors
+    /// Reading failed. What was read before is framed and stored as if the input had ended.
+    pub fn run(&mut self, mut input: impl Read, pass: &mut dyn FnMut(&Bytes)) -> std::io::Result<()> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let outcome = loop {
+            match input.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(count) => {
+                    let bytes = Bytes::copy_from_slice(&buffer[..count]);
+                    pass(&bytes);
+                    self.hand_over(bytes);
+                }
+                Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(cause) => break Err(cause),
+            }
         };
-        pass(&buffer[..count]);
-        let chunk = Bytes::copy_from_slice(&buffer[..count]);
-        if let Err(rejected) = chunks.send_timeout(chunk, HANDOVER_WAIT) {
-            counters.lost(0, line_ends(&rejected.into_inner()));
+        self.end();
+        outcome
+    }
+
+    /// The framer learns of the last gap when it has room: nobody is kept waiting any more.
+    fn end(&mut self) {
+        if self.gap.is_some() {
+            // Its end is no loss: it was asked to stop.
+            let _ = self.chunks.send(Chunk { gap: self.gap, bytes: Bytes::new() });
         }
     }
-    Ok(())
+
+    fn hand_over(&mut self, bytes: Bytes) {
+        let ends_line = self.line_counted && memchr::memchr(b'\n', &bytes).is_some();
+        match self.chunks.send_timeout(Chunk { gap: self.gap, bytes }, self.handover_wait) {
+            Ok(()) => {
+                self.gap = None;
+                self.line_counted &= !ends_line;
+            }
+            Err(rejected) => self.lose(&rejected.into_inner().bytes),
+        }
+    }
+
+    /// Counts each line once of which a byte is missing.
+    fn lose(&mut self, bytes: &[u8]) {
+        let mut lost = Gap::default();
+        lost.extend(bytes);
+        let touched = lost.line_ends() + u64::from(lost.ends_inside_line());
+        self.counters.lost(0, touched.saturating_sub(u64::from(self.line_counted)));
+        self.counters.bytes_not_framed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.line_counted = lost.ends_inside_line();
+        self.gap.get_or_insert_default().extend(bytes);
+    }
 }
 
 fn line_ends(bytes: &[u8]) -> u64 {
@@ -97,7 +152,7 @@ fn line_ends(bytes: &[u8]) -> u64 {
 /// The second half: chunks to records to the log.
 #[derive(Debug)]
 pub struct Framer {
-    chunks: Receiver<Bytes>,
+    chunks: Receiver<Chunk>,
     intake: Option<Intake>,
     origin: Arc<Origin>,
     counters: Arc<PipeCounters>,
@@ -109,7 +164,7 @@ pub struct Framer {
 impl Framer {
     /// Without an intake everything counts as not stored.
     #[must_use]
-    pub fn new(chunks: Receiver<Bytes>, intake: Option<Intake>, origin: Origin, counters: Arc<PipeCounters>) -> Framer {
+    pub fn new(chunks: Receiver<Chunk>, intake: Option<Intake>, origin: Origin, counters: Arc<PipeCounters>) -> Framer {
         Framer {
             chunks,
             intake,
@@ -121,9 +176,9 @@ impl Framer {
         }
     }
 
-    /// Runs until the input ends or `stop` is set, then waits until every record is durable or known to be lost. `seen`
-    /// is shown each batch. Returns why the first lost records were lost.
-    pub fn run(mut self, stop: &AtomicBool, seen: &mut dyn FnMut(&RawBatch)) -> Option<AppendError> {
+    /// Runs until the input ends or `stop` is set, then waits until every record is durable or known to be lost. Returns
+    /// why the first lost records were lost.
+    pub fn run(mut self, stop: &AtomicBool) -> Option<AppendError> {
         let mut waiting_since: Option<Instant> = None;
         let mut quiet_since = clock::instant();
         loop {
@@ -134,7 +189,7 @@ impl Framer {
             };
             let ended = match self.chunks.recv_timeout(patience) {
                 Ok(chunk) => {
-                    self.lines.push(&chunk);
+                    self.push(&chunk);
                     quiet_since = clock::instant();
                     stop.load(Ordering::Relaxed)
                 }
@@ -148,24 +203,34 @@ impl Framer {
             };
             if ended {
                 // What was read before the stop is kept, however much more would come.
-                self.chunks.try_iter().take(CHUNKS_QUEUED_MAX).for_each(|chunk| self.lines.push(&chunk));
+                for _ in 0..CHUNKS_QUEUED_MAX {
+                    let Ok(chunk) = self.chunks.try_recv() else { break };
+                    self.push(&chunk);
+                }
                 break;
             }
             waiting_since = (self.lines.ready_records() > 0).then(|| waiting_since.unwrap_or_else(clock::instant));
             let old = waiting_since.is_some_and(|since| clock::since(since) >= BATCH_WAIT);
             if old || self.lines.ready_bytes() >= BATCH_BYTES || self.lines.ready_records() >= BATCH_RECORDS_MAX {
-                self.hand_over(seen);
+                self.hand_over();
                 waiting_since = None;
             }
             self.collect_answers(UNANSWERED_MAX);
         }
         self.lines.finish();
-        self.hand_over(seen);
+        self.hand_over();
         self.collect_answers(0);
         self.first_failure
     }
 
-    fn hand_over(&mut self, seen: &mut dyn FnMut(&RawBatch)) {
+    fn push(&mut self, chunk: &Chunk) {
+        if let Some(gap) = chunk.gap {
+            self.lines.gap(gap);
+        }
+        self.lines.push(&chunk.bytes);
+    }
+
+    fn hand_over(&mut self) {
         self.counters.truncated_bytes.store(self.lines.counts().1, Ordering::Relaxed);
         loop {
             let records = self.lines.take(BATCH_RECORDS_MAX);
@@ -175,7 +240,6 @@ impl Framer {
             self.counters.records.fetch_add(records.len() as u64, Ordering::Relaxed);
             let (count, lines) = (records.len() as u64, lines_of(&records));
             let batch = RawBatch { origin: self.origin.clone(), span: None, received: clock::now(), records };
-            seen(&batch);
             self.collect_answers(UNANSWERED_MAX - 1);
             let submitted = match &self.intake {
                 Some(intake) => intake.submit(batch, SyncClass::Relaxed),
@@ -225,29 +289,57 @@ mod tests {
 
     /// Runs the pipe over `input` against a log that answers each append with `answer`.
     fn run(input: &[u8], answer: Result<(), AppendError>) -> (Arc<PipeCounters>, Vec<Vec<u8>>, Option<AppendError>) {
+        let counters = Arc::new(PipeCounters::default());
+        let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
+        let framing = {
+            let counters = counters.clone();
+            std::thread::Builder::new().spawn(move || frame(chunks, counters, answer)).unwrap()
+        };
+        let mut passed = Vec::new();
+        Reader::new(sender, counters.clone()).run(input, &mut |bytes| passed.extend_from_slice(bytes)).unwrap();
+        assert_eq!(passed, input);
+        let (records, failure) = framing.join().unwrap();
+        (counters, records.into_iter().map(|record| record.bytes.to_vec()).collect(), failure)
+    }
+
+    /// Frames all chunks; what the log was given.
+    fn frame(
+        chunks: Receiver<Chunk>,
+        counters: Arc<PipeCounters>,
+        answer: Result<(), AppendError>,
+    ) -> (Vec<Record>, Option<AppendError>) {
         let (intake, mut appends) = Intake::channel();
         let log = std::thread::Builder::new()
             .spawn(move || {
-                let mut texts = Vec::new();
+                let mut records = Vec::new();
                 while let Some(append) = appends.blocking_recv() {
-                    texts.extend(append.batch.records.iter().map(|record| record.bytes.to_vec()));
+                    records.extend(append.batch.records);
                     let position = Appended { log: LogId::from_bits(1), end: Pos(1), duplicate: false };
                     let _ = append.answer.send(answer.clone().map(|()| position));
                 }
-                texts
+                records
             })
             .unwrap();
-        let counters = Arc::new(PipeCounters::default());
-        let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
-        let framer = Framer::new(chunks, Some(intake), Origin::default(), counters.clone());
-        let framing =
-            std::thread::Builder::new().spawn(move || framer.run(&AtomicBool::new(false), &mut |_| {})).unwrap();
-        let mut passed = Vec::new();
-        read(input, &mut |bytes| passed.extend_from_slice(bytes), &sender, &counters).unwrap();
-        drop(sender);
-        assert_eq!(passed, input);
-        let failure = framing.join().unwrap();
-        (counters, log.join().unwrap(), failure)
+        let framer = Framer::new(chunks, Some(intake), Origin::default(), counters);
+        let failure = framer.run(&AtomicBool::new(false));
+        (log.join().unwrap(), failure)
+    }
+
+    /// Comes in these pieces, then ends as it says.
+    struct Pieces<'p> {
+        pieces: &'p [&'p [u8]],
+        end: Option<std::io::ErrorKind>,
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let Some((piece, rest)) = self.pieces.split_first() else {
+                return self.end.map_or(Ok(0), |kind| Err(kind.into()));
+            };
+            self.pieces = rest;
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
     }
 
     fn load(counter: &AtomicU64) -> u64 {
@@ -259,6 +351,52 @@ mod tests {
         let (counters, texts, failure) = run(b"a\nb\nc", Ok(()));
         assert_eq!(texts, [b"a", b"b", b"c"]);
         assert_eq!((load(&counters.records), load(&counters.stored), failure), (3, 3, None));
+    }
+
+    #[test]
+    fn what_a_stalled_log_misses_is_counted_and_not_glued() {
+        // Pieces between tildes come while the queue is full.
+        let check = |stream: &str, stored: &[(&str, bool)], lines_lost: u64, bytes_lost: u64| {
+            let counters = Arc::new(PipeCounters::default());
+            let (sender, queue) = crossbeam_channel::bounded(1);
+            let (framer_sender, framed) = crossbeam_channel::bounded(16);
+            let take = || queue.try_iter().for_each(|chunk| framer_sender.send(chunk).unwrap());
+            let mut reader = Reader::new(sender, counters.clone());
+            reader.handover_wait = Duration::ZERO;
+            for (number, piece) in stream.split('~').enumerate() {
+                if number % 2 == 0 {
+                    take();
+                }
+                reader.hand_over(Bytes::copy_from_slice(piece.as_bytes()));
+            }
+            take();
+            reader.end();
+            take();
+            drop(framer_sender);
+            let (records, failure) = frame(framed, counters.clone(), Ok(()));
+            let found: Vec<_> =
+                records.iter().map(|r| (std::str::from_utf8(&r.bytes).unwrap(), r.kind.truncated)).collect();
+            assert_eq!(found, stored, "{stream}");
+            let lost = (load(&counters.lines_not_stored), load(&counters.bytes_not_framed), failure);
+            assert_eq!(lost, (lines_lost, bytes_lost, None), "{stream}");
+        };
+        check("a\nb\n", &[("a", false), ("b", false)], 0, 0);
+        check("a\n~b\nc\n~d\n", &[("a", false), ("d", false)], 2, 4);
+        check("one li~ne of many pie~ces\nb\n", &[("one li", true), ("ces", true), ("b", false)], 1, 14);
+        check("a~b~c~d~e\nf~g~\n", &[("a", true), ("c", true), ("e", true), ("f", true)], 2, 3);
+        check("a~b\nc~", &[("a", true)], 2, 3);
+    }
+
+    #[test]
+    fn a_failed_read_is_told_and_what_came_before_it_is_kept() {
+        let counters = Arc::new(PipeCounters::default());
+        let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
+        let input = Pieces { pieces: &[b"a\n", b"b"], end: Some(std::io::ErrorKind::ConnectionReset) };
+        let outcome = Reader::new(sender, counters.clone()).run(input, &mut |_| {});
+        assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        let (records, _) = frame(chunks, counters.clone(), Ok(()));
+        assert_eq!(records.iter().map(|record| &record.bytes[..]).collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(load(&counters.stored), 2);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Where events go: one file an output.
 
+pub mod pretty;
+pub mod screen;
 pub mod store;
 pub mod tee;
 pub mod terminal;

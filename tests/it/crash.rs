@@ -2,7 +2,7 @@
 //!
 //! `LOGSHIP_CRASH_ROUNDS` sets the number of rounds, `LOGSHIP_CRASH_SEED` repeats a run.
 
-use crate::harness::{Server, folder, logship, messages, run, search, spawn_pipe, until, wait};
+use crate::harness::{Server, folder, logship, messages, run, search, spawn_pipe, under_strace, until, wait};
 use std::{
     collections::BTreeMap,
     io::Write,
@@ -148,24 +148,7 @@ fn nothing_is_acknowledged_that_cannot_be_synced() {
     let data = folder();
     // Every fdatasync from the 40th on fails: the server starts, takes some, then must refuse.
     let inner = logship(data.path(), &["server", "--listen", "127.0.0.1:0"]);
-    let mut command = std::process::Command::new("strace");
-    command.args([
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=fdatasync",
-        "-e",
-        "inject=fdatasync:error=EIO:when=40+",
-    ]);
-    command.arg(inner.get_program()).args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let mut command = under_strace(&inner, "fdatasync", "error=EIO:when=40+");
     let server = Server::of(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let (mut acknowledged, mut refused) = (Vec::new(), 0);
     until("ten requests are refused", || {

@@ -50,7 +50,7 @@ fn a_damaged_sealed_partition_costs_its_events_only() {
         assert_told_once(&stderr(&found), &words);
 
         // The fixture is old.
-        let server = Server::start(data.path(), &["--retention-age", "36500d"]);
+        let server = Server::start(data.path(), &["--retention-age", "never"]);
         assert_eq!(server.post("/api/v1/ingest", &[PLAIN], b"came later\n").0, 200);
         until("the new event is searchable", || (server.count("later") == 1).then_some(()));
         let (status, body) = server.get("/api/v1/search?q=*");

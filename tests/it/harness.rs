@@ -52,6 +52,21 @@ pub fn outcome(data: &Path, args: &[&str]) -> Output {
     logship(data, args).stdin(Stdio::null()).output().unwrap()
 }
 
+/// The same command with faults injected into a system call. Counts of calls are kept for each thread.
+pub fn under_strace(inner: &Command, call: &str, fault: &str) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={call}"));
+    command.arg("-e").arg(format!("inject={call}:{fault}"));
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// The events that a search prints as JSON.
 pub fn search(data: &Path, args: &[&str]) -> Vec<serde_json::Value> {
     let mut all = vec!["search", "-o", "json", "--limit", "1000000"];
@@ -91,8 +106,8 @@ impl Server {
             let from = said.len();
             assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "it ended before it served: {said}");
             if let Some(url) = said[from..].trim().strip_prefix("logship: http") {
-                let url = format!("http{}", url.trim_end_matches('/'));
-                return Server { child, url, said, stderr };
+                let url = url.split_whitespace().next().unwrap_or_default().trim_end_matches('/');
+                return Server { child, url: format!("http{url}"), said, stderr };
             }
         }
     }
@@ -149,6 +164,13 @@ impl Server {
         self.stderr.read_to_string(&mut self.said).unwrap();
         assert!(status.success(), "{status}: {}", self.said);
         std::mem::take(&mut self.said)
+    }
+
+    /// Waits for its end; what it said after it served.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        (wait(&mut self.child), rest)
     }
 
     /// Ends it as a crash would.

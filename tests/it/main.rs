@@ -10,10 +10,12 @@
 
 mod bad_input;
 mod contract;
+mod commands;
 mod crash;
 mod damage;
 mod full_disk;
 mod harness;
 mod pipe;
 mod server;
+mod terminal;
 mod tidy;

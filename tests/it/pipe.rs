@@ -1,7 +1,8 @@
 //! `app | logship`, as an app sees it and as the person beside it does.
 
 use crate::harness::{
-    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, until, wait,
+    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, under_strace,
+    until, wait,
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -162,6 +163,78 @@ fn a_data_directory_that_cannot_be_written_costs_no_line_of_output() {
     let output = pipe(&blocked.join("below"), &[], b"a\nb\n");
     assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"a\nb\n"[..], Some(1)));
     assert!(stderr(&output).contains("2 lines passed on, not stored"), "{output:?}");
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let data = folder();
+    // Its first page is nobody's, so that reading it fails.
+    let unreadable = std::fs::File::open("/proc/self/mem").unwrap();
+    let mut command = logship(data.path(), &["--listen", "127.0.0.1:0", "--quiet"]);
+    let output = command.stdin(unreadable).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.starts_with("logship: cannot read stdin to its end: ") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_disk_that_stalls_costs_no_line_unsaid() {
+    const LINES: usize = 8;
+    let data = folder();
+    // Each thread's first sync takes longer than a pipe waits, the one at the start too, and more comes than queues hold.
+    let inner = logship(data.path(), &["--listen", "127.0.0.1:0", "--quiet"]);
+    let mut command = under_strace(&inner, "fdatasync", "delay_enter=3000000:when=1");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for number in 0..LINES {
+        let mut line = format!("line {number} ").into_bytes();
+        line.resize(1_000_000, b'x');
+        line.extend_from_slice(b" end\n");
+        stdin.write_all(&line).unwrap();
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let lost = said.trim().strip_prefix("logship: ").and_then(|text| text.split_once(" lines passed on, not stored"));
+    let (lost, why) = lost.unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(why, " (storing took longer than 2 s)");
+    let found = search(data.path(), &[]);
+    let whole = found.iter().filter(|event| event["tags"].is_null()).count();
+    assert_eq!(whole + lost.parse::<usize>().unwrap(), LINES, "{said}");
+    for event in &found {
+        let text = event["message"].as_str().unwrap();
+        let one = text.matches("line ").count() <= 1 && text.matches(" end").count() <= 1;
+        assert!(one && (event["tags"][0] == "_truncated" || text.len() == 1_000_004), "{} bytes", text.len());
+    }
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_delays_no_storing() {
+    const LINES: u64 = 60;
+    for format in ["json", "pretty"] {
+        let data = folder();
+        let mut child = spawn_pipe(data.path(), &["--format", format]);
+        let mut stdout = child.stdout.take().unwrap();
+        let mut server = Server::of(child);
+        let mut stdin = server.stdin();
+        // More than the pipe and the queue hold.
+        for number in 0..LINES {
+            let words = format!("word{number} ").repeat(20_000);
+            writeln!(stdin, "line {}", &words[..100_000]).unwrap();
+        }
+        writeln!(stdin, "{format} last").unwrap();
+        until("all is searchable", || (server.count("line") == LINES).then_some(()));
+        drop(stdin);
+        let mut shown = String::new();
+        stdout.read_to_string(&mut shown).unwrap();
+        let (status, said) = server.ended();
+        assert!(status.success(), "{said}");
+        let missed = said.trim().strip_prefix("logship: ").and_then(|text| text.split_once(" lines were not shown"));
+        let missed: u64 = missed.unwrap_or_else(|| panic!("{said}")).0.parse().unwrap();
+        let shown = shown.lines().count() as u64;
+        assert!(missed > 0 && shown > 0 && (LINES..=LINES + 2).contains(&(shown + missed)), "{shown} and {missed}");
+    }
 }
 
 #[test]

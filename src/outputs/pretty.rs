@@ -1,0 +1,157 @@
+//! Lines for people: parsed here once more, before they are joined and stored, so that each shows up at once and also when
+//! nothing can be stored.
+
+use super::{screen::Show, terminal::Look};
+use crate::{
+    clock,
+    codecs::lines::Gap,
+    event::{Event, LINE_BYTES_MAX, Timestamp},
+};
+use bytestring::ByteString;
+use logship_parsers::{
+    join::{Decision, Joiner},
+    line::{Context, detect::Detector},
+};
+use std::io::Write;
+
+/// One aligned line for each line that comes.
+#[derive(Debug)]
+pub struct PrettyLines<W> {
+    out: W,
+    look: Look,
+    partial: Vec<u8>,
+    skipping: bool,
+    joiner: Joiner,
+    detector: Detector,
+    text: String,
+}
+
+impl<W: Write> PrettyLines<W> {
+    /// Writes to `out`.
+    #[must_use]
+    pub fn new(out: W, look: Look) -> PrettyLines<W> {
+        PrettyLines {
+            out,
+            look,
+            partial: Vec::new(),
+            skipping: false,
+            joiner: Joiner::default(),
+            detector: Detector::default(),
+            text: String::new(),
+        }
+    }
+
+    fn line(&mut self) {
+        let mut line = std::mem::take(&mut self.partial);
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        let decision = self.joiner.push(&line);
+        let shown = ByteString::from(String::from_utf8_lossy(&line).into_owned());
+        if matches!(decision, Decision::Continues) {
+            self.look.continuation(&mut self.text, &shown);
+        } else if !shown.is_empty() {
+            let received = clock::now();
+            let offset = jiff::Timestamp::from_nanosecond(i128::from(received.as_nanos()))
+                .map_or(0, |now| self.look.zone.to_offset(now).seconds());
+            let context = Context { received: received.as_nanos(), utc_offset_s: offset };
+            let (format, fields) = Detector::parse(self.detector.hint(), &shown, &context);
+            self.detector.observe(format);
+            let mut event = Event::new(fields.time.map_or(received, Timestamp::from_nanos));
+            event.absorb(&shown, fields);
+            self.look.event(&mut self.text, &event);
+        }
+        line.clear();
+        self.partial = line;
+    }
+
+    /// A line whose end never comes.
+    fn break_off(&mut self) {
+        if !self.partial.is_empty() {
+            self.line();
+        }
+    }
+
+    fn flush(&mut self) -> bool {
+        let written = self.out.write_all(self.text.as_bytes()).and_then(|()| self.out.flush());
+        self.text.clear();
+        written.is_ok()
+    }
+}
+
+impl<W: Write + Send> Show for PrettyLines<W> {
+    fn show(&mut self, chunk: &[u8]) -> bool {
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let (body, ended) = match piece.split_last() {
+                Some((b'\n', body)) => (body, true),
+                _ => (piece, false),
+            };
+            if !self.skipping {
+                let room = LINE_BYTES_MAX - self.partial.len().min(LINE_BYTES_MAX);
+                self.partial.extend_from_slice(&body[..body.len().min(room)]);
+            }
+            if ended && !self.skipping {
+                self.line();
+            } else if !ended && self.partial.len() >= LINE_BYTES_MAX && !self.skipping {
+                self.line();
+                self.skipping = true;
+            }
+            self.skipping &= !ended;
+        }
+        self.flush()
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        self.break_off();
+        self.joiner.reset();
+        self.skipping &= gap.line_ends() == 0;
+    }
+
+    fn settle(&mut self) -> bool {
+        true
+    }
+
+    fn end(&mut self) -> bool {
+        self.break_off();
+        self.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(chunks: &[&[u8]]) -> String {
+        let mut out = Vec::new();
+        let look = Look { color: false, zone: jiff::tz::TimeZone::UTC, date: false };
+        let mut lines = PrettyLines::new(&mut out, look);
+        assert!(chunks.iter().all(|chunk| lines.show(chunk)) && lines.end());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_line_is_shown_once_however_it_is_cut() {
+        let whole = b"2026-01-02T03:04:05Z ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)\nlast";
+        let expected = shown(&[whole]);
+        assert!(expected.contains("\n    \tat a.b(C.java:1)\n") && expected.ends_with("last\n"), "{expected}");
+        let (first, second) = whole.split_at(31);
+        let lines =
+            |text: &str| text.lines().filter(|line| !line.ends_with("last")).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(&shown(&[first, second])), lines(&expected));
+    }
+
+    #[test]
+    fn nothing_is_glued_over_a_gap() {
+        let mut out = Vec::new();
+        let look = Look { color: false, zone: jiff::tz::TimeZone::UTC, date: false };
+        let mut lines = PrettyLines::new(&mut out, look);
+        lines.show(b"2026-01-02T03:04:05Z INFO one\n2026-01-02T03:04:05Z INFO tw");
+        let mut gap = Gap::default();
+        gap.extend(b"o\n2026-01-02T03:04:05Z INFO thr");
+        lines.gap(gap);
+        lines.show(b"ee\n2026-01-02T03:04:05Z INFO four\n");
+        let text = String::from_utf8(out).unwrap();
+        let ends: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+        assert_eq!(ends, ["one", "tw", "ee", "four"], "{text}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Commands for people: `parse`, `search`, `demo`.
+
+use crate::harness::{Server, folder, logship, outcome, pipe, signal, stderr, until, wait};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Output, Stdio},
+};
+
+const LINE: &[u8] = b"time=2026-01-02T03:04:05Z level=warn msg=\"slow query\" took=12\n";
+const PARSED: &str = "{\"@timestamp\":\"2026-01-02T03:04:05.000Z\",\"message\":\"slow query\",\"log\":{\"level\":\"warn\"},\"took\":12}\n";
+
+/// Runs a command that reads `input`.
+fn fed(data: &Path, args: &[&str], input: &[u8]) -> Output {
+    let mut command = logship(data, args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn parse_reads_stdin_and_files() {
+    let home = folder();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = home.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(LINE).unwrap();
+    let plain = file("a.log", LINE);
+    let gzip = file("a.log.gz", &gzip.finish().unwrap());
+    let zstd = file("a.log.zst", &zstd::encode_all(LINE, 1).unwrap());
+    let cut = file("cut.gz", &std::fs::read(&gzip).unwrap()[..10]);
+    let missing = home.path().join("missing").to_str().unwrap().to_owned();
+    let data = home.path().join("data");
+    let check = |args: &[&str], input: &[u8], expected: &str, code: i32, said: &str| {
+        let output = fed(&data, &[&["parse"], args].concat(), input);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{args:?} {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{args:?} {output:?}");
+        let words = stderr(&output);
+        assert!(words.contains(said) && words.is_empty() == said.is_empty(), "{args:?} {words}");
+    };
+    check(&[], LINE, PARSED, 0, "");
+    check(&[], &std::fs::read(&gzip).unwrap(), PARSED, 0, "");
+    check(&[], b"", "", 0, "");
+    check(&[&plain], b"", PARSED, 0, "");
+    check(&[&plain, &gzip, &zstd], b"", &PARSED.repeat(3), 0, "");
+    check(&[&missing, &plain], b"", PARSED, 1, &format!("cannot read {missing}: "));
+    check(&[&cut], b"", "", 1, &format!("cannot read {cut}: "));
+    check(&["--as", "logfmt"], LINE, PARSED, 0, "");
+    check(&["--as", "nonsense"], LINE, "", 2, "nonsense");
+    assert!(!data.exists(), "parsing stores nothing");
+}
+
+#[test]
+fn a_forced_format_reads_what_detection_would_not() {
+    let home = folder();
+    let check = |args: &[&str], fields: &[(&str, &str)]| {
+        let output = fed(home.path(), &[&["parse"], args].concat(), b"{\"a\":\"1\"}\n");
+        let event: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for (name, value) in fields {
+            assert_eq!(event[name], *value, "{args:?} {event}");
+        }
+    };
+    check(&[], &[("a", "1")]);
+    check(&["--as", "plain"], &[("message", "{\"a\":\"1\"}")]);
+}
+
+#[test]
+fn search_prints_every_form_with_and_without_a_server() {
+    let data = folder();
+    let lines = b"time=2026-01-02T03:04:05Z level=warn service=api msg=\"slow, very\" took=12\n\
+                  time=2026-01-02T03:04:06Z level=error service=api msg=boom\nplain text\n";
+    assert!(pipe(data.path(), &["--format", "none"], lines).status.success());
+    let check = |args: &[&str], expected: &str| {
+        let output = outcome(data.path(), &[&["search"], args].concat());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{args:?} {output:?}");
+        assert!(output.status.success(), "{args:?} {output:?}");
+    };
+    let all = || {
+        let header = "@timestamp,log.level,service.name,message\n";
+        let rows = "2026-01-02T03:04:05.000Z,warn,api,\"slow, very\"\n2026-01-02T03:04:06.000Z,error,api,boom\n";
+        check(&["-o", "csv", "service:api"], &format!("{header}{rows}"));
+        check(&["-o", "csv", "absent"], header);
+        check(&["-o", "csv", "--fields", "took,message", "took:12"], "took,message\n12,\"slow, very\"\n");
+        check(
+            &["-o", "text", "service:api"],
+            "2026-01-02 03:04:05.000 WARN  api      slow, very took=12\n2026-01-02 03:04:06.000 ERROR api      boom\n",
+        );
+        check(&["service:api", "-n", "1"], "2026-01-02 03:04:06.000 ERROR api      boom\n");
+        check(&["-o", "raw", "service:api"], "slow, very\nboom\n");
+        check(&["-o", "raw", "plain"], "plain text\n");
+        check(&["-c", "service:api"], "2\n");
+        check(&["-c", ""], "3\n");
+        check(&["-c", "absent"], "0\n");
+        check(&["absent"], "");
+        let wrong = outcome(data.path(), &["search", "level:("]);
+        assert_eq!((wrong.status.code(), wrong.stdout.as_slice()), (Some(2), &b""[..]), "{wrong:?}");
+    };
+    all();
+    let server = Server::start(data.path(), &[]);
+    server.settled();
+    all();
+    server.stop();
+}
+
+#[test]
+fn the_demo_serves_and_leaves_nothing_behind() {
+    let (data, home) = (folder(), folder());
+    let mut command = logship(data.path(), &["demo", "--rate", "2", "--listen", "127.0.0.1:0"]);
+    command.env("TMPDIR", home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut server = Server::of(command.spawn().unwrap());
+    until("events are there", || (server.count("") > 100).then_some(()));
+    assert_eq!(server.get("/").0, 200);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "its data is where temporary files are");
+    signal(&server.child, "INT");
+    assert!(wait(&mut server.child).success());
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "its data is gone");
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "the user's data was not touched");
+}
