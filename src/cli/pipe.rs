@@ -4,7 +4,7 @@
 
 use super::{Failure, args, node, rows::JsonRows, serving, settings, signals};
 use crate::{
-    flow::{AppendError, Origin},
+    flow::{AppendError, LogId, Origin},
     fs::{Fs, RealFs},
     inputs::stdin::{CHUNKS_QUEUED_MAX, Framer, HANDOVER_WAIT, PipeCounters, Reader},
     log::{self, LogWriter, SourceTable},
