@@ -18,8 +18,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 const HISTORY: Duration = Duration::from_secs(3_600);
 /// One step of the made-up world.
 const STEP: Duration = Duration::from_millis(250);
-/// Most lines of one batch of history.
-const HISTORY_LINES: usize = 4_000;
+/// Most steps of history that are on their way to the log at a time.
+const HISTORY_STEPS_MAX: usize = 4_000;
 
 pub fn run(shared: &args::Shared, args: &args::Demo) -> Result<(), Failure> {
     let (sender, stopped) = crossbeam_channel::bounded(8);
@@ -62,7 +62,7 @@ fn feed_history(world: &mut World, intake: &Intake) -> Result<(), Failure> {
         answers.extend(feed(world, intake, Timestamp::from_nanos(at), STEP)?);
         pending += 1;
         at += step;
-        if pending >= HISTORY_LINES {
+        if pending >= HISTORY_STEPS_MAX {
             pending = 0;
             answers.drain(..).try_for_each(|answer| answer.wait().map(|_| ())).map_err(Failure::failed)?;
         }
