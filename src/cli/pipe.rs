@@ -28,8 +28,8 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// After SIGTERM the input may go on this long.
-const TERMINATE_WAIT: Duration = Duration::from_secs(5);
+/// After SIGTERM the input may go on this long: with the commit that follows it ends within five seconds.
+const TERMINATE_WAIT: Duration = Duration::from_secs(4);
 /// How long the end may take to index what the logs hold; a backlog of hours is left to the next process.
 const FINISH_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -61,9 +61,9 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let (mut tee, printing) = outputs(options, plan, &origin).map_err(no_thread)?;
     // Reading cannot be waited for (a stop leaves it waiting for the app), but it tells before it lets go of the framer.
     let (unreadable_sender, unreadable) = crossbeam_channel::bounded(1);
-    let mut reader = Reader::new(chunk_sender, counters.clone());
+    let (mut reader, stopping) = (Reader::new(chunk_sender, counters.clone()), stop.clone());
     let reading = Builder::new().name("stdin".into()).spawn(move || {
-        let outcome = reader.run(io::stdin().lock(), &mut |bytes| tee.pass(bytes));
+        let outcome = reader.run(io::stdin().lock(), &stopping.now, &mut |bytes| tee.pass(bytes));
         drop(tee);
         if let Err(cause) = outcome {
             let _ = unreadable_sender.try_send(format!("cannot read stdin to its end: {cause}"));
@@ -75,8 +75,9 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let intake = storing.as_ref().ok().map(|storing| storing.log.intake());
     let framer = Framer::new(chunks, intake, origin, counters.clone());
     let failure = framer.run(&stop.now);
+    let stopped = stop.now.load(Ordering::Acquire);
     let outcome = match storing {
-        Ok(storing) => storing.finish(shared, options, &stop, &counters),
+        Ok(storing) => storing.finish(options, &stop, &counters),
         Err(cause) => Err(Failure::failed(cause.message)),
     };
     // Last, so that all is stored and the page is gone before a stdout that nobody reads is waited for.
@@ -86,6 +87,9 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     }
     let mut problems: Vec<String> = unreadable.try_iter().collect();
     problems.extend(loss(&counters, failure));
+    if stopped && problems.is_empty() && outcome.is_ok() && !shared.quiet {
+        eprintln!("logship: stopped before the input ended; everything read until then is stored");
+    }
     match outcome {
         Err(failure) if problems.is_empty() => Err(failure),
         _ if problems.is_empty() => Ok(()),
@@ -210,13 +214,7 @@ impl Storing {
     }
 
     /// Closes the log, keeps the page up if asked to, and indexes what is left if this process owns the store.
-    fn finish(
-        self,
-        shared: &args::Shared,
-        options: &args::Pipe,
-        stop: &Stop,
-        counters: &PipeCounters,
-    ) -> Result<(), Failure> {
+    fn finish(self, options: &args::Pipe, stop: &Stop, counters: &PipeCounters) -> Result<(), Failure> {
         let common = self.owner.common().clone();
         let _ = self.log.join();
         common.wake();
@@ -237,7 +235,6 @@ impl Storing {
         let finished = self.owner.finish(FINISH_PATIENCE);
         let pipe = node::pipe_component(counters);
         tracing::debug!(components = %components_json(&common, Some(&pipe)), "ended");
-        let _ = shared;
         // The owner has said why.
         finished.map_err(|_| Failure::failed("every line is safe in the log, but not all are indexed"))
     }

@@ -38,6 +38,8 @@ const BATCH_BYTES: usize = 128 << 10;
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// Most records of a batch.
 const BATCH_RECORDS_MAX: usize = 16_384;
+/// At a stop the reader may still be passing on a chunk: it comes this soon.
+const LAST_CHUNK_WAIT: Duration = Duration::from_millis(50);
 /// A record waits this long for a line that continues it.
 const JOINED_IDLE: Duration = Duration::from_millis(JOIN_WAIT_MS);
 
@@ -92,15 +94,22 @@ impl Reader {
         Reader { chunks, counters, handover_wait: HANDOVER_WAIT, gap: None, line_counted: false }
     }
 
-    /// Reads to the end of the input; `pass` sees the bytes first, as they come.
+    /// Reads to the end of the input or until `stop` is set; `pass` sees the bytes first, as they come. What comes after the
+    /// stop is neither passed on nor stored, so that whoever saw a line can search it.
     ///
     /// # Errors
     /// Reading failed. What was read before is framed and stored as if the input had ended.
-    pub fn run(&mut self, mut input: impl Read, pass: &mut dyn FnMut(&Bytes)) -> std::io::Result<()> {
+    pub fn run(
+        &mut self,
+        mut input: impl Read,
+        stop: &AtomicBool,
+        pass: &mut dyn FnMut(&Bytes),
+    ) -> std::io::Result<()> {
         let mut buffer = vec![0; CHUNK_BYTES];
         let outcome = loop {
             match input.read(&mut buffer) {
                 Ok(0) => break Ok(()),
+                Ok(_) if stop.load(Ordering::Acquire) => break Ok(()),
                 Ok(count) => {
                     let bytes = Bytes::copy_from_slice(&buffer[..count]);
                     pass(&bytes);
@@ -191,20 +200,19 @@ impl Framer {
                 Ok(chunk) => {
                     self.push(&chunk);
                     quiet_since = clock::instant();
-                    stop.load(Ordering::Relaxed)
+                    stop.load(Ordering::Acquire)
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.lines.unsettled() && clock::since(quiet_since) >= JOINED_IDLE {
                         self.lines.settle();
                     }
-                    stop.load(Ordering::Relaxed)
+                    stop.load(Ordering::Acquire)
                 }
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             if ended {
-                // What was read before the stop is kept, however much more would come.
-                for _ in 0..CHUNKS_QUEUED_MAX {
-                    let Ok(chunk) = self.chunks.try_recv() else { break };
+                // What was read before the stop is kept. It ends, since the reader adds at most one chunk more.
+                while let Ok(chunk) = self.chunks.recv_timeout(LAST_CHUNK_WAIT) {
                     self.push(&chunk);
                 }
                 break;
@@ -296,7 +304,9 @@ mod tests {
             std::thread::Builder::new().spawn(move || frame(chunks, counters, answer)).unwrap()
         };
         let mut passed = Vec::new();
-        Reader::new(sender, counters.clone()).run(input, &mut |bytes| passed.extend_from_slice(bytes)).unwrap();
+        Reader::new(sender, counters.clone())
+            .run(input, &AtomicBool::new(false), &mut |bytes| passed.extend_from_slice(bytes))
+            .unwrap();
         assert_eq!(passed, input);
         let (records, failure) = framing.join().unwrap();
         (counters, records.into_iter().map(|record| record.bytes.to_vec()).collect(), failure)
@@ -392,7 +402,7 @@ mod tests {
         let counters = Arc::new(PipeCounters::default());
         let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
         let input = Pieces { pieces: &[b"a\n", b"b"], end: Some(std::io::ErrorKind::ConnectionReset) };
-        let outcome = Reader::new(sender, counters.clone()).run(input, &mut |_| {});
+        let outcome = Reader::new(sender, counters.clone()).run(input, &AtomicBool::new(false), &mut |_| {});
         assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
         let (records, _) = frame(chunks, counters.clone(), Ok(()));
         assert_eq!(records.iter().map(|record| &record.bytes[..]).collect::<Vec<_>>(), [b"a", b"b"]);

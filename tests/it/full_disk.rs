@@ -67,12 +67,12 @@ fn a_server_starts_on_a_full_disk_answers_and_takes_records_again() {
     let filler = fill(&disk);
 
     let server = Server::start(&data, &[]);
-    assert_eq!(server.get("/api/v1/health"), (507, "{\"status\":\"full\"}".to_owned()));
-    assert_eq!(server.post("/api/v1/ingest", &[PLAIN], b"refused").0, 507);
-    until("it says that what is only in the log is not searchable", || {
+    // The start sweeps what a killed process had not committed, which may make room for some records more.
+    acknowledged.extend(send_until_refused(&server));
+    until("it says what is only in the log and not searchable, or all is", || {
         let trailer = trailer(&server, "kept");
         assert_eq!(trailer["matched"], 1, "{trailer}");
-        (trailer["partial"] == true).then_some(())
+        (trailer["partial"] == true || server.count("") == acknowledged.len() as u64).then_some(())
     });
 
     fs::remove_file(filler).unwrap();

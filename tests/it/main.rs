@@ -9,8 +9,8 @@
 )]
 
 mod bad_input;
-mod contract;
 mod commands;
+mod contract;
 mod crash;
 mod damage;
 mod full_disk;

@@ -7,6 +7,7 @@ use crate::harness::{
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 #[test]
@@ -123,6 +124,60 @@ fn ctrl_c_reads_to_the_end_and_the_second_stops() {
         "the app still holds the pipe open, but the second Ctrl-C is for logship"
     );
     assert_eq!(messages(&search(data.path(), &[])), ["said while ending"]);
+    drop(stdin);
+}
+
+/// Longest from the signal to the exit: five seconds are promised, a busy machine may take some more.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_stopped_pipe_has_stored_what_it_showed() {
+    let data = folder();
+    let mut child = spawn_pipe(data.path(), &[]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut shown = String::new();
+    stdin.write_all(b"before the signal\n").unwrap();
+    stdout.read_line(&mut shown).unwrap();
+    // An app that does not care; it ends when nobody reads any more.
+    let app = std::thread::spawn(move || while stdin.write_all(b"and on\n").is_ok() {});
+    let reading = std::thread::spawn(move || stdout.read_to_string(&mut shown).map(|_| shown));
+    let begun = Instant::now();
+    // Again and again, because signals that come together are one.
+    let status = until("it stops", || {
+        signal(&child, "INT");
+        child.try_wait().unwrap()
+    });
+    assert!(begun.elapsed() < STOP_MAX, "{:?}", begun.elapsed());
+    app.join().unwrap();
+    let shown = reading.join().unwrap().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(status.success(), "{said}");
+    assert!(said.contains("stopped before the input ended; everything read until then is stored"), "{said}");
+    let count = run(data.path(), &["search", "-c", ""]).trim().parse::<usize>().unwrap();
+    assert_eq!(count, shown.lines().count());
+}
+
+#[test]
+fn a_terminated_pipe_ends_though_its_input_stays_open() {
+    let data = folder();
+    let mut child = spawn_pipe(data.path(), &[]);
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut shown = String::new();
+    writeln!(stdin, "before").unwrap();
+    stdout.read_line(&mut shown).unwrap();
+    let begun = Instant::now();
+    signal(&child, "TERM");
+    writeln!(stdin, "its last words").unwrap();
+    stdout.read_line(&mut shown).unwrap();
+    let status = wait(&mut child);
+    assert!(begun.elapsed() < STOP_MAX, "{:?}", begun.elapsed());
+    assert!(status.success());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("stopped before the input ended; everything read until then is stored"), "{said}");
+    assert_eq!(messages(&search(data.path(), &[])), ["before", "its last words"]);
     drop(stdin);
 }
 
