@@ -9,10 +9,11 @@
 )]
 
 mod bad_input;
-mod contract;
 mod commands;
+mod contract;
 mod crash;
 mod damage;
+mod damaged_log;
 mod full_disk;
 mod harness;
 mod pipe;
