@@ -69,7 +69,7 @@ pub(super) struct Segment {
     pub file: Box<dyn File>,
     pub path: PathBuf,
     pub base: Pos,
-    /// Where in the file the first frame begins; `None` if neither header nor table can be read.
+    /// Where in the file the first frame begins; `None` if neither header nor table nor that frame can be read.
     pub data: Option<u64>,
     /// One past the last position that the file has bytes of.
     pub end: Pos,
@@ -89,7 +89,10 @@ impl Segment {
             Some(length) => Some(length),
             None => segment.table_frame(size)?.map(|frame| frame.len() as u64),
         };
-        segment.data = length.map(|length| HEADER_BYTES as u64 + length);
+        segment.data = match length {
+            Some(length) => Some(HEADER_BYTES as u64 + length),
+            None => segment.first_frame(size)?,
+        };
         segment.end = Pos(base.0 + segment.data.map_or(0, |data| size.saturating_sub(data)));
         Ok(segment)
     }
@@ -125,6 +128,19 @@ impl Segment {
                 _ => return Ok(None),
             }
         }
+    }
+
+    /// Where the first frame begins, when neither header nor table say it: a frame knows its own place.
+    fn first_frame(&self, size: u64) -> Result<Option<u64>, LogError> {
+        let place = Place { log: self.log, pos: self.base };
+        let most = super::SEGMENT_BYTES_MAX + frame::PAYLOAD_BYTES_MAX as u64;
+        let mut bytes = vec![0; usize::try_from(size.min(most)).unwrap_or(usize::MAX)];
+        let read = self.file.read_at(&mut bytes, 0).map_err(LogError::io("read", &self.path))?;
+        let is_frame = |at: &usize| {
+            let look = frame::look(&bytes[*at..read], place);
+            matches!(look, Look::Frame { kind, .. } if kind != Kind::SourceTable)
+        };
+        Ok(memchr::memchr_iter(frame::MAGIC[0], &bytes[..read]).find(is_frame).map(|at| at as u64))
     }
 
     /// The source table at its beginning, if it is sound.

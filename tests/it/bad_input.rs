@@ -2,6 +2,7 @@
 //! and nothing acknowledged is lost.
 
 use crate::harness::{Server, files, folder, outcome, pipe, run, search, spawn_pipe, stderr, until};
+use crate::{crash::assert_exactly_once, full_disk::send_until_refused};
 use serde_json::Value;
 use std::{
     io::Write,
@@ -46,7 +47,7 @@ fn feed(data: &Path, write: impl FnOnce(&mut dyn Write)) {
     server.stop();
 }
 
-fn assert_refused(output: &Output, words: &[&str]) {
+pub fn assert_refused(output: &Output, words: &[&str]) {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(!said.contains("panicked"), "{said}");
@@ -209,26 +210,15 @@ fn a_server_with_a_full_disk_refuses_and_answers() {
     let Some(disk) = Disk::mount("8m") else { return };
     let data = disk.0.join("data");
     let server = Server::start(&data, &[]);
-    let text = noise(2_000);
-    let mut accepted = 0;
-    until("a request is refused", || match server.post("/api/v1/ingest", &[PLAIN], text.as_bytes()) {
-        (200, _) => {
-            accepted += 1;
-            None
-        }
-        (status, body) => {
-            assert_eq!(status, 507, "{body}");
-            Some(())
-        }
-    });
-    assert!(accepted > 0);
+    let acknowledged = send_until_refused(&server);
+    assert!(!acknowledged.is_empty());
     assert_ne!(server.get("/api/v1/health").0, 0, "it still answers");
     assert_ne!(server.get("/api/v1/status").0, 0, "it still answers");
     server.kill();
-    // With room again, all that was acknowledged is there.
+    // With room again, all that was acknowledged is there, once.
     let grown = Command::new("mount").args(["-o", "remount,size=256m"]).arg(&disk.0).status().unwrap();
     assert!(grown.success());
-    assert!(run(&data, &["search", "-c", "line7"]).trim().parse::<u64>().unwrap() >= accepted);
+    assert_exactly_once(&data, &acknowledged, "after the disk was full");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod commands;
 mod contract;
 mod crash;
 mod damage;
+mod damaged_log;
 mod full_disk;
 mod harness;
 mod pipe;

@@ -122,50 +122,143 @@ fn files_and_functions_are_short() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Line and length of each function, from its signature to the brace that closes it at the same indentation.
+/// Line and length of each function with a body, from its signature to the brace that closes it. By indentation, which
+/// rustfmt sees to.
 fn functions(code: &str) -> Vec<(usize, usize)> {
     let lines: Vec<&str> = code.lines().collect();
     let mut found = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let body = line.trim_start();
-        let is_function = [
-            "fn ",
-            "pub fn ",
-            "pub(super) fn ",
-            "pub(crate) fn ",
-            "async fn ",
-            "pub async fn ",
-            "const fn ",
-            "pub const fn ",
-        ]
-        .iter()
-        .any(|start| body.starts_with(start));
-        if !is_function || line.ends_with(';') || line.ends_with('}') {
-            continue;
-        }
-        let closing = format!("{}}}", &line[..line.len() - body.len()]);
-        if let Some(length) = lines[at..].iter().position(|line| *line == closing) {
-            found.push((at + 1, length + 1));
-        }
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| is_signature(line.trim_start())) {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let beside = |line: &str| line.strip_prefix(indent).is_some_and(|rest| !rest.starts_with(' '));
+        let ends = |line: &&str| beside(line) && line.ends_with(['{', '}', ';']);
+        let Some(signature) = lines[at..].iter().position(ends) else { continue };
+        let length = match lines[at + signature].chars().last() {
+            Some(';') => continue,
+            Some('}') => Some(signature),
+            _ => lines[at..]
+                .iter()
+                .skip(signature + 1)
+                .position(|line| *line == format!("{indent}}}"))
+                .map(|more| signature + 1 + more),
+        };
+        found.extend(length.map(|length| (at + 1, length + 1)));
     }
     found
 }
 
+/// Whether a function begins here: `fn` behind nothing but a visibility and qualifiers.
+fn is_signature(line: &str) -> bool {
+    let mut rest = line;
+    if let Some(behind) = rest.strip_prefix("pub") {
+        let restricted = behind.strip_prefix('(').and_then(|inside| inside.split_once(')'));
+        rest = restricted.map_or(behind, |(_, behind)| behind).trim_start();
+    }
+    for qualifier in ["default ", "const ", "async ", "unsafe ", "extern \"C\" "] {
+        rest = rest.strip_prefix(qualifier).unwrap_or(rest);
+    }
+    rest.starts_with("fn ")
+}
+
+#[test]
+fn functions_are_found_whatever_their_signature() {
+    let check = |code: &str, expected: &[(usize, usize)]| assert_eq!(functions(code), expected, "{code}");
+    for signature in [
+        "fn a()",
+        "pub fn a()",
+        "pub(crate) fn a()",
+        "pub(super) async fn a()",
+        "pub(super) const fn a()",
+        "pub(in crate::b) const unsafe fn a()",
+        "pub async fn a()",
+        "extern \"C\" fn a()",
+    ] {
+        check(&format!("{signature} {{\n    if b {{\n    }}\n}}\n"), &[(1, 4)]);
+        check(&format!("impl A {{\n    {signature} {{\n        b\n    }}\n}}\n"), &[(2, 3)]);
+        check(&format!("{signature} {{}}\nfn b() {{\n}}\n"), &[(1, 1), (2, 2)]);
+    }
+    check("fn a(\n    b: u8,\n) -> u8 {\n    b\n}\n", &[(1, 5)]);
+    check("fn a<T>()\nwhere\n    T: B,\n{\n    c\n}\n", &[(1, 6)]);
+    check("trait A {\n    fn a();\n    fn b(\n        c: u8,\n    );\n    fn d() {\n    }\n}\n", &[(6, 2)]);
+    check("const A: fn(u8) = b;\nlet fn_ = 1;\n// fn c() {\ntype D = fn();\n", &[]);
+}
+
+/// Which test opens the fixtures of a folder: those it walks by the endings of twins, or all files below.
+struct Opens {
+    folder: String,
+    twins: Option<[&'static str; 2]>,
+    test: &'static str,
+    /// What the test says to find them.
+    names: &'static str,
+}
+
+fn openers() -> Vec<Opens> {
+    let formats = logship_parsers::line::FORMATS.iter().map(|format| format.name).chain(["join"]);
+    let lines = formats.map(|name| Opens {
+        folder: format!("lines/{name}"),
+        twins: Some(["log", "json"]),
+        test: "parsers/tests/lines.rs",
+        names: "fixtures/lines",
+    });
+    let queries = ["ok", "err"].map(|name| Opens {
+        folder: format!("query/{name}"),
+        twins: Some(["query", "txt"]),
+        test: "parsers/tests/query.rs",
+        names: "fixtures/query",
+    });
+    let whole = [
+        ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
+        ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
+    ]
+    .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
+    lines.chain(queries).chain(whole).collect()
+}
+
+/// Whether a test opens this file, given by its path below `fixtures/`.
+fn is_opened(file: &Path, openers: &[Opens]) -> bool {
+    openers.iter().any(|opens| match opens.twins {
+        None => file.starts_with(&opens.folder),
+        Some([first, second]) => {
+            let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            let twin = if ending == first { second } else { first };
+            file.parent() == Some(Path::new(&opens.folder))
+                && [first, second].contains(&ending)
+                && root().join("fixtures").join(file).with_extension(twin).is_file()
+        }
+    })
+}
+
 #[test]
 fn every_fixture_is_used() {
-    let sources: String = ["src", "parsers/src", "parsers/tests", "tests"]
-        .into_iter()
-        .flat_map(rust_files)
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect();
-    let mut forgotten = Vec::new();
-    for entry in fs::read_dir(root().join("fixtures")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if !sources.contains(&format!("fixtures/{name}")) {
-            forgotten.push(name);
-        }
+    let openers = openers();
+    for opens in &openers {
+        let test = fs::read_to_string(root().join(opens.test)).unwrap();
+        assert!(test.contains(opens.names), "{} does not read {}", opens.test, opens.names);
+        assert!(root().join("fixtures").join(&opens.folder).is_dir(), "fixtures/{} is missing", opens.folder);
     }
-    assert!(forgotten.is_empty(), "no test reads fixtures/{{{}}}", forgotten.join(","));
+    let below = |path: &PathBuf| path.strip_prefix(root().join("fixtures")).unwrap().to_owned();
+    let all = files_below("fixtures").iter().map(below).collect::<Vec<_>>();
+    assert!(!all.is_empty());
+    let forgotten: Vec<_> = all.iter().filter(|file| !is_opened(file, &openers)).collect();
+    assert!(forgotten.is_empty(), "no test opens {forgotten:?}");
+}
+
+#[test]
+fn a_forgotten_fixture_is_seen() {
+    let openers = openers();
+    for (file, opened) in [
+        ("lines/clf/combined.log", true),
+        ("lines/clf/combined.json", true),
+        ("lines/clf/combined.txt", false),
+        ("lines/clf/without_twin.json", false),
+        ("lines/clf/deeper/combined.log", false),
+        ("lines/no_format/combined.log", false),
+        ("query/other/pipe.query", false),
+        ("store/v1/manifest.json", true),
+        ("store/v0/manifest.json", false),
+        ("stray.log", false),
+    ] {
+        assert_eq!(is_opened(Path::new(file), &openers), opened, "{file}");
+    }
 }
 
 #[test]
@@ -198,15 +291,17 @@ fn root() -> &'static Path {
 }
 
 fn rust_files(dir: &str) -> Vec<PathBuf> {
+    let mut found = files_below(dir);
+    found.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    found
+}
+
+fn files_below(dir: &str) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![root().join(dir)]);
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                found.push(path);
-            }
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
         }
     }
     found.sort();
