@@ -12,7 +12,10 @@ use crate::{
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{Builder, JoinHandle},
     time::Duration,
 };
@@ -28,6 +31,8 @@ pub struct Opened {
     pub intake: Arc<OnceLock<Intake>>,
     /// Its id and its durable end.
     pub durable: OnceLock<(LogId, watch::Receiver<Pos>)>,
+    /// There was no room for it; it is tried again.
+    pub no_room: AtomicBool,
 }
 
 /// The log, or the attempts to open it.
@@ -61,13 +66,18 @@ impl Place {
 
 impl IngestLog {
     /// Opens it, now or when there is room. The caller owns the store.
-    pub fn open(root: &Path, common: &Arc<Common>, runtime: &Handle) -> Result<IngestLog, Failure> {
-        let opened = Arc::new(Opened::default());
+    pub fn open(
+        root: &Path,
+        opened: Arc<Opened>,
+        common: &Arc<Common>,
+        runtime: &Handle,
+    ) -> Result<IngestLog, Failure> {
         let place =
             Place { root: root.to_owned(), common: common.clone(), runtime: runtime.clone(), opened: opened.clone() };
         let writer = match place.open() {
             Ok(writer) => Opening::Done(writer),
             Err(cause) if cause.is_no_room() => {
+                opened.no_room.store(true, Ordering::Release);
                 tracing::warn!("{cause}; searches are answered, ingest is refused until there is room");
                 let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
                 let trying = Builder::new().name("ingest-log".into()).spawn(move || {
@@ -91,9 +101,9 @@ impl IngestLog {
         Ok(IngestLog { opened, writer })
     }
 
-    /// What others see of it.
-    pub fn opened(&self) -> &Arc<Opened> {
-        &self.opened
+    /// Its entrance, from when it is open.
+    pub fn intake(&self) -> Option<Intake> {
+        self.opened.intake.get().cloned()
     }
 
     /// Waits until everybody has let go of the entrance and all that it took is durable.

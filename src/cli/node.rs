@@ -31,7 +31,9 @@ impl Node for ThisProcess {
     fn health(&self) -> Health {
         match self.common.state() {
             State::Opening | State::Waiting => Health::Replaying,
-            _ if self.common.is_full() || self.log.intake.get().is_none() => Health::Full,
+            _ if self.common.is_full() => Health::Full,
+            _ if self.log.intake.get().is_none() && self.log.no_room.load(Ordering::Acquire) => Health::Full,
+            _ if self.log.intake.get().is_none() => Health::Replaying,
             // The log takes records also while older ones are indexed or the store is started again.
             State::Replaying | State::Ready | State::Failed(_) | State::Ended => Health::Ok,
         }

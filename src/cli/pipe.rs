@@ -191,7 +191,8 @@ impl Storing {
             let (handle, quiet) = (runtime.handle().clone(), shared.quiet);
             Box::new(move || {
                 let listener = door.bind_somewhere();
-                let started = listener.and_then(|l| serving::start(l, &door, &data, &common, Some(counters), &handle));
+                let listening = listener.and_then(|l| serving::listen(l, &door, &common, Some(counters), &handle));
+                let started = listening.and_then(|listening| listening.open(&data, &common, &handle));
                 match started {
                     Ok(started) => {
                         if !quiet {

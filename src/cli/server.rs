@@ -70,12 +70,13 @@ impl Server {
         let started = Arc::new(Mutex::new(None));
         // Until it serves, a failure is the command's outcome, which is printed when it ends.
         let serves = Arc::new(AtomicBool::new(false));
+        let listening = serving::listen(listener, door, &common, None, runtime.handle())?;
         let owning = {
             let serves = serves.clone();
-            let (started, door, data) = (started.clone(), door.clone(), data.clone());
+            let (started, data) = (started.clone(), data.clone());
             let (common, handle) = (common.clone(), runtime.handle().clone());
             Box::new(move || {
-                let serving = serving::start(listener, &door, &data, &common, None, &handle);
+                let serving = listening.open(&data, &common, &handle);
                 *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
                 serves.store(true, Ordering::Release);
             })

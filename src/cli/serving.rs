@@ -1,6 +1,12 @@
 //! The page and the API of a process that owns the store.
 
-use super::{Failure, args::Shared, ingest_log::IngestLog, node::ThisProcess, settings};
+use super::{
+    Failure,
+    args::Shared,
+    ingest_log::{IngestLog, Opened},
+    node::ThisProcess,
+    settings,
+};
 use crate::{
     api::{self, Access, ApiState, Ingested, Parts},
     auth::Tokens,
@@ -92,16 +98,23 @@ pub struct Serving {
     data: DataDir,
 }
 
-/// Starts serving on `listener`; the caller owns the store.
-pub fn start(
+/// A server that answers, before it takes records.
+pub struct Listening {
+    url: String,
+    opened: Arc<Opened>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Answers on `listener`: with 503 until the store is owned and open.
+pub fn listen(
     listener: TcpListener,
     door: &Door,
-    data: &DataDir,
     common: &Arc<Common>,
     pipe: Option<Arc<PipeCounters>>,
     runtime: &Handle,
-) -> Result<Serving, Failure> {
-    let log = IngestLog::open(&data.log(), common, runtime)?;
+) -> Result<Listening, Failure> {
+    let opened = Arc::new(Opened::default());
     let bound = listener.local_addr().map_err(Failure::failed)?;
     listener.set_nonblocking(true).map_err(Failure::failed)?;
     let ingested = Arc::new(Ingested::default());
@@ -109,13 +122,13 @@ pub fn start(
         common: common.clone(),
         ingested: ingested.clone(),
         pipe,
-        log: log.opened().clone(),
+        log: opened.clone(),
         started: clock::instant(),
     };
     let access = Access::new(bound, door.public_url.as_deref(), door.tokens.clone()).map_err(Failure::usage)?;
     let state = ApiState::new(Parts {
         backend: common.clone(),
-        intake: log.opened().intake.clone(),
+        intake: opened.intake.clone(),
         tail: common.tail.clone(),
         node: Arc::new(node),
         access,
@@ -132,12 +145,20 @@ pub fn start(
             Err(cause) => tracing::error!("cannot serve: {cause}"),
         }
     });
-    let url = format!("http://{}/", reachable(bound));
-    let server = ServerFile { pid: std::process::id(), url: url.clone() };
-    if let Err(cause) = data.write_server(&server) {
-        tracing::warn!("cannot write server.json: {cause}; other commands need --server {url}");
+    Ok(Listening { url: format!("http://{}/", reachable(bound)), opened, stop, task })
+}
+
+impl Listening {
+    /// Takes records and says where it is; the caller owns the store.
+    pub fn open(self, data: &DataDir, common: &Arc<Common>, runtime: &Handle) -> Result<Serving, Failure> {
+        let Listening { url, opened, stop, task } = self;
+        let log = IngestLog::open(&data.log(), opened, common, runtime)?;
+        let server = ServerFile { pid: std::process::id(), url: url.clone() };
+        if let Err(cause) = data.write_server(&server) {
+            tracing::warn!("cannot write server.json: {cause}; other commands need --server {url}");
+        }
+        Ok(Serving { url, log, stop, task, data: data.clone() })
     }
-    Ok(Serving { url, log, stop, task, data: data.clone() })
 }
 
 /// An address that this machine can open.
@@ -152,7 +173,7 @@ fn reachable(mut bound: SocketAddr) -> SocketAddr {
 impl Serving {
     /// The entrance of the log that HTTP ingest writes, where there is room for the log.
     pub fn intake(&self) -> Option<Intake> {
-        self.log.opened().intake.get().cloned()
+        self.log.intake()
     }
 
     /// Lets running requests finish and closes the log.

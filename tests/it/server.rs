@@ -253,3 +253,32 @@ fn the_live_tail_has_events_before_they_are_searchable() {
     tail.wait().unwrap();
     server.stop();
 }
+
+#[test]
+fn a_server_whose_store_is_not_open_yet_says_so() {
+    let data = folder();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let inner = crate::harness::logship(data.path(), &["server", "--listen", &address]);
+    // Taking a lock takes three seconds, and the store has one.
+    let mut child = crate::harness::under_strace(&inner, "flock", "delay_enter=3000000")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let ask = |path: &str| crate::harness::get(&format!("http://{address}{path}"));
+    let replying =
+        crate::harness::until("it answers", || Some(ask("/api/v1/health")).filter(|(status, _)| *status > 0));
+    assert_eq!(replying, (503, "{\"status\":\"replaying\"}".to_owned()));
+    let (status, body) = ask("/api/v1/search?q=");
+    assert!(status == 503 && body.contains("not open yet"), "{status} {body}");
+    assert_eq!(ask("/").0, 200);
+    crate::harness::until("it is ready", || (ask("/api/v1/health").0 == 200).then_some(()));
+    // A signal for strace does not reach what it traces.
+    let file: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(data.path().join("server.json")).unwrap()).unwrap();
+    let ended = std::process::Command::new("kill").arg(file["pid"].to_string()).status().unwrap();
+    assert!(ended.success() && child.wait().unwrap().success());
+}
