@@ -6,7 +6,7 @@ use crate::{
     config::DataDir,
     event::Timestamp,
     flow::{LogId, Stored},
-    pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
+    pipeline::{Common, Finished, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
     query::{Backend, Cancel, Count, Cursor, RESULT_PAGE_MAX, Relation, Scope, SearchRequest},
     store,
@@ -173,7 +173,7 @@ fn open_store(data: &DataDir, options: store::Options) -> Result<Box<dyn Backend
         }
         _ => {
             // A full disk keeps the store from taking more, not from being read.
-            if owner.finish(CATCH_UP).is_err() {
+            if owner.finish(CATCH_UP) != Ok(Finished::Whole) {
                 return read_only(data);
             }
             let backend = common.embedded().map_err(Failure::failed)?;

@@ -14,7 +14,7 @@ use crate::{
         tee::{NoTee, RawTee, Tee},
         terminal::{Format, Look},
     },
-    pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
+    pipeline::{Common, Finished, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
 };
 use std::{
@@ -237,7 +237,10 @@ impl Storing {
         let pipe = node::pipe_component(counters);
         tracing::debug!(components = %components_json(&common, Some(&pipe)), "ended");
         // The owner has said why.
-        finished.map_err(|_| Failure::failed("every line is safe in the log, but not all are indexed"))
+        match finished {
+            Ok(Finished::Whole) => Ok(()),
+            _ => Err(Failure::failed("every line is safe in the log, but not all are indexed")),
+        }
     }
 }
 

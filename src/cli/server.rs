@@ -4,7 +4,7 @@ use super::{Failure, args, serving, settings, signals};
 use crate::{
     config::DataDir,
     flow::{Intake, LogId},
-    pipeline::{Common, Owner, OwnerSettings, State, tail::Tail},
+    pipeline::{Common, Finished, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
     store,
 };
@@ -127,9 +127,12 @@ impl Server {
     pub fn finish(self) -> Result<(), Failure> {
         let common = self.owner.common().clone();
         self.serving.finish(&common, self.runtime.handle());
-        // The owner has said why.
-        let finished = self.owner.finish(FINISH_PATIENCE);
-        finished.map_err(|_| Failure::failed("every record is safe in the log, but not all are indexed"))?;
+        match self.owner.finish(FINISH_PATIENCE) {
+            Ok(Finished::Whole) => {}
+            Ok(Finished::Stopped) => tracing::warn!("not all that is in the log is indexed: the next start goes on"),
+            // The owner has said why.
+            Err(_) => return Err(Failure::failed("every record is safe in the log, but not all are indexed")),
+        }
         tracing::debug!(components = %super::pipe::components_json(&common, None), "ended");
         Ok(())
     }

@@ -24,7 +24,7 @@ mod workers;
 pub use common::{Common, State};
 pub use dispatch::LogState;
 pub use ingest_log::open as open_ingest_log;
-pub use owner::{Owner, OwnerSettings};
+pub use owner::{Finished, Owner, OwnerSettings};
 pub use read_only::{ReadError, ReadOnly, open as open_read_only};
 pub use workers::{JOBS_PER_WORKER_MAX, WORKERS_MAX};
 

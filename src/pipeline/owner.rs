@@ -58,7 +58,16 @@ pub struct OwnerSettings {
 pub struct Owner {
     common: Arc<Common>,
     wish: Arc<Wish>,
-    thread: Option<JoinHandle<Result<(), String>>>,
+    thread: Option<JoinHandle<Result<Finished, String>>>,
+}
+
+/// How an owner has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// All that the logs held is indexed, or is another process's to index.
+    Whole,
+    /// It was stopped; the logs keep what is not indexed.
+    Stopped,
 }
 
 /// What the owner's thread should do.
@@ -99,7 +108,7 @@ impl Owner {
     ///
     /// # Errors
     /// Indexing failed; the logs keep what is not indexed.
-    pub fn finish(mut self, patience: Duration) -> Result<(), String> {
+    pub fn finish(mut self, patience: Duration) -> Result<Finished, String> {
         self.wish.drain.store(true, Ordering::Release);
         let begun = clock::instant();
         while !self.has_ended() {
@@ -121,9 +130,9 @@ impl Owner {
         }
     }
 
-    fn join(&mut self) -> Result<(), String> {
+    fn join(&mut self) -> Result<Finished, String> {
         match self.thread.take().map(JoinHandle::join) {
-            None => Ok(()),
+            None => Ok(Finished::Stopped),
             Some(ended) => ended.map_err(|_| "the owner's thread died".to_owned())?,
         }
     }
@@ -158,7 +167,7 @@ struct Known {
 }
 
 impl Life {
-    fn run(self, settings: OwnerSettings) -> Result<(), String> {
+    fn run(self, settings: OwnerSettings) -> Result<Finished, String> {
         let OwnerSettings { store: mut options, plan, owning, say } = settings;
         let (mut owning, notices) = (Some(owning), Arc::new(Notices::new(say)));
         let mut suspects = None;
@@ -166,10 +175,10 @@ impl Life {
         loop {
             let draining = self.wish.drain.load(Ordering::Acquire);
             if self.wish.stop.load(Ordering::Acquire) && !draining {
-                return Ok(());
+                return Ok(Finished::Stopped);
             }
             let failure = match Store::open(&self.data.store(), options.clone()) {
-                Err(StoreError::Locked { .. }) if draining => return Ok(()),
+                Err(StoreError::Locked { .. }) if draining => return Ok(Finished::Whole),
                 Err(StoreError::Locked { .. }) => {
                     self.common.set_state(State::Waiting);
                     self.sleep(LOCK_POLL);
@@ -182,7 +191,10 @@ impl Life {
                     let known =
                         Known { suspects: suspects.get_or_insert_with(begin).clone(), notices: notices.clone() };
                     match self.own(store, plan, known, &mut owning) {
-                        Ok(()) => return Ok(()),
+                        Ok(()) => return Ok(Finished::Whole),
+                        Err(EngineFailure::Early(_)) if self.wish.stop.load(Ordering::Acquire) => {
+                            return Ok(Finished::Stopped);
+                        }
                         Err(cause) => {
                             if clock::since(begun) > RESTART_PAUSE_MAX {
                                 (failures, pause) = (0, LOCK_POLL);
