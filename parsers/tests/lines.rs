@@ -13,8 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All fixtures arrive at noon of the 15th of June 2026.
-fn context() -> Context {
-    Context { received: (days_from_civil(2026, 6, 15) * 86_400 + 43_200) * 1_000_000_000, utc_offset_s: 0 }
+fn context() -> Context<'static> {
+    let received = (days_from_civil(2026, 6, 15) * 86_400 + 43_200) * 1_000_000_000;
+    Context { received, ..Context::default() }
 }
 
 fn root() -> PathBuf {

@@ -129,10 +129,11 @@ fn add_origin(event: &mut Event, origin: &Origin) {
 }
 
 /// What parsers may know besides the line: when it arrived, and the offset of stamps without a zone.
-fn context(batch: &RawBatch) -> Context {
+fn context(batch: &RawBatch) -> Context<'static> {
     let zone = batch.origin.zone.as_deref().map_or(jiff::tz::TimeZone::UTC, zone);
     let received = jiff::Timestamp::from_nanosecond(i128::from(batch.received.as_nanos())).unwrap_or_default();
-    Context { received: batch.received.as_nanos(), utc_offset_s: zone.to_offset(received).seconds() }
+    let utc_offset_s = zone.to_offset(received).seconds();
+    Context { received: batch.received.as_nanos(), utc_offset_s, ..Context::default() }
 }
 
 /// The zone of an IANA name or of an offset such as `+02:00`; UTC if it is neither.

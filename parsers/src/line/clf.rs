@@ -3,7 +3,7 @@
 //! The whole line stays the message, so what has no field (ident, vendors' columns after the user agent) is kept.
 //! Quoted parts are given as the server wrote them, escapes included.
 
-use super::{Context, Format};
+use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
@@ -22,6 +22,7 @@ pub const FORMAT: Format = Format {
     summary: "access lines, common and combined: Apache, nginx, Caddy, Traefik",
     example: r#"192.0.2.7 - ann [02/Jan/2026:03:04:05 +0000] "GET /cart?id=7 HTTP/1.1" 200 512 "-" "curl/8.5.0""#,
     rank: 4,
+    starts: Starts::ANY,
     open_ended: true,
     probe,
     parse,

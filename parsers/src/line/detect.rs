@@ -47,6 +47,26 @@ const fn trial_order() -> [FormatId; FORMATS.len()] {
     order
 }
 
+/// For each first byte of a line, the formats to try, as bits by their place in [`TRIAL`].
+static STARTING: [u128; 256] = starting();
+
+const fn starting() -> [u128; 256] {
+    assert!(TRIAL.len() <= 128, "one bit for each format");
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut at = 0;
+        while at + 1 < TRIAL.len() {
+            if FORMATS[TRIAL[at].0 as usize].starts.has(byte as u8) {
+                table[byte] |= 1 << at;
+            }
+            at += 1;
+        }
+        byte += 1;
+    }
+    table
+}
+
 /// The format that a stream speaks: kept in the face of single deviating lines, changed by several running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detector {
@@ -116,8 +136,13 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
     // A hint of plain text is none: everything is plain text, so it is what remains when the others failed.
     let last = TRIAL[TRIAL.len() - 1];
     let hint = hint.filter(|hint| *hint != last);
-    let others = TRIAL[..TRIAL.len() - 1].iter().copied().filter(|id| Some(*id) != hint);
-    for id in hint.into_iter().chain(others) {
+    let mut left = line.as_bytes().first().map_or(0, |first| STARTING[usize::from(*first)]);
+    let others = std::iter::from_fn(|| {
+        let at = left.trailing_zeros() as usize;
+        left &= left.wrapping_sub(1);
+        TRIAL.get(at).copied()
+    });
+    for id in hint.into_iter().chain(others.filter(|id| Some(*id) != hint)) {
         let format = id.format();
         if (format.probe)(line.as_bytes())
             && let Ok(fields) = (format.parse)(line, context)
@@ -142,8 +167,10 @@ fn plain<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
 /// stack trace if they are one.
 fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields: &mut Fields<'a>) {
     let rest = &record[end + 1..];
-    if format.open_ended {
-        let message = fields.items.iter_mut().find(|field| field.name == "message");
+    let message = fields.items.iter_mut().find(|field| field.name == "message");
+    // The inner message of a structured one is no end of its line.
+    let at_end = |text: &str| record[..first].ends_with(text);
+    if format.open_ended && message.as_ref().is_none_or(|message| message.value.as_str().is_some_and(at_end)) {
         if let Some(message) = message {
             let length = message.value.as_str().map_or(0, str::len);
             message.value = Value::text(&record[first - length..]);

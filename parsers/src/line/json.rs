@@ -1,6 +1,6 @@
 //! One JSON object a line, by any of the usual loggers.
 
-use super::{Context, Format, normalize};
+use super::{Context, Format, Starts, normalize};
 use crate::error::ParseError;
 use crate::fields::Fields;
 use crate::json;
@@ -11,6 +11,7 @@ pub const FORMAT: Format = Format {
     summary: "one JSON object a line: pino, bunyan, winston, zap, zerolog, logrus, slog, tracing, structlog, Serilog, ECS",
     example: r#"{"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"listening","port":8080}"#,
     rank: 0,
+    starts: Starts::of(b"{ \t"),
     open_ended: false,
     probe,
     parse,

@@ -1,6 +1,6 @@
 //! glog and klog, the loggers of Kubernetes and of Google's C++: `I0102 15:04:05.678901   77 file.go:42] text`.
 
-use super::{Context, Format};
+use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -18,6 +18,7 @@ pub const FORMAT: Format = Format {
     summary: "glog and klog: Kubernetes components, Google's C++ programs",
     example: "I0102 03:04:05.678901   4711 controller.go:42] Starting workers",
     rank: 3,
+    starts: Starts::of(b"IWEFD"),
     open_ended: true,
     probe,
     parse,

@@ -8,30 +8,37 @@
 
 pub mod clf;
 pub mod detect;
+pub mod inner;
 pub mod json;
 pub mod klog;
 pub mod level;
 pub mod logfmt;
 pub mod normalize;
 pub mod plain;
+pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
 
 use crate::error::ParseError;
 use crate::fields::Fields;
+pub use starts::Starts;
 
 /// What a parser must know besides the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Context {
+pub struct Context<'h> {
     /// When the line arrived, in UTC nanoseconds since 1970: decides the year of stamps that name none.
     pub received: i64,
     /// Seconds east of Greenwich, for stamps that name no zone.
     pub utc_offset_s: i32,
+    /// The day comes before the month in this stream's stamps (`31/12/2026`), by what it has shown so far.
+    pub day_first: bool,
+    /// The newest line of this stream that names columns, for formats whose lines mean nothing without (W3C extended).
+    pub header: Option<&'h str>,
 }
 
 /// The one shape of every line parser.
-pub type ParseLine = for<'a> fn(&'a str, &Context) -> Result<Fields<'a>, ParseError>;
+pub type ParseLine = for<'a> fn(&'a str, &Context<'_>) -> Result<Fields<'a>, ParseError>;
 
 /// A line format.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +49,11 @@ pub struct Format {
     pub summary: &'static str,
     /// A line in this format.
     pub example: &'static str,
-    /// The place in the order of trial: formats whose probe is cheaper and says yes less often come first.
+    /// The place in the order of trial: formats that say yes less often come first. 0 to 19 the most common and
+    /// envelopes, 20 web, 60 systems, 100 data stores, 140 languages and frameworks, 250 on what takes nearly anything.
     pub rank: u8,
+    /// The bytes with which a line of this format may begin: others are not even probed.
+    pub starts: Starts,
     /// Whether the message runs to the end of the line: then lines that continue it belong to the message.
     pub open_ended: bool,
     /// Whether the first bytes allow this format.
@@ -79,6 +89,7 @@ mod tests {
     #[test]
     fn every_example_is_of_its_format() {
         for format in FORMATS {
+            assert!(format.starts.has(format.example.as_bytes()[0]), "{}", format.name);
             assert!((format.probe)(format.example.as_bytes()), "{}", format.name);
             assert!((format.parse)(format.example, &Context::default()).is_ok(), "{}", format.name);
         }

@@ -4,7 +4,7 @@
 //! only the first word and words in brackets. There a level is a word in capitals (`ERROR`), one in brackets
 //! (`[error]`, `<warn>`) or one with a colon behind it (`error: disk full`). Colours of terminals are looked through.
 
-use super::{Context, Format, level};
+use super::{Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -28,6 +28,7 @@ pub const FORMAT: Format = Format {
     summary: "any text: the line is the message, a leading stamp and a level word are read",
     example: "2026-01-02 03:04:05,678 [main] ERROR shop.Cart - no such item",
     rank: u8::MAX,
+    starts: Starts::ANY,
     open_ended: true,
     probe: |_| true,
     parse,

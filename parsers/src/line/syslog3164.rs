@@ -5,7 +5,7 @@
 //! stamp, host and a tag with its colon must all be there.
 
 use super::syslog5424::{priority, put_priority, word_end};
-use super::{Context, Format};
+use super::{Context, Format, Starts, inner};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -24,6 +24,7 @@ pub const FORMAT: Format = Format {
     summary: "BSD syslog by RFC 3164, with or without priority",
     example: "<34>Jan  2 03:04:05 web-1 sshd[4711]: Accepted publickey for ann",
     rank: 2,
+    starts: Starts::UPPER.or(Starts::of(b"<")),
     open_ended: true,
     probe,
     parse,
@@ -49,9 +50,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     }
     let mut fields = Fields::default();
     let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    if !message.is_empty() {
-        fields.push("message", Value::text(message));
-    }
+    inner::message(message, context, &mut fields);
     Ok(fields)
 }
 

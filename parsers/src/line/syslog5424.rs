@@ -1,6 +1,6 @@
 //! Syslog by RFC 5424: `<PRI>1 STAMP HOST APP PROCID MSGID [SD] MSG`.
 
-use super::{Context, Format, level};
+use super::{Context, Format, Starts, inner, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop, until};
@@ -23,6 +23,7 @@ pub const FORMAT: Format = Format {
     summary: "syslog by RFC 5424, with structured data",
     example: "<165>1 2026-01-02T03:04:05.678Z web-1 shop 4711 ID47 [origin ip=\"192.0.2.1\"] order placed",
     rank: 1,
+    starts: Starts::of(b"<"),
     open_ended: true,
     probe,
     parse,
@@ -39,9 +40,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     let (message, ()) = prefix(line, structured_data(message, &mut fields))?;
     let message = message.strip_prefix(' ').unwrap_or(message);
     let message = message.strip_prefix('\u{feff}').unwrap_or(message);
-    if !message.is_empty() {
-        fields.push("message", Value::text(message));
-    }
+    inner::message(message, context, &mut fields);
     Ok(fields)
 }
 
