@@ -39,7 +39,7 @@ impl<W: Write> JsonRows<W> {
             let frame = Frame { log: LogId::from_bits(0), start: Pos(0), end: Pos(0), suspect: false, batch };
             let hint = self.hints.observe(&frame);
             self.text.clear();
-            for stored in self.plan.run(&frame, hint) {
+            for stored in self.plan.run(&frame, &hint) {
                 json::write_event(&mut self.text, &stored.event, None);
                 self.text.push('\n');
             }

@@ -54,7 +54,7 @@ impl<W: Write> PrettyLines<W> {
             let received = clock::now();
             let offset = jiff::Timestamp::from_nanosecond(i128::from(received.as_nanos()))
                 .map_or(0, |now| self.look.zone.to_offset(now).seconds());
-            let context = Context { received: received.as_nanos(), utc_offset_s: offset };
+            let context = Context { received: received.as_nanos(), utc_offset_s: offset, ..Context::default() };
             let (format, fields) = Detector::parse(self.detector.hint(), &shown, &context);
             self.detector.observe(format);
             let mut event = Event::new(fields.time.map_or(received, Timestamp::from_nanos));

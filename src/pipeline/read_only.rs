@@ -112,7 +112,7 @@ fn add_rest(rest: &mut Store, root: &Path, progress: &Progress, plan: Plan) -> R
         let limit = if found.alive { Limit::Marked } else { Limit::Everything };
         while let Some(frame) = reader.next(limit).map_err(ReadError::Log)? {
             let hint = hints.observe(&frame);
-            let events = plan.run(&frame, hint);
+            let events = plan.run(&frame, &hint);
             let batch = Batch { log: frame.log, end: frame.end, first_number: 0, events };
             rest.add(&batch).map_err(ReadError::Store)?;
         }

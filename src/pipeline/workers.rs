@@ -6,10 +6,9 @@
 
 use crate::{
     flow::{Frame, Stored},
-    plan::Plan,
+    plan::{Hint, Plan},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
-use logship_parsers::line::detect::FormatId;
 use std::{io, thread};
 use tokio::sync::oneshot;
 
@@ -23,8 +22,8 @@ pub const WORKERS_MAX: usize = 4;
 pub struct Job {
     /// The frame.
     pub frame: Frame,
-    /// The format of its stream.
-    pub hint: Option<FormatId>,
+    /// What its stream has shown before.
+    pub hint: Hint,
     result: oneshot::Sender<Parsed>,
 }
 
@@ -67,7 +66,7 @@ pub fn start(plan: Plan, count: usize) -> io::Result<(Entrance, Exit)> {
 
 fn work(plan: Plan, waiting: &Receiver<Job>) {
     while let Ok(Job { mut frame, hint, result }) = waiting.recv() {
-        let events = plan.run(&frame, hint);
+        let events = plan.run(&frame, &hint);
         frame.batch.records = Vec::new();
         // The receiver is gone only when the whole pipeline is.
         let _ = result.send(Parsed { frame, events });
@@ -83,7 +82,7 @@ impl Entrance {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn send(&self, frame: Frame, hint: Option<FormatId>) -> Result<(), Ended> {
+    pub fn send(&self, frame: Frame, hint: Hint) -> Result<(), Ended> {
         let (result, receiver) = oneshot::channel();
         self.order.send(receiver).map_err(|_| Ended)?;
         self.jobs.send(Job { frame, hint, result }).map_err(|_| Ended)
@@ -121,7 +120,7 @@ mod tests {
                     let batch = RawBatch { origin: origin.clone(), span: None, received, records };
                     let (start, end) = (Pos(number * 1_000), Pos(number * 1_000 + 999));
                     let frame = Frame { log: LogId::from_bits(1), start, end, suspect: false, batch };
-                    entrance.send(frame, None).unwrap();
+                    entrance.send(frame, Hint::default()).unwrap();
                 }
             })
             .unwrap();

@@ -1,5 +1,6 @@
 //! The plan that needs no configuration: every record is parsed by the format it shows.
 
+use super::Hint;
 use crate::{
     event::{Event, Key, Timestamp, Value},
     flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
@@ -7,17 +8,14 @@ use crate::{
 use bytestring::ByteString;
 use logship_parsers::line::{
     Context,
-    detect::{Detector, FormatId},
+    detect::{Detector, FormatId, names_columns},
 };
-use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Streams whose format is remembered; when there are more, all are learned anew.
-pub const HINTED_STREAMS_MAX: usize = 10_000;
+type ParseRecord = fn(&Record, &Frame, &Context, Format, &mut Option<Timestamp>) -> Event;
 
-type ParseRecord = fn(&Record, &Frame, &Context, Format) -> Event;
+/// A stamp further ahead of the arrival than this, a day, is kept and tagged `_clockahead`: zones explain no more.
+const AHEAD_NANOS_MAX: i64 = 86_400_000_000_000;
 
 /// How a record's format is found.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +48,12 @@ impl Plan {
 
     /// The events of a frame, one for each record, in order.
     #[must_use]
-    pub fn run(&self, frame: &Frame, hint: Option<FormatId>) -> Vec<Stored> {
-        let context = context(&frame.batch);
-        let format = self.forced.map_or(Format::Detected(hint), Format::Forced);
+    pub fn run(&self, frame: &Frame, hint: &Hint) -> Vec<Stored> {
+        let format = self.forced.map_or(Format::Detected(hint.format), Format::Forced);
         let mut events = Vec::with_capacity(frame.batch.records.len());
         while events.len() < frame.batch.records.len() {
             // One guard for the whole frame: it costs nothing until a parser panics.
-            let guarded = catch_unwind(AssertUnwindSafe(|| self.run_from(frame, &context, format, &mut events)));
+            let guarded = catch_unwind(AssertUnwindSafe(|| self.run_from(frame, hint, format, &mut events)));
             if guarded.is_err() {
                 let at = events.len();
                 let event = plain(&frame.batch.records[at], &frame.batch);
@@ -66,13 +63,28 @@ impl Plan {
         events
     }
 
-    fn run_from(&self, frame: &Frame, context: &Context, format: Format, events: &mut Vec<Stored>) {
+    fn run_from(&self, frame: &Frame, hint: &Hint, format: Format, events: &mut Vec<Stored>) {
+        let mut context = context(&frame.batch);
+        context.day_first = hint.day_first;
+        let before = frame.batch.records.get(..events.len()).unwrap_or_default();
+        let own = before.iter().rev().find_map(header_of);
+        context.header = own.or(hint.header.as_deref());
+        let mut last_time = hint.last_time;
         for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
-            let event =
-                if frame.suspect { plain(record, &frame.batch) } else { (self.parse)(record, frame, context, format) };
+            let event = if frame.suspect {
+                plain(record, &frame.batch)
+            } else {
+                (self.parse)(record, frame, &context, format, &mut last_time)
+            };
+            context.header = header_of(record).or(context.header);
             events.push(Stored { id: id(frame, at), event });
         }
     }
+}
+
+/// The text of a record that names the columns of those behind it.
+pub(super) fn header_of(record: &Record) -> Option<&str> {
+    names_columns(&record.bytes).then(|| std::str::from_utf8(&record.bytes).ok()).flatten()
 }
 
 fn id(frame: &Frame, at: usize) -> EventId {
@@ -86,21 +98,34 @@ fn plain(record: &Record, batch: &RawBatch) -> Event {
 }
 
 /// The record's text; whether it had to be changed to be UTF-8.
-fn text_of(record: &Record) -> (ByteString, bool) {
+pub(super) fn text_of(record: &Record) -> (ByteString, bool) {
     match ByteString::try_from(record.bytes.clone()) {
         Ok(text) => (text, false),
         Err(_) => (ByteString::from(String::from_utf8_lossy(&record.bytes).into_owned()), true),
     }
 }
 
-fn parse_record(record: &Record, frame: &Frame, context: &Context, format: Format) -> Event {
+/// A record that tells no time has that of the one before it, `last_time`.
+fn parse_record(
+    record: &Record,
+    frame: &Frame,
+    context: &Context,
+    format: Format,
+    last_time: &mut Option<Timestamp>,
+) -> Event {
     let (line, changed) = text_of(record);
     let (_, fields) = match format {
         Format::Forced(format) => Detector::parse_as(format, &line, context),
         Format::Detected(hint) => Detector::parse(hint, &line, context),
     };
-    let mut event = Event::new(fields.time.map_or(frame.batch.received, Timestamp::from_nanos));
+    let received = frame.batch.received;
+    let own_time = fields.time.map(Timestamp::from_nanos);
+    *last_time = own_time.or(*last_time);
+    let mut event = Event::new(last_time.unwrap_or(received));
     event.absorb(&line, fields);
+    if own_time.is_some_and(|time| time.as_nanos().saturating_sub(received.as_nanos()) > AHEAD_NANOS_MAX) {
+        event.tag("_clockahead");
+    }
     if record.kind.truncated {
         event.tag("_truncated");
     }
@@ -129,7 +154,7 @@ fn add_origin(event: &mut Event, origin: &Origin) {
 }
 
 /// What parsers may know besides the line: when it arrived, and the offset of stamps without a zone.
-fn context(batch: &RawBatch) -> Context<'static> {
+pub(super) fn context(batch: &RawBatch) -> Context<'static> {
     let zone = batch.origin.zone.as_deref().map_or(jiff::tz::TimeZone::UTC, zone);
     let received = jiff::Timestamp::from_nanosecond(i128::from(batch.received.as_nanos())).unwrap_or_default();
     let utc_offset_s = zone.to_offset(received).seconds();
@@ -151,37 +176,6 @@ fn zone(name: &str) -> jiff::tz::TimeZone {
     });
     let offset = seconds.and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
     offset.map_or(jiff::tz::TimeZone::UTC, jiff::tz::TimeZone::fixed)
-}
-
-/// The formats of streams, learned by the dispatcher in log order, so that workers share one opinion.
-#[derive(Debug, Default)]
-pub struct StreamHints {
-    detectors: HashMap<String, Detector>,
-}
-
-impl StreamHints {
-    /// Looks at the first record of a frame and says which format to try first.
-    pub fn observe(&mut self, frame: &Frame) -> Option<FormatId> {
-        if frame.suspect {
-            return None;
-        }
-        if self.detectors.len() >= HINTED_STREAMS_MAX {
-            self.detectors.clear();
-        }
-        let source = &frame.batch.origin.source;
-        if !self.detectors.contains_key(source) {
-            self.detectors.insert(source.clone(), Detector::default());
-        }
-        let detector = self.detectors.get_mut(source)?;
-        let hint = detector.hint();
-        let first = frame.batch.records.first()?;
-        let guarded =
-            catch_unwind(AssertUnwindSafe(|| Detector::parse(hint, &text_of(first).0, &context(&frame.batch)).0));
-        if let Ok(format) = guarded {
-            detector.observe(format);
-        }
-        detector.hint()
-    }
 }
 
 #[cfg(test)]
@@ -207,7 +201,7 @@ mod tests {
     }
 
     fn check(line: &[u8], expected: &str) {
-        let events = Plan::auto().run(&frame(&[line], Origin::default()), None);
+        let events = Plan::auto().run(&frame(&[line], Origin::default()), &Hint::default());
         let mut out = String::new();
         json::write_event(&mut out, &events[0].event, None);
         assert_eq!(out, expected);
@@ -220,20 +214,26 @@ mod tests {
             r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"boom","log":{"level":"error"}}"#,
         );
         check(
-            b"{\"time\":\"2026-01-02T03:04:05Z\",\"msg\":\"hi\",\"user\":\"ann\"}",
-            r#"{"@timestamp":"2026-01-02T03:04:05.000Z","message":"hi","user":{"name":"ann"}}"#,
+            b"{\"time\":\"2026-01-01T03:04:05Z\",\"msg\":\"hi\",\"user\":\"ann\"}",
+            r#"{"@timestamp":"2026-01-01T03:04:05.000Z","message":"hi","user":{"name":"ann"}}"#,
         );
         check(b"\xff\xfe", r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"��","tags":["_invalidutf8"]}"#);
     }
 
     #[test]
     fn a_panic_costs_one_record_its_fields_and_nothing_else() {
-        fn panics_on_b(record: &Record, frame: &Frame, context: &Context, format: Format) -> Event {
+        fn panics_on_b(
+            record: &Record,
+            frame: &Frame,
+            context: &Context,
+            format: Format,
+            last: &mut Option<Timestamp>,
+        ) -> Event {
             assert!(record.bytes != "b", "parsers may be wrong");
-            parse_record(record, frame, context, format)
+            parse_record(record, frame, context, format, last)
         }
         let plan = Plan { parse: panics_on_b, forced: None };
-        let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), None);
+        let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), &Hint::default());
         let messages: Vec<_> =
             events.iter().map(|e| (e.event.message().unwrap(), e.event.fields.get("tags").is_some())).collect();
         assert_eq!(messages, [("a", false), ("b", true), ("c", false)]);
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn the_origin_fills_in_what_the_line_leaves_open() {
         let origin = Origin { service: Some("api".into()), host: Some("h1".into()), ..Origin::default() };
-        let events = Plan::auto().run(&frame(&[b"level=info msg=x host=h2"], origin), None);
+        let events = Plan::auto().run(&frame(&[b"level=info msg=x host=h2"], origin), &Hint::default());
         assert_eq!(events[0].event.fields.path("host.name"), Some(&Value::from("h2")));
         assert_eq!(events[0].event.fields.path("service.name"), Some(&Value::from("api")));
     }

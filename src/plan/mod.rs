@@ -5,5 +5,7 @@
 //! record that makes a parser panic is kept as plain text, tagged `_parserpanic`, and the other records go on.
 
 mod auto;
+mod hints;
 
-pub use auto::{Plan, StreamHints};
+pub use auto::Plan;
+pub use hints::{HINTED_STREAMS_MAX, Hint, StreamHints};

@@ -67,6 +67,36 @@ const fn starting() -> [u128; 256] {
     table
 }
 
+/// Whether a line names the columns of the lines behind it, as those of the W3C extended format do.
+#[must_use]
+pub fn names_columns(line: &[u8]) -> bool {
+    line.starts_with(b"#Fields:")
+}
+
+/// What a line that begins with a date in numbers tells of the order of day and month: `31/12/2026` and `12/31/2026` tell,
+/// `01/02/2026` does not.
+#[must_use]
+pub fn day_comes_first(line: &[u8]) -> Option<bool> {
+    let line = line.strip_prefix(b"[").unwrap_or(line);
+    let number = |line: &[u8]| match line {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', ..] => Some(((a - b'0') * 10 + (b - b'0'), 2)),
+        [a @ b'0'..=b'9', ..] => Some((a - b'0', 1)),
+        _ => None,
+    };
+    let (first, length) = number(line)?;
+    let separator = *line.get(length).filter(|byte| matches!(byte, b'/' | b'.' | b'-'))?;
+    let (second, more) = number(line.get(length + 1..)?)?;
+    let year = line.get(length + 1 + more..)?;
+    if !matches!(year, [by, b'0'..=b'9', b'0'..=b'9', ..] if *by == separator) || first.max(second) > 31 {
+        return None;
+    }
+    match (first > 12, second > 12) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
+}
+
 /// The format that a stream speaks: kept in the face of single deviating lines, changed by several running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detector {
@@ -241,6 +271,23 @@ mod tests {
             ("json", "json"),
         ] {
             check(seen, hint);
+        }
+    }
+
+    #[test]
+    fn dates_tell_the_order_of_day_and_month_or_nothing() {
+        for (line, expected) in [
+            ("31/12/2026 10:00:00 x", Some(true)),
+            ("[12/31/2026 10:00:00] x", Some(false)),
+            ("13.1.26, 10:00", Some(true)),
+            ("01/02/2026", None),
+            ("31/12/x", None),
+            ("99/12/2026", None),
+            ("2026-01-31", None),
+            ("13/14/2026", None),
+            ("", None),
+        ] {
+            assert_eq!(day_comes_first(line.as_bytes()), expected, "{line}");
         }
     }
 
