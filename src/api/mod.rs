@@ -82,6 +82,8 @@ pub struct Parts {
     pub compile: Compile,
     /// Where ingest counts; share it with [`Parts::node`].
     pub ingested: Arc<Ingested>,
+    /// The zone of stamps in ingested lines that name none: a name or an offset; UTC without one.
+    pub zone: Option<String>,
 }
 
 /// Everything that the routes work with.

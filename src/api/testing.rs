@@ -254,6 +254,7 @@ pub fn server_with(store: FakeStore, tokens: &str) -> Server {
             let word = logship_parsers::query::words(query).first().cloned().unwrap_or_default();
             Ok(Box::new(move |event: &Event| event.message().is_some_and(|text| text.contains(&word))))
         },
+        zone: None,
         ingested: Arc::default(),
     });
     Server { router: router(Arc::clone(&state)), state, store, log, node, tail }

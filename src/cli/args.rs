@@ -43,6 +43,9 @@ pub struct Shared {
     /// A TOML file; its keys are the names of these options
     #[arg(long, global = true, env = "LOGSHIP_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The zone of stamps that name none: Europe/Berlin, +02:00 [default: this machine's]
+    #[arg(long, global = true, env = "LOGSHIP_TZ", value_name = "ZONE", allow_hyphen_values = true)]
+    pub timezone: Option<String>,
     /// How logship's own messages look
     #[arg(long, global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -97,6 +100,8 @@ pub enum Command {
     Tail(Tail),
     /// Parse lines and print them as JSON, without storing anything
     Parse(Parse),
+    /// List the line formats that are known, each with an example
+    Formats(Formats),
     /// Serve the page over a temporary store, fed by made-up services
     Demo(Demo),
 }
@@ -174,9 +179,20 @@ pub struct Parse {
     /// Files to parse, gzip and zstd too; none means stdin
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Show for each line which format it has, what was read where, and why others did not match
+    #[arg(long)]
+    pub explain: bool,
     /// Try this line format first
     #[arg(long = "as", value_name = "NAME")]
     pub format_name: Option<String>,
+}
+
+/// `logship formats`
+#[derive(Clone, Debug, Args)]
+pub struct Formats {
+    /// Only these
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// `logship demo`

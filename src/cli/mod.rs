@@ -4,6 +4,8 @@
 mod args;
 mod client;
 mod demo;
+mod explain;
+mod formats;
 mod ingest_log;
 mod node;
 mod parse;
@@ -55,7 +57,8 @@ pub fn main() -> ExitCode {
         Some(Command::Server(_)) => server::run(&cli.shared),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
-        Some(Command::Parse(args)) => parse::run(&args),
+        Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
+        Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
         None if stdin_is_fed() => pipe::run(&cli.shared, &cli.pipe),
         None => {

@@ -7,7 +7,7 @@ use crate::{
     event::json,
     flow::{Frame, LogId, Origin, Pos, RawBatch},
     inputs::stdin::CHUNK_BYTES,
-    plan::{Plan, StreamHints},
+    plan::{self, Hint, Plan, StreamHints},
 };
 use std::{
     fs::File,
@@ -19,16 +19,24 @@ use std::{
 /// Records parsed at once.
 const BATCH_RECORDS: usize = 4_096;
 
-pub fn run(args: &args::Parse) -> Result<(), Failure> {
+pub fn run(shared: &args::Shared, args: &args::Parse) -> Result<(), Failure> {
     let plan = settings::plan(args.format_name.as_deref())?;
+    let zone = settings::zone_name(shared)?;
+    let parse = |source: &str, input: &mut dyn Read, out: &mut dyn Write| {
+        let origin = Origin { source: source.to_owned(), zone: zone.clone(), ..Origin::default() };
+        let origin = Arc::new(origin);
+        let (hints, text) = (StreamHints::default(), String::new());
+        let mut stream = Stream { plan: &plan, origin, hints, text, explained: args.explain.then_some(0) };
+        stream.read(input, out)
+    };
     let mut out = io::BufWriter::with_capacity(CHUNK_BYTES, io::stdout().lock());
     if args.files.is_empty() {
-        return finish(parse("stdin", io::stdin().lock(), &plan, &mut out), &mut out);
+        return finish(parse("stdin", &mut io::stdin().lock(), &mut out), &mut out);
     }
     let mut failures = Vec::new();
     for path in &args.files {
         match File::open(path) {
-            Ok(file) => match parse(&path.to_string_lossy(), file, &plan, &mut out) {
+            Ok(mut file) => match parse(&path.to_string_lossy(), &mut file, &mut out) {
                 Ok(()) => {}
                 Err(Stopped::Output) => return Ok(()),
                 Err(Stopped::Input(cause)) => failures.push(unreadable(path, &cause)),
@@ -67,42 +75,42 @@ fn finish(outcome: Result<(), Stopped>, out: &mut impl Write) -> Result<(), Fail
     }
 }
 
-fn parse(source: &str, input: impl Read, plan: &Plan, out: &mut impl Write) -> Result<(), Stopped> {
-    let mut input = inflate::reader(input).map_err(Stopped::Input)?;
-    let origin = Arc::new(Origin { source: source.to_owned(), zone: settings::zone_name(), ..Origin::default() });
-    let mut stream = Stream { plan, origin, hints: StreamHints::default(), text: String::new() };
-    let mut lines = Lines::default();
-    let mut buffer = vec![0; CHUNK_BYTES];
-    loop {
-        let count = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-            Err(cause) => {
-                lines.finish();
-                stream.write(&mut lines, out)?;
-                return Err(Stopped::Input(cause));
-            }
-        };
-        lines.push(&buffer[..count]);
-        if lines.ready_bytes() >= CHUNK_BYTES {
-            stream.write(&mut lines, out)?;
-        }
-    }
-    lines.finish();
-    stream.write(&mut lines, out)
-}
-
 /// One input on its way through the plan.
 struct Stream<'p> {
     plan: &'p Plan,
     origin: Arc<Origin>,
     hints: StreamHints,
     text: String,
+    /// How many records have been explained, where they are to be.
+    explained: Option<u64>,
 }
 
 impl Stream<'_> {
-    fn write(&mut self, lines: &mut Lines, out: &mut impl Write) -> Result<(), Stopped> {
+    fn read(&mut self, input: impl Read, out: &mut dyn Write) -> Result<(), Stopped> {
+        let mut input = inflate::reader(input).map_err(Stopped::Input)?;
+        let mut lines = Lines::default();
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            let count = match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                Err(cause) => {
+                    lines.finish();
+                    self.write(&mut lines, out)?;
+                    return Err(Stopped::Input(cause));
+                }
+            };
+            lines.push(&buffer[..count]);
+            if lines.ready_bytes() >= CHUNK_BYTES {
+                self.write(&mut lines, out)?;
+            }
+        }
+        lines.finish();
+        self.write(&mut lines, out)
+    }
+
+    fn write(&mut self, lines: &mut Lines, out: &mut dyn Write) -> Result<(), Stopped> {
         loop {
             let records = lines.take(BATCH_RECORDS);
             if records.is_empty() {
@@ -112,11 +120,24 @@ impl Stream<'_> {
             let frame = Frame { log: LogId::from_bits(0), start: Pos(0), end: Pos(0), suspect: false, batch };
             let hint = self.hints.observe(&frame);
             self.text.clear();
-            for stored in self.plan.run(&frame, &hint) {
-                json::write_event(&mut self.text, &stored.event, None);
-                self.text.push('\n');
+            if self.explained.is_some() {
+                self.explain(&frame, &hint);
+            } else {
+                for stored in self.plan.run(&frame, &hint) {
+                    json::write_event(&mut self.text, &stored.event, None);
+                    self.text.push('\n');
+                }
             }
             out.write_all(self.text.as_bytes()).map_err(|_| Stopped::Output)?;
         }
+    }
+
+    fn explain(&mut self, frame: &Frame, hint: &Hint) {
+        let (text, explained) = (&mut self.text, &mut self.explained);
+        plan::with_contexts(frame, hint, |record, context| {
+            let number = explained.get_or_insert_default();
+            *number += 1;
+            super::explain::record(text, *number, &String::from_utf8_lossy(&record.bytes), context);
+        });
     }
 }

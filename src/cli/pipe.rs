@@ -54,7 +54,7 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
         source: format!("stdin:{}", std::process::id()),
         input: "stdin".to_owned(),
         service: options.service.clone(),
-        zone: settings::zone_name(),
+        zone: settings::zone_name(shared)?,
         ..Origin::default()
     };
     let no_thread = |cause| Failure::failed(format!("cannot start a thread: {cause}"));

@@ -44,6 +44,7 @@ pub struct Door {
     listen: String,
     tokens: Tokens,
     public_url: Option<String>,
+    zone: Option<String>,
 }
 
 impl Door {
@@ -61,7 +62,8 @@ impl Door {
                 "--listen {listen} can be reached from other machines: set LOGSHIP_TOKEN or --token-file FILE, or say --insecure"
             )));
         }
-        Ok(Door { address, listen, tokens, public_url: shared.public_url.clone() })
+        let zone = settings::zone_name(shared)?;
+        Ok(Door { address, listen, tokens, public_url: shared.public_url.clone(), zone })
     }
 
     /// Binds the address.
@@ -137,6 +139,7 @@ pub fn listen(
             Ok(Box::new(move |event| matcher.matches(event)))
         },
         ingested,
+        zone: door.zone.clone(),
     });
     let (stop, shutdown) = Shutdown::channel();
     let task = runtime.spawn(async move {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     auth::Tokens,
     config::{DataDir, DataDirError},
-    plan::Plan,
+    plan::{self, Plan},
     store,
 };
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
@@ -102,10 +102,17 @@ pub fn plan(format_name: Option<&str>) -> Result<Plan, Failure> {
     }
 }
 
-/// The zone of this machine, for stamps without one.
-pub fn zone_name() -> Option<String> {
-    let zone = jiff::tz::TimeZone::system();
-    zone.iana_name().map(str::to_owned)
+/// The zone of stamps without one: what was asked for, else this machine's.
+pub fn zone_name(shared: &Shared) -> Result<Option<String>, Failure> {
+    let Some(name) = &shared.timezone else {
+        return Ok(jiff::tz::TimeZone::system().iana_name().map(str::to_owned));
+    };
+    match plan::zone(name) {
+        Some(_) => Ok(Some(name.clone())),
+        None => Err(Failure::usage(format!(
+            "--timezone {name}: no such zone; expected a name such as Europe/Berlin or an offset such as +02:00"
+        ))),
+    }
 }
 
 /// A size such as `50GiB`, in bytes; `never` is none.

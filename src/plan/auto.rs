@@ -82,6 +82,16 @@ impl Plan {
     }
 }
 
+/// Calls for each record of a frame with what its parser would know besides the record.
+pub fn with_contexts(frame: &Frame, hint: &Hint, mut each: impl FnMut(&Record, &Context)) {
+    let mut context = context(&frame.batch);
+    (context.day_first, context.header) = (hint.day_first, hint.header.as_deref());
+    for record in &frame.batch.records {
+        each(record, &context);
+        context.header = header_of(record).or(context.header);
+    }
+}
+
 /// The text of a record that names the columns of those behind it.
 pub(super) fn header_of(record: &Record) -> Option<&str> {
     names_columns(&record.bytes).then(|| std::str::from_utf8(&record.bytes).ok()).flatten()
@@ -155,27 +165,26 @@ fn add_origin(event: &mut Event, origin: &Origin) {
 
 /// What parsers may know besides the line: when it arrived, and the offset of stamps without a zone.
 pub(super) fn context(batch: &RawBatch) -> Context<'static> {
-    let zone = batch.origin.zone.as_deref().map_or(jiff::tz::TimeZone::UTC, zone);
+    let zone = batch.origin.zone.as_deref().and_then(zone).unwrap_or(jiff::tz::TimeZone::UTC);
     let received = jiff::Timestamp::from_nanosecond(i128::from(batch.received.as_nanos())).unwrap_or_default();
     let utc_offset_s = zone.to_offset(received).seconds();
     Context { received: batch.received.as_nanos(), utc_offset_s, ..Context::default() }
 }
 
-/// The zone of an IANA name or of an offset such as `+02:00`; UTC if it is neither.
-fn zone(name: &str) -> jiff::tz::TimeZone {
+/// The zone of an IANA name or of an offset such as `+02:00`.
+#[must_use]
+pub fn zone(name: &str) -> Option<jiff::tz::TimeZone> {
     if let Ok(zone) = jiff::tz::TimeZone::get(name) {
-        return zone;
+        return Some(zone);
     }
-    let (sign, rest) = match name.split_at_checked(1) {
-        Some(("+", rest)) => (1, rest),
-        Some(("-", rest)) => (-1, rest),
-        _ => return jiff::tz::TimeZone::UTC,
+    let (sign, rest) = match name.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
     };
-    let seconds = rest.split_once(':').and_then(|(hours, minutes)| {
-        Some(sign * (hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60))
-    });
-    let offset = seconds.and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
-    offset.map_or(jiff::tz::TimeZone::UTC, jiff::tz::TimeZone::fixed)
+    let (hours, minutes) = rest.split_once(':')?;
+    let seconds = sign * (hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60);
+    jiff::tz::Offset::from_seconds(seconds).ok().map(jiff::tz::TimeZone::fixed)
 }
 
 #[cfg(test)]
@@ -250,7 +259,8 @@ mod tests {
 
     #[test]
     fn zones_are_names_or_offsets() {
-        let offset = |name| zone(name).to_offset(jiff::Timestamp::UNIX_EPOCH).seconds();
-        assert_eq!([offset("+02:00"), offset("-05:30"), offset("nowhere"), offset("+9x:00")], [7200, -19800, 0, 0]);
+        let offset = |name| zone(name).map(|zone| zone.to_offset(jiff::Timestamp::UNIX_EPOCH).seconds());
+        assert_eq!([offset("+02:00"), offset("-05:30"), offset("UTC")], [Some(7200), Some(-19800), Some(0)]);
+        assert_eq!([offset("nowhere"), offset("+9x:00"), offset("")], [None; 3]);
     }
 }

@@ -7,5 +7,5 @@
 mod auto;
 mod hints;
 
-pub use auto::Plan;
+pub use auto::{Plan, with_contexts, zone};
 pub use hints::{HINTED_STREAMS_MAX, Hint, StreamHints};

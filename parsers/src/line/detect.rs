@@ -162,17 +162,21 @@ impl Detector {
     }
 }
 
+/// The formats that a line with this first byte may have, in the order of trial, without [`plain`](super::plain).
+pub(crate) fn tried(line: &str) -> impl Iterator<Item = FormatId> {
+    let mut left = line.as_bytes().first().map_or(0, |first| STARTING[usize::from(*first)]);
+    std::iter::from_fn(move || {
+        let at = left.trailing_zeros() as usize;
+        left &= left.wrapping_sub(1);
+        TRIAL.get(at).copied()
+    })
+}
+
 fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
     // A hint of plain text is none: everything is plain text, so it is what remains when the others failed.
     let last = TRIAL[TRIAL.len() - 1];
     let hint = hint.filter(|hint| *hint != last);
-    let mut left = line.as_bytes().first().map_or(0, |first| STARTING[usize::from(*first)]);
-    let others = std::iter::from_fn(|| {
-        let at = left.trailing_zeros() as usize;
-        left &= left.wrapping_sub(1);
-        TRIAL.get(at).copied()
-    });
-    for id in hint.into_iter().chain(others.filter(|id| Some(*id) != hint)) {
+    for id in hint.into_iter().chain(tried(line).filter(|id| Some(*id) != hint)) {
         let format = id.format();
         if (format.probe)(line.as_bytes())
             && let Ok(fields) = (format.parse)(line, context)

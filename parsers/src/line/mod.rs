@@ -8,6 +8,7 @@
 
 pub mod clf;
 pub mod detect;
+pub mod explain;
 pub mod inner;
 pub mod json;
 pub mod klog;

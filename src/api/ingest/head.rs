@@ -39,11 +39,11 @@ pub struct Head {
 }
 
 impl Head {
-    /// Reads the head.
+    /// Reads the head. `zone` is that of stamps that name none.
     ///
     /// # Errors
     /// A header or argument that cannot be read; an unknown type or encoding; a body that is announced as too long.
-    pub fn read(parts: &request::Parts) -> Result<Head, ApiError> {
+    pub fn read(parts: &request::Parts, zone: Option<&str>) -> Result<Head, ApiError> {
         let headers = &parts.headers;
         let length = length(headers)?;
         if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
@@ -56,7 +56,7 @@ impl Head {
             format: format(headers)?,
             encoding: encoding(headers)?,
             length,
-            origin: origin(&parts.uri, exact, &peer)?,
+            origin: Origin { zone: zone.map(str::to_owned), ..origin(&parts.uri, exact, &peer)? },
             span,
         })
     }

@@ -101,7 +101,7 @@ fn weight(head: &Head) -> usize {
 /// The handler.
 pub async fn ingest(State(state): Shared, request: Request) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
-    let head = Head::read(&parts)?;
+    let head = Head::read(&parts, state.zone.as_deref())?;
     let intake = open(&state)?;
     let room = state.ingest.admit(weight(&head)).await?;
     // A task of its own: when the client goes away, what the log has been given is still waited for and counted.
