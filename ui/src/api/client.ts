@@ -1,6 +1,6 @@
 /** One door to the server: adds the token, turns every failure into an `ApiError`. */
 
-import { ApiError, asApiError, errorOf, isAbort } from "./errors";
+import { ApiError, asApiError, errorOf, isAbort, type ErrorBody } from "./errors";
 import { readNdjson } from "./streams";
 import type {
   FieldsReply,
@@ -17,6 +17,10 @@ let token = "";
 
 export function setToken(value: string): void {
   token = value;
+}
+
+export function hasToken(): boolean {
+  return token !== "";
 }
 
 type Params = Record<string, string | number | undefined>;
@@ -62,22 +66,40 @@ export interface SearchPage {
   trailer: Trailer;
 }
 
-/** One page of a search. `onRows` is given the growing list at its first row, before the trailer with the count. */
+interface SearchListener {
+  /** The query could be read and the answer begins. */
+  onAccepted?: () => void;
+  /** Given the growing list at its first row, before the trailer with the count. */
+  onRows?: (rows: LogEvent[]) => void;
+}
+
+type SearchLine = LogEvent & { _trailer?: Trailer };
+
+/** A failure after the first row takes the place of the trailer; an event, which may have a field `error`, has an id. */
+function failureIn(line: SearchLine): ApiError | undefined {
+  const body = line["error"] as unknown as ErrorBody | undefined;
+  return line._id === undefined && body?.message ? new ApiError(0, body) : undefined;
+}
+
+/** One page of a search. */
 export async function search(
   scope: Scope,
   options: { limit: number; cursor?: string; count?: "exact" | "none" },
   signal: AbortSignal,
-  onRows?: (rows: LogEvent[]) => void,
+  on: SearchListener = {},
 ): Promise<SearchPage> {
   const reply = await request("search", { ...scopeParams(scope), ...options }, signal);
+  on.onAccepted?.();
   const rows: LogEvent[] = [];
   let trailer: Trailer | undefined;
   try {
     if (reply.body) {
       await readNdjson(reply.body, (value) => {
-        const object = value as LogEvent & { _trailer?: Trailer };
-        if (object._trailer) trailer = object._trailer;
-        else if (rows.push(object) === 1) onRows?.(rows);
+        const line = value as SearchLine;
+        const failure = failureIn(line);
+        if (failure) throw failure;
+        if (line._trailer) trailer = line._trailer;
+        else if (rows.push(line) === 1) on.onRows?.(rows);
       });
     }
   } catch (error) {

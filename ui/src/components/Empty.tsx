@@ -1,5 +1,6 @@
 /** What to do when there is nothing to show: nothing stored yet, or nothing found. */
 
+import type { ApiError } from "../api/errors";
 import type { StatusReply } from "../api/types";
 import type { Elsewhere } from "../state/model";
 import { describeRange, longerPresets } from "../state/timerange";
@@ -7,6 +8,7 @@ import { formatDateTime, plural } from "../state/format";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { CopyIcon } from "./icons";
+import { Seeking } from "./ListParts";
 
 export function FirstUse() {
   const url = location.origin;
@@ -58,6 +60,20 @@ export function BadQuery() {
           Show examples
         </button>
       </div>
+    </div>
+  );
+}
+
+/** The newest events hold nothing, and the time of a page did not reach the older ones. */
+export function NothingYet({ error }: { error: ApiError | undefined }) {
+  return (
+    <div class="empty" id="rows">
+      <h1>Nothing found yet</h1>
+      <p>The newest events hold nothing that matches. A shorter time range or a word of the message is faster.</p>
+      {error && <p class="problem">{error.message}</p>}
+      <p class="waiting-dot">
+        <Seeking />
+      </p>
     </div>
   );
 }

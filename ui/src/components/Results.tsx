@@ -3,7 +3,7 @@
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import type { Results as Model } from "../state/model";
-import { BadQuery, FirstUse, Nothing } from "./Empty";
+import { BadQuery, FirstUse, Nothing, NothingYet } from "./Empty";
 import { RowList } from "./RowList";
 import { useCountdown, useDelayed } from "./timing";
 
@@ -25,6 +25,7 @@ export function Results() {
 
 function InPlace({ results, slow }: { results: Model; slow: boolean }) {
   if (results.store?.events === 0) return <FirstUse />;
+  if (results.phase === "ready" && results.seeking !== "no") return <NothingYet error={results.moreError} />;
   if (results.phase === "ready") return <Nothing store={results.store} elsewhere={results.elsewhere} />;
   if (results.error?.isQueryError) return <BadQuery />;
   if (slow) return <Skeleton />;

@@ -8,6 +8,8 @@ import { EMPTY_VIEW, type View } from "./url";
 
 export type Phase = "loading" | "ready" | "failed";
 
+export type Seeking = "no" | "running" | "stopped";
+
 export interface Elsewhere {
   matched: number;
   exact: boolean;
@@ -37,6 +39,8 @@ export interface Results {
   /** When a request that may succeed later is tried again. */
   retryAt: number | undefined;
   loadingMore: boolean;
+  /** Pages came without rows because the time for them ran out; older events are looked through page by page. */
+  seeking: Seeking;
   moreError: ApiError | undefined;
   /** Older rows were dropped to stay within the bound of the live list. */
   released: boolean;
@@ -134,6 +138,7 @@ export const NO_RESULTS: Results = {
   error: undefined,
   retryAt: undefined,
   loadingMore: false,
+  seeking: "no",
   moreError: undefined,
   released: false,
   store: undefined,

@@ -13,10 +13,15 @@ const NEXT_PAGE = 500;
 /** Rows are shown without their count when counting takes longer than this. */
 const ROWS_FIRST_MS = 150;
 const EMPTY_POLL_MS = 2000;
+/** Pages without rows that are followed by themselves: each takes as long as the server's deadline. */
+const SEEK_PAGES_MAX = 30;
+/** In the warning of a page that ended at its deadline: true until the next page has come. */
+const NEXT_PAGE_CURES = /come with the next page/;
 const PIXELS_PER_BAR = 11;
 
 export class Searching {
   private abort = new AbortController();
+  private seekAbort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private attempt = 0;
 
@@ -43,7 +48,14 @@ export class Searching {
       return;
     }
     const scope = this.currentScope();
-    this.model.results.set({ phase: "loading", error: undefined, retryAt: undefined, loadingMore: false, moreError: undefined });
+    this.model.results.set({
+      phase: "loading",
+      error: undefined,
+      retryAt: undefined,
+      loadingMore: false,
+      seeking: "no",
+      moreError: undefined,
+    });
     const searched = this.firstPage(scope, signal);
     void this.chart(scope, signal);
     if (this.fieldsShown()) void this.fields(scope, signal);
@@ -65,7 +77,7 @@ export class Searching {
       }, ROWS_FIRST_MS);
     };
     try {
-      const page = await api.search(scope, { limit: FIRST_PAGE }, signal, onRows);
+      const page = await api.search(scope, { limit: FIRST_PAGE }, signal, { onRows });
       if (signal.aborted) return;
       const { trailer } = page;
       this.model.live.set({ ...NO_LIVE, state: this.model.live.get().state });
@@ -84,7 +96,9 @@ export class Searching {
         elsewhere: undefined,
       });
       this.onReady(trailer.position);
-      if (page.rows.length === 0) await Promise.all([this.explainEmptiness(signal), this.lookElsewhere(scope, signal)]);
+      if (page.rows.length > 0) return;
+      if (trailer.cursor === null) await this.explainNothing(scope, signal);
+      else await this.seek(signal);
     } finally {
       clearTimeout(early);
     }
@@ -92,6 +106,10 @@ export class Searching {
 
   private freshRows(scope: Scope, rows: LogEvent[]): Partial<Results> {
     return { rows, liveRows: 0, released: false, scope, counting: false, error: undefined, words: new Set() };
+  }
+
+  private async explainNothing(scope: Scope, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.explainEmptiness(signal), this.lookElsewhere(scope, signal)]);
   }
 
   /** Nothing found: is there anything at all? While there is not, look again, so that the page comes alive by itself. */
@@ -173,20 +191,68 @@ export class Searching {
   }
 
   async loadMore(): Promise<void> {
-    const { cursor, loadingMore, phase, scope, released } = this.model.results.get();
-    if (cursor === null || loadingMore || phase !== "ready" || released) return;
+    const { cursor, loadingMore, phase, released, seeking } = this.model.results.get();
+    if (cursor === null || loadingMore || phase !== "ready" || released || seeking !== "no") return;
     const { signal } = this.abort;
     this.model.results.set({ loadingMore: true, moreError: undefined });
     try {
-      const { rows, trailer } = await api.search(scope, { limit: NEXT_PAGE, cursor, count: "none" }, signal);
-      if (signal.aborted) return;
-      const now = this.model.results.get();
-      // The live list may have let go of the rows that this page would follow.
-      if (now.released) this.model.results.set({ loadingMore: false, cursor: null });
-      else this.model.results.set({ rows: now.rows.concat(rows), cursor: trailer.cursor, loadingMore: false });
+      const found = await this.nextPage(cursor, signal);
+      this.model.results.set({ loadingMore: false });
+      if (found === 0 && this.model.results.get().cursor !== null) await this.seek(signal);
     } catch (error) {
       if (!isAbort(error)) this.model.results.set({ loadingMore: false, moreError: asApiError(error) });
     }
+  }
+
+  /** Puts the page under the rows and says how many it had. */
+  private async nextPage(cursor: string, signal: AbortSignal): Promise<number> {
+    const { scope } = this.model.results.get();
+    const { rows, trailer } = await api.search(scope, { limit: NEXT_PAGE, cursor, count: "none" }, signal);
+    signal.throwIfAborted();
+    const now = this.model.results.get();
+    // The live list may have let go of the rows that this page would follow.
+    if (now.released) {
+      this.model.results.set({ cursor: null });
+      return 0;
+    }
+    const lasting = now.warnings.filter((warning) => !NEXT_PAGE_CURES.test(warning));
+    this.model.results.set({
+      rows: rows.length > 0 ? now.rows.concat(rows) : now.rows,
+      cursor: trailer.cursor,
+      partial: trailer.partial || (now.partial && lasting.length === now.warnings.length),
+      warnings: [...new Set([...lasting, ...trailer.warnings])],
+    });
+    return rows.length;
+  }
+
+  /** Pages that end at the server's deadline may be empty: goes on to older ones until there are rows, within a bound. */
+  async seek(run = this.abort.signal): Promise<void> {
+    const { results } = this.model;
+    this.seekAbort = new AbortController();
+    const signal = AbortSignal.any([run, this.seekAbort.signal]);
+    results.set({ seeking: "running", moreError: undefined });
+    try {
+      for (let page = 0; page < SEEK_PAGES_MAX; page += 1) {
+        const { cursor, seeking } = results.get();
+        if (cursor === null || seeking !== "running") break;
+        if ((await this.nextPage(cursor, signal)) > 0) {
+          results.set({ seeking: "no" });
+          return;
+        }
+      }
+    } catch (error) {
+      if (!isAbort(error)) results.set({ seeking: "stopped", moreError: asApiError(error) });
+      return;
+    }
+    const { cursor, rows, scope } = results.get();
+    results.set({ seeking: cursor === null ? "no" : "stopped" });
+    if (cursor === null && rows.length === 0) await this.explainNothing(scope, run);
+  }
+
+  /** The page under way is given up: its cursor is the one to go on from. */
+  stopSeeking(): void {
+    this.seekAbort.abort();
+    this.model.results.set({ seeking: "stopped" });
   }
 
   /** While live rows come, the chart and the opened values follow them. */

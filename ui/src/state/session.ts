@@ -145,6 +145,14 @@ export class Session {
     void this.searching.loadMore();
   }
 
+  seek(): void {
+    void this.searching.seek();
+  }
+
+  stopSeeking(): void {
+    this.searching.stopSeeking();
+  }
+
   follow(yes: boolean): void {
     this.living.follow(yes);
   }
