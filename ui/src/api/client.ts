@@ -139,3 +139,19 @@ export function eventById(id: string, signal?: AbortSignal): Promise<LogEvent> {
 export function status(signal?: AbortSignal): Promise<StatusReply> {
   return json("status", {}, signal);
 }
+
+/** As `/api/v1/health` says it; `away` where nobody does. */
+export type ServerHealth = "ok" | "replaying" | "full" | "read_only" | "away";
+
+const HEALTH_WAIT_MS = 5000;
+const STATES: readonly string[] = ["ok", "replaying", "full", "read_only"] satisfies ServerHealth[];
+
+export async function health(): Promise<ServerHealth> {
+  try {
+    const reply = await fetch("/api/v1/health", { cache: "no-store", signal: AbortSignal.timeout(HEALTH_WAIT_MS) });
+    const { status: told } = (await reply.json()) as { status?: string };
+    return STATES.includes(told ?? "") ? (told as ServerHealth) : "away";
+  } catch {
+    return "away";
+  }
+}

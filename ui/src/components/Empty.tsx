@@ -1,5 +1,6 @@
 /** What to do when there is nothing to show: nothing stored yet, or nothing found. */
 
+import { hasToken } from "../api/client";
 import type { ApiError } from "../api/errors";
 import type { StatusReply } from "../api/types";
 import type { Elsewhere } from "../state/model";
@@ -12,6 +13,8 @@ import { Seeking } from "./ListParts";
 
 export function FirstUse() {
   const url = location.origin;
+  // In double quotes, in which a shell puts the token where the variable stands.
+  const token = hasToken() ? ' -H "Authorization: Bearer $LOGSHIP_TOKEN"' : "";
   return (
     <div class="empty" id="rows">
       <h1>No logs yet</h1>
@@ -19,9 +22,9 @@ export function FirstUse() {
       <h2>From a program in this terminal</h2>
       <Command text="./app 2>&1 | logship" />
       <h2>From anywhere, by HTTP</h2>
-      <Command text={`curl '${url}/api/v1/ingest?service=demo' -H 'Content-Type: text/plain' --data-binary 'hello from curl'`} />
+      <Command text={`curl '${url}/api/v1/ingest?service=demo'${token} -H 'Content-Type: text/plain' --data-binary 'hello from curl'`} />
       <h2>From a file</h2>
-      <Command text={`curl '${url}/api/v1/ingest' -H 'Content-Type: text/plain' --data-binary @app.log`} />
+      <Command text={`curl '${url}/api/v1/ingest'${token} -H 'Content-Type: text/plain' --data-binary @app.log`} />
       <p class="waiting-dot">
         <span class="dot" aria-hidden="true" /> Waiting for the first line
       </p>

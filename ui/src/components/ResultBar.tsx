@@ -17,13 +17,16 @@ export function ResultBar() {
   const view = useStore(session.model.view, (v) => v);
   const wrap = useStore(session.model.ui, (u) => u.wrap);
   const slow = useDelayed(results.phase === "loading", QUIET_MS);
+  // A search that is quick, as most are while someone types, does not make the bar flicker.
+  const quick = results.phase === "loading" && !slow && results.rows.length > 0;
+  const shown: Results = quick ? { ...results, phase: "ready" } : results;
   return (
     <div class="result-bar">
       <div class={`progress ${slow || results.loadingMore || results.seeking === "running" ? "on" : ""}`} aria-hidden="true" />
       <p class="counts" role="status">
-        {countText(results)}
+        {countText(shown)}
       </p>
-      {results.phase === "ready" && <span class="took">{formatCount(results.tookMs)} ms</span>}
+      {shown.phase === "ready" && <span class="took">{formatCount(results.tookMs)} ms</span>}
       {view.live && <LiveState live={live} />}
       {results.partial && (
         <span class="flag" title="The server stopped before it had read everything">

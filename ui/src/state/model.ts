@@ -1,6 +1,7 @@
 /** What the page knows: one store for each part that changes on its own. */
 
 import type { ApiError } from "../api/errors";
+import type { ServerHealth } from "../api/client";
 import type { TailState } from "../api/tail";
 import type { FieldInfo, HistogramReply, LogEvent, Scalar, Scope, StatusReply } from "../api/types";
 import { createStore, type Store } from "./store";
@@ -105,6 +106,8 @@ export interface Ui {
   tokenAsked: boolean;
   tokenRefused: boolean;
   menu: ValueMenu | undefined;
+  /** Whether the server answers, asked now and then. */
+  server: ServerHealth;
   /** Said to screen readers and shown for a moment. */
   notice: string;
 }
@@ -159,6 +162,7 @@ const NO_UI: Ui = {
   tokenAsked: false,
   tokenRefused: false,
   menu: undefined,
+  server: "ok",
   notice: "",
 };
 

@@ -24,6 +24,10 @@ export class Searching {
   private seekAbort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private attempt = 0;
+  /** The query that is being typed, while the server has not yet taken it. */
+  private typed: string | undefined;
+  /** What was shown before it, where that was complete. */
+  private before: Pick<Results, "phase" | "error"> | undefined;
 
   /** `onReady` is told the position that the first page covers. */
   constructor(
@@ -31,16 +35,22 @@ export class Searching {
     private readonly onReady: (position: string) => void,
   ) {}
 
-  private currentScope(): Scope {
-    const { q, from, to } = this.model.view.get();
+  private currentScope(q = this.model.view.get().q): Scope {
+    const { from, to } = this.model.view.get();
     return { q, ...resolveRange({ from, to }, Date.now()) };
   }
 
-  async run(): Promise<void> {
+  private begin(): AbortSignal {
     this.abort.abort();
     this.abort = new AbortController();
     clearTimeout(this.timer);
-    const { signal } = this.abort;
+    return this.abort.signal;
+  }
+
+  /** Trying again by itself, what failed stays said until it succeeds. */
+  async run(again = false): Promise<void> {
+    const signal = this.begin();
+    this.typed = undefined;
     const view = this.model.view.get();
     const problem = rangeProblem(view, Date.now());
     if (problem !== "") {
@@ -50,7 +60,7 @@ export class Searching {
     const scope = this.currentScope();
     this.model.results.set({
       phase: "loading",
-      error: undefined,
+      error: again ? this.model.results.get().error : undefined,
       retryAt: undefined,
       loadingMore: false,
       seeking: "no",
@@ -67,7 +77,62 @@ export class Searching {
     }
   }
 
-  private async firstPage(scope: Scope, signal: AbortSignal): Promise<void> {
+  /** A search for a query that is being typed: until the server has taken it, everything shown stays what it is. */
+  async runTyped(q: string, onAccepted: () => void): Promise<void> {
+    const { phase, error, rows, seeking } = this.model.results.get();
+    const complete = phase === "ready" || (phase === "failed" && error?.isQueryError);
+    // Where several are typed in a row, it is the state before the first that counts.
+    if (this.typed === undefined) this.before = complete && rows.length > 0 ? { phase, error } : undefined;
+    const signal = this.begin();
+    this.typed = q;
+    const accept = (): void => {
+      if (signal.aborted || this.typed === undefined) return;
+      this.typed = undefined;
+      this.model.view.set({ q });
+      onAccepted();
+    };
+    if (rangeProblem(this.model.view.get(), Date.now()) !== "") {
+      accept();
+      return this.run();
+    }
+    const scope = this.currentScope(q);
+    this.model.results.set({ phase: "loading", retryAt: undefined, loadingMore: false, moreError: undefined });
+    if (seeking === "running") this.model.results.set({ seeking: "stopped" });
+    const searched = this.firstPage(scope, signal, accept);
+    void this.chart(scope, signal);
+    if (this.fieldsShown()) void this.fields(scope, signal);
+    try {
+      await searched;
+      this.attempt = 0;
+    } catch (failure) {
+      if (isAbort(failure)) return;
+      const told = asApiError(failure);
+      if (told.isQueryError) this.giveUpTyped();
+      else {
+        accept();
+        this.fail(told);
+      }
+    }
+  }
+
+  waitsFor(q: string): boolean {
+    return this.typed === q;
+  }
+
+  /** Back to what was shown before the typed query, which may have cut it off. */
+  giveUpTyped(): void {
+    if (this.typed === undefined) return;
+    this.typed = undefined;
+    if (!this.before) {
+      void this.run();
+      return;
+    }
+    this.begin();
+    this.model.results.set(this.before);
+    this.completeShown();
+  }
+
+  private async firstPage(scope: Scope, signal: AbortSignal, onAccepted?: () => void): Promise<void> {
     let early: ReturnType<typeof setTimeout> | undefined;
     const onRows = (rows: LogEvent[]): void => {
       early = setTimeout(() => {
@@ -77,13 +142,14 @@ export class Searching {
       }, ROWS_FIRST_MS);
     };
     try {
-      const page = await api.search(scope, { limit: FIRST_PAGE }, signal, { onRows });
+      const page = await api.search(scope, { limit: FIRST_PAGE }, signal, { onRows, ...(onAccepted ? { onAccepted } : {}) });
       if (signal.aborted) return;
       const { trailer } = page;
       this.model.live.set({ ...NO_LIVE, state: this.model.live.get().state });
       this.model.results.set({
         ...this.freshRows(scope, page.rows),
         phase: "ready",
+        seeking: "no",
         matched: trailer.matched,
         exact: trailer.relation === "eq",
         cursor: trailer.cursor,
@@ -95,6 +161,7 @@ export class Searching {
         store: undefined,
         elsewhere: undefined,
       });
+      if (this.model.ui.get().server === "away") this.model.ui.set({ server: "ok" });
       this.onReady(trailer.position);
       if (page.rows.length > 0) return;
       if (trailer.cursor === null) await this.explainNothing(scope, signal);
@@ -150,7 +217,7 @@ export class Searching {
       const delay = error.retryAfterS ? error.retryAfterS * 1000 : retryDelay(this.attempt + 1);
       this.attempt += 1;
       retryAt = Date.now() + delay;
-      this.timer = setTimeout(() => void this.run(), delay);
+      this.timer = setTimeout(() => void this.run(true), delay);
     }
     this.model.results.set({ phase: "failed", error, retryAt, counting: false });
     if (error.isQueryError) this.completeShown();
@@ -177,7 +244,9 @@ export class Searching {
       const reply = await api.histogram(asked, buckets, signal);
       if (!signal.aborted) this.model.chart.set({ reply, scope: shown, error: undefined });
     } catch (error) {
-      if (!isAbort(error) && !signal.aborted) this.model.chart.set({ error: asApiError(error) });
+      // What is wrong with a query is said at the query.
+      const failure = asApiError(error);
+      if (!isAbort(error) && !signal.aborted && !failure.isQueryError) this.model.chart.set({ error: failure });
     }
   }
 
@@ -186,7 +255,8 @@ export class Searching {
       const reply = await api.fields(scope, signal);
       if (!signal.aborted) this.model.fields.set({ list: reply.fields, error: undefined, scope });
     } catch (error) {
-      if (!isAbort(error) && !signal.aborted) this.model.fields.set({ error: asApiError(error) });
+      const failure = asApiError(error);
+      if (!isAbort(error) && !signal.aborted && !failure.isQueryError) this.model.fields.set({ error: failure });
     }
   }
 
@@ -240,13 +310,12 @@ export class Searching {
           return;
         }
       }
+      const { cursor, rows, scope } = results.get();
+      results.set({ seeking: cursor === null ? "no" : "stopped" });
+      if (cursor === null && rows.length === 0) await this.explainNothing(scope, run);
     } catch (error) {
       if (!isAbort(error)) results.set({ seeking: "stopped", moreError: asApiError(error) });
-      return;
     }
-    const { cursor, rows, scope } = results.get();
-    results.set({ seeking: cursor === null ? "no" : "stopped" });
-    if (cursor === null && rows.length === 0) await this.explainNothing(scope, run);
   }
 
   /** The page under way is given up: its cursor is the one to go on from. */
