@@ -164,6 +164,11 @@ function api(store, options, req, res, url) {
   if (wanted && path !== "health" && req.headers.authorization !== wanted) {
     return fail(res, 401, { code: "unauthorized", message: "this server needs a token" });
   }
+  if (path === "health") {
+    const state = options.replaying?.() ? "replaying" : "ok";
+    res.writeHead(state === "ok" ? 200 : 503, { "Content-Type": "application/json" });
+    return res.end(JSON.stringify({ status: state }));
+  }
   if (options.replaying?.()) {
     return fail(res, 503, { code: "replaying", message: "the log is being replayed" }, { "Retry-After": "1" });
   }
@@ -182,7 +187,6 @@ function api(store, options, req, res, url) {
     if (path === "fields/values") return reply(values(store, p));
     if (path === "tail") return tail(store, p, req, res);
     if (path === "status") return reply(status(store));
-    if (path === "health") return reply({ status: "ok" });
     if (path === "ingest") return ingest(store, req, res);
     if (path.startsWith("events/")) {
       const row = store.rows.find((r) => r.event._id === decodeURIComponent(path.slice(7)));
