@@ -55,9 +55,22 @@ export async function typingFlow(target) {
     await shows(counts(page), "of 400");
     assert.equal(await page.inputValue("#query"), "");
 
-    // Leaving the box does, too.
+    // Leaving the box does, too. Half a word finds nothing, which is no news while it is typed.
     await box.focus();
-    await box.pressSequentially("timeout", { delay: KEY_MS });
+    await page.evaluate(() => {
+      globalThis.sawNothing = false;
+      new MutationObserver(() => (globalThis.sawNothing ||= document.querySelector(".empty") !== null)).observe(document.body, { childList: true, subtree: true });
+    });
+    const half = page.waitForResponse(/search\?q=timeo&/);
+    await box.pressSequentially("timeo", { delay: KEY_MS });
+    await (await half).finished();
+    await box.pressSequentially("ut", { delay: KEY_MS });
+    await shows(counts(page), "10 events");
+    assert.equal(await page.evaluate(() => globalThis.sawNothing), false);
+    await page.keyboard.press("Backspace");
+    await shows(page.locator(".empty h1"), "Nothing found");
+    await page.getByRole("button", { name: "Search timeou*" }).waitFor();
+    await page.keyboard.type("t");
     await shows(counts(page), "10 events");
     await page.keyboard.press("Escape");
     await page.waitForURL(/q=timeout/);
@@ -107,14 +120,15 @@ async function alter(page, path, change) {
 /** Counts that are too small say so at each place. */
 export async function incompleteFlow(target) {
   await withPage(target.url, async (page) => {
-    const late = (reply) => ({ ...reply, relation: "gte", warnings: ["the time for this answer ran out"] });
-    await alter(page, "histogram", late);
-    await alter(page, "fields/values", late);
+    const late = "the time for this answer ran out";
+    await alter(page, "histogram", (reply) => ({ ...reply, relation: "gte", warnings: [late] }));
+    await alter(page, "fields/values", (reply) => ({ ...reply, relation: "gte", warnings: [late, "there are too many values"] }));
     await page.reload();
     await shows(page.locator(".chart-note"), "the time for this answer ran out");
     await shows(page.locator(".legend-item"), "error ≥ 10");
     await shows(page.locator(".value-count"), "≥ 10");
-    await shows(page.locator(".values-note"), "the time for this answer ran out");
+    await shows(page.locator(".values-note"), "there are too many values");
+    assert.equal(await page.locator(".values-note", { hasText: late }).count(), 0);
     await checkAccessibility(page, "incomplete counts");
   });
 }

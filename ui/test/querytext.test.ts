@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import {
   addFilter,
+  asBeginning,
   byteSpanToChars,
   correctionIn,
   hasFilter,
@@ -114,4 +115,13 @@ test("a query in the middle of something is not asked for while it is typed", ()
   };
   for (const q of ["", "error", 'level:error "a phrase"', "(a OR b)", "status:[500 TO 599]", "a-b", "NOTE", "/x.*/", 'a:"x\\""']) check(q, true);
   for (const q of ['"a phrase', "level:", "level:>=", "(a OR b", "a OR", "a OR ", "a -", "-", "NOT", "x |", "status:[500 TO", 'a:"x\\"', "a)"]) check(q, false);
+});
+
+test("the last word can be taken as the beginning of one", () => {
+  const check = (q: string, expected: string | undefined): void => {
+    expect(asBeginning(q)).toBe(expected);
+  };
+  check("paym", "paym*");
+  check("level:error paym", "level:error paym*");
+  for (const q of ["", "x", "paym*", "level:err", '"paym"', "a OR", "paym | count", "(a paym)"]) check(q, undefined);
 });

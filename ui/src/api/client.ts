@@ -66,13 +66,6 @@ export interface SearchPage {
   trailer: Trailer;
 }
 
-interface SearchListener {
-  /** The query could be read and the answer begins. */
-  onAccepted?: () => void;
-  /** Given the growing list at its first row, before the trailer with the count. */
-  onRows?: (rows: LogEvent[]) => void;
-}
-
 type SearchLine = LogEvent & { _trailer?: Trailer };
 
 /** A failure after the first row takes the place of the trailer; an event, which may have a field `error`, has an id. */
@@ -81,15 +74,14 @@ function failureIn(line: SearchLine): ApiError | undefined {
   return line._id === undefined && body?.message ? new ApiError(0, body) : undefined;
 }
 
-/** One page of a search. */
+/** One page of a search. `onRows` is given the growing list at its first row, before the trailer with the count. */
 export async function search(
   scope: Scope,
   options: { limit: number; cursor?: string; count?: "exact" | "none" },
   signal: AbortSignal,
-  on: SearchListener = {},
+  onRows?: (rows: LogEvent[]) => void,
 ): Promise<SearchPage> {
   const reply = await request("search", { ...scopeParams(scope), ...options }, signal);
-  on.onAccepted?.();
   const rows: LogEvent[] = [];
   let trailer: Trailer | undefined;
   try {
@@ -99,7 +91,7 @@ export async function search(
         const failure = failureIn(line);
         if (failure) throw failure;
         if (line._trailer) trailer = line._trailer;
-        else if (rows.push(line) === 1) on.onRows?.(rows);
+        else if (rows.push(line) === 1) onRows?.(rows);
       });
     }
   } catch (error) {

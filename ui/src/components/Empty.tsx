@@ -6,6 +6,7 @@ import type { StatusReply } from "../api/types";
 import type { Elsewhere } from "../state/model";
 import { describeRange, longerPresets } from "../state/timerange";
 import { formatDateTime, plural } from "../state/format";
+import { asBeginning } from "../state/querytext";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { CopyIcon } from "./icons";
@@ -89,6 +90,7 @@ interface NothingProps {
 export function Nothing({ store, elsewhere }: NothingProps) {
   const session = useSession();
   const view = useStore(session.model.view, (v) => v);
+  const beginning = asBeginning(view.q);
   const narrow = view.from !== "" || view.to !== "";
   return (
     <div class="empty" id="rows">
@@ -107,6 +109,11 @@ export function Nothing({ store, elsewhere }: NothingProps) {
       <StoreSpan store={store} utc={view.utc} />
       <div class="suggest">
         {narrow && elsewhere?.matched !== 0 && <Wider />}
+        {beginning && (
+          <button type="button" class="button" title="Words are found as a whole; a star stands for the rest" onClick={() => session.setQuery(beginning)}>
+            Search <code>{beginning}</code>
+          </button>
+        )}
         {view.q !== "" && (
           <button type="button" class="button" onClick={() => session.setQuery("")}>
             Clear the query

@@ -5,6 +5,7 @@ import { correctionIn, renameField } from "../state/querytext";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import type { Live, Results } from "../state/model";
+import { NEXT_PAGE_CURES } from "../state/searching";
 import { AlertIcon, WrapIcon } from "./icons";
 import { useCountdown, useDelayed } from "./timing";
 
@@ -19,6 +20,9 @@ export function ResultBar() {
   const slow = useDelayed(results.phase === "loading", QUIET_MS);
   // A search that is quick, as most are while someone types, does not make the bar flicker.
   const quick = results.phase === "loading" && !slow && results.rows.length > 0;
+  // While older pages are being searched, that one of them came without them is no news.
+  const seeking = results.seeking === "running";
+  const warnings = results.warnings.filter((warning) => !seeking || !NEXT_PAGE_CURES.test(warning));
   const shown: Results = quick ? { ...results, phase: "ready" } : results;
   return (
     <div class="result-bar">
@@ -26,9 +30,9 @@ export function ResultBar() {
       <p class="counts" role="status">
         {countText(shown)}
       </p>
-      {shown.phase === "ready" && <span class="took">{formatCount(results.tookMs)} ms</span>}
+      {shown.phase === "ready" && !seeking && <span class="took">{formatCount(results.tookMs)} ms</span>}
       {view.live && <LiveState live={live} />}
-      {results.partial && (
+      {results.partial && !seeking && (
         <span class="flag" title="The server stopped before it had read everything">
           <AlertIcon /> partial result
         </span>
@@ -52,7 +56,7 @@ export function ResultBar() {
       >
         <WrapIcon />
       </button>
-      {results.warnings.map((warning) => (
+      {warnings.map((warning) => (
         <Warning key={warning} text={warning} />
       ))}
       <Missed live={live} />

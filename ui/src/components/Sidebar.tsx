@@ -94,6 +94,8 @@ export function Sidebar() {
 function Values({ name }: { name: string }) {
   const session = useSession();
   const scope = useStore(session.model.fields, (f) => f.scope);
+  // The chart says it for all.
+  const charted = useStore(session.model.chart, (c) => c.reply?.warnings);
   const [reply, setReply] = useState<ValuesReply>();
   const [problem, setProblem] = useState<ApiError>();
 
@@ -122,11 +124,13 @@ function Values({ name }: { name: string }) {
         ))}
       </ul>
       <p class="values-note">{valuesNote(reply)}</p>
-      {reply.warnings.map((warning) => (
-        <p key={warning} class="values-note problem">
-          {warning}
-        </p>
-      ))}
+      {reply.warnings
+        .filter((warning) => !charted?.includes(warning))
+        .map((warning) => (
+          <p key={warning} class="values-note">
+            {warning}
+          </p>
+        ))}
     </>
   );
 }

@@ -121,6 +121,17 @@ export function renameField(q: string, { wrong, right }: Correction): string {
   return out;
 }
 
+/** The query with its last word as the beginning of one; undefined where it does not end in a plain word. */
+export function asBeginning(q: string): string | undefined {
+  const { parts, pipeAt } = splitQuery(q);
+  const last = parts.at(-1);
+  if (pipeAt < q.length || !last || !PLAIN_WORD.test(last.text) || OPERATOR.test(last.text)) return undefined;
+  return `${q.slice(0, last.end)}*${q.slice(last.end)}`.trim();
+}
+
+const PLAIN_WORD = /^[\p{L}\p{N}_]{2,}$/u;
+const OPERATOR = /^(?:AND|OR|NOT|TO)$/;
+
 /** The place after the quoted text that begins at `start`; past the end where it is not closed. */
 function closingQuote(q: string, start: number): number {
   for (let i = start + 1; i < q.length; i += 1) {

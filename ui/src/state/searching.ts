@@ -16,7 +16,7 @@ const EMPTY_POLL_MS = 2000;
 /** Pages without rows that are followed by themselves: each takes as long as the server's deadline. */
 const SEEK_PAGES_MAX = 30;
 /** In the warning of a page that ended at its deadline: true until the next page has come. */
-const NEXT_PAGE_CURES = /come with the next page/;
+export const NEXT_PAGE_CURES = /come with the next page/;
 const PIXELS_PER_BAR = 11;
 
 export class Searching {
@@ -26,6 +26,7 @@ export class Searching {
   private attempt = 0;
   /** The query that is being typed, while the server has not yet taken it. */
   private typed: string | undefined;
+  private accept: (() => void) | undefined;
   /** What was shown before it, where that was complete. */
   private before: Pick<Results, "phase" | "error"> | undefined;
 
@@ -77,7 +78,10 @@ export class Searching {
     }
   }
 
-  /** A search for a query that is being typed: until the server has taken it, everything shown stays what it is. */
+  /**
+   * A search for a query that is being typed. Everything shown stays what it is until rows come or `acceptTyped` is
+   * called: half a word is often no query, or finds nothing.
+   */
   async runTyped(q: string, onAccepted: () => void): Promise<void> {
     const { phase, error, rows, seeking } = this.model.results.get();
     const complete = phase === "ready" || (phase === "failed" && error?.isQueryError);
@@ -85,38 +89,36 @@ export class Searching {
     if (this.typed === undefined) this.before = complete && rows.length > 0 ? { phase, error } : undefined;
     const signal = this.begin();
     this.typed = q;
-    const accept = (): void => {
+    const scope = this.currentScope(q);
+    this.accept = () => {
       if (signal.aborted || this.typed === undefined) return;
       this.typed = undefined;
       this.model.view.set({ q });
       onAccepted();
+      void this.chart(scope, signal);
+      if (this.fieldsShown()) void this.fields(scope, signal);
     };
-    if (rangeProblem(this.model.view.get(), Date.now()) !== "") {
-      accept();
-      return this.run();
-    }
-    const scope = this.currentScope(q);
     this.model.results.set({ phase: "loading", retryAt: undefined, loadingMore: false, moreError: undefined });
     if (seeking === "running") this.model.results.set({ seeking: "stopped" });
-    const searched = this.firstPage(scope, signal, accept);
-    void this.chart(scope, signal);
-    if (this.fieldsShown()) void this.fields(scope, signal);
     try {
-      await searched;
+      await this.firstPage(scope, signal);
       this.attempt = 0;
     } catch (failure) {
       if (isAbort(failure)) return;
       const told = asApiError(failure);
-      if (told.isQueryError) this.giveUpTyped();
+      if (told.isQueryError && this.typed !== undefined) this.giveUpTyped();
       else {
-        accept();
+        this.accept();
         this.fail(told);
       }
     }
   }
 
-  waitsFor(q: string): boolean {
-    return this.typed === q;
+  /** From now on what comes of the typed query is shown, whatever it is. False where the server has answered already. */
+  acceptTyped(q: string): boolean {
+    if (this.typed !== q) return false;
+    this.accept?.();
+    return true;
   }
 
   /** Back to what was shown before the typed query, which may have cut it off. */
@@ -132,9 +134,10 @@ export class Searching {
     this.completeShown();
   }
 
-  private async firstPage(scope: Scope, signal: AbortSignal, onAccepted?: () => void): Promise<void> {
+  private async firstPage(scope: Scope, signal: AbortSignal): Promise<void> {
     let early: ReturnType<typeof setTimeout> | undefined;
     const onRows = (rows: LogEvent[]): void => {
+      if (this.typed !== undefined) this.accept?.();
       early = setTimeout(() => {
         if (signal.aborted) return;
         this.model.live.set({ pending: [], received: 0 });
@@ -142,9 +145,13 @@ export class Searching {
       }, ROWS_FIRST_MS);
     };
     try {
-      const page = await api.search(scope, { limit: FIRST_PAGE }, signal, { onRows, ...(onAccepted ? { onAccepted } : {}) });
+      const page = await api.search(scope, { limit: FIRST_PAGE }, signal, onRows);
       if (signal.aborted) return;
       const { trailer } = page;
+      if (this.typed !== undefined) {
+        this.giveUpTyped();
+        return;
+      }
       this.model.live.set({ ...NO_LIVE, state: this.model.live.get().state });
       this.model.results.set({
         ...this.freshRows(scope, page.rows),

@@ -38,8 +38,8 @@ export class Session {
     this.living = new Living(this.model, () => this.searching.refreshCounts());
     this.typing = new Typing(this.model, {
       ask: (q) => void this.searching.runTyped(q, () => this.leaveRows()),
-      waitsFor: (q) => this.searching.waitsFor(q),
       insist: (q) => {
+        if (this.searching.acceptTyped(q)) return;
         this.model.view.set({ q });
         this.rerun();
       },

@@ -1,18 +1,16 @@
-/** Search while someone types: asks when the typing pauses, and complains only when it pauses for longer. */
+/** Search while someone types: asks when the typing pauses, and speaks of failure only when it pauses for longer. */
 
 import type { Model } from "./model";
 import { looksFinished } from "./querytext";
 
 export const ASK_AFTER_MS = 200;
-/** A half-typed word is no mistake: what the server says against it is shown after this. */
+/** A half-typed word is no mistake: that it cannot be read or finds nothing is shown after this. */
 export const COMPLAIN_AFTER_MS = 800;
 
 interface Asking {
-  /** A search that leaves everything as it is where the server cannot read the query. */
+  /** A search that leaves everything as it is where the query cannot be read or finds nothing. */
   ask(q: string): void;
-  /** Whether the answer to this query is still to come. */
-  waitsFor(q: string): boolean;
-  /** A search whose failure is shown. */
+  /** What comes of this query is shown, also a failure and an empty list. */
   insist(q: string): void;
   /** The text is again what is shown: nothing is to be asked. */
   giveUp(): void;
@@ -40,7 +38,7 @@ export class Typing {
       if (looksFinished(q)) this.asking.ask(q);
     }, ASK_AFTER_MS);
     this.insists = setTimeout(() => {
-      if (!shown() && !this.asking.waitsFor(q)) this.asking.insist(q);
+      if (!shown()) this.asking.insist(q);
     }, COMPLAIN_AFTER_MS);
   }
 
