@@ -75,7 +75,7 @@ function histogram(store, p) {
   const first = Number.isFinite(p.from) ? p.from : Math.min(...times);
   const last = Number.isFinite(p.to) ? p.to : Math.max(...times) + 1;
   if (hits.length === 0 && !(Number.isFinite(first) && Number.isFinite(last))) {
-    return { from: 0, to: 0, step_ms: 1000, series: [], total: 0, took_ms: 1 };
+    return { from: 0, to: 0, step_ms: 1000, series: [], total: 0, relation: "eq", warnings: [], took_ms: 1 };
   }
   const want = Number(p.get("buckets") ?? 60);
   const step = STEPS.find((s) => (last - first) / s <= want) ?? STEPS.at(-1);
@@ -87,7 +87,7 @@ function histogram(store, p) {
     if (!series.has(key)) series.set(key, new Array(n).fill(0));
     series.get(key)[Math.floor((hit.time - from) / step)] += 1;
   }
-  return { from, to: from + n * step, step_ms: step, series: [...series].map(([key, counts]) => ({ key, counts })), total: hits.length, took_ms: 2 };
+  return { from, to: from + n * step, step_ms: step, series: [...series].map(([key, counts]) => ({ key, counts })), total: hits.length, relation: "eq", warnings: [], took_ms: 2 };
 }
 
 function fields(store) {
@@ -115,7 +115,7 @@ function values(store, p) {
   }
   const sorted = [...counts].sort((a, b) => b[1] - a[1]);
   const top = sorted.slice(0, Number(p.get("limit") ?? 10)).map(([value, count]) => ({ value, count }));
-  return { field, values: top, distinct: sorted.length, matched: hits.length, missing, took_ms: 1 };
+  return { field, values: top, distinct: sorted.length, matched: hits.length, missing, relation: "eq", warnings: [], took_ms: 1 };
 }
 
 function tail(store, p, req, res) {
@@ -164,6 +164,11 @@ function api(store, options, req, res, url) {
   if (wanted && path !== "health" && req.headers.authorization !== wanted) {
     return fail(res, 401, { code: "unauthorized", message: "this server needs a token" });
   }
+  if (path === "health") {
+    const state = options.replaying?.() ? "replaying" : "ok";
+    res.writeHead(state === "ok" ? 200 : 503, { "Content-Type": "application/json" });
+    return res.end(JSON.stringify({ status: state }));
+  }
   if (options.replaying?.()) {
     return fail(res, 503, { code: "replaying", message: "the log is being replayed" }, { "Retry-After": "1" });
   }
@@ -182,7 +187,6 @@ function api(store, options, req, res, url) {
     if (path === "fields/values") return reply(values(store, p));
     if (path === "tail") return tail(store, p, req, res);
     if (path === "status") return reply(status(store));
-    if (path === "health") return reply({ status: "ok" });
     if (path === "ingest") return ingest(store, req, res);
     if (path.startsWith("events/")) {
       const row = store.rows.find((r) => r.event._id === decodeURIComponent(path.slice(7)));

@@ -67,9 +67,12 @@ function fieldTest(name, op, raw) {
   return (event, fields) => names.some((n) => fields[n] !== undefined && [fields[n]].flat().some(compare));
 }
 
+/** Words are whole ones; a star at the end stands for the rest of one. */
 function textTest(text) {
-  const needle = text.toLowerCase();
-  return (event) => (event._text ??= JSON.stringify(event).toLowerCase()).includes(needle);
+  const needle = text.toLowerCase().replace(/\*$/, "");
+  const [start, end] = [/^[a-z0-9]/.test(needle) ? "\\b" : "", !text.endsWith("*") && /[a-z0-9]$/.test(needle) ? "\\b" : ""];
+  const wanted = new RegExp(start + needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + end);
+  return (event) => wanted.test((event._text ??= JSON.stringify(event).toLowerCase()));
 }
 
 export function compile(q) {

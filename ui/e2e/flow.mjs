@@ -22,10 +22,10 @@ export function lines() {
 }
 
 /** Runs `steps(t)` in a new page of a new browser and demands that the console stayed silent. */
-export async function withPage(url, steps, { width = 1440, height = 900, colorScheme = "light" } = {}) {
+export async function withPage(url, steps, { width = 1440, height = 900, colorScheme = "light", hasTouch = false } = {}) {
   const browser = await launch();
   try {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme, hasTouch, reducedMotion: "reduce" });
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS);
     const problems = [];

@@ -69,7 +69,7 @@ test("a token is asked for, and kept out of storage and address", { skip }, () =
 test("a server that reads its log is waited for", { skip }, () => {
   let replaying = true;
   return againstMock({ replaying: () => replaying }, async (page) => {
-    await shows(page.locator(".failure"), "reading its log");
+    await shows(page.locator(".failure"), "Indexing what was written before the restart");
     await checkAccessibility(page, "replaying");
     replaying = false;
     await shows(counts(page), "of 400");

@@ -14,6 +14,8 @@ const REPLY: HistogramReply = {
     { key: "", counts: [0, 0, 4] },
   ],
   total: 14,
+  relation: "eq",
+  warnings: [],
   took_ms: 1,
 };
 
@@ -37,6 +39,7 @@ test("the chart has words", () => {
   expect(describeHistogram(REPLY, byLevel(REPLY), true)).toBe(
     "14 events in 3 bars of 1 min: warn 4, info 6, no level 4. Highest: 6 at 2026-01-02 03:00:00.",
   );
+  expect(describeHistogram({ ...REPLY, relation: "gte" }, byLevel(REPLY), true)).toMatch(/^At least 14 events/);
   expect(describeHistogram({ ...REPLY, series: [], total: 0 }, [], true)).toBe("No events in this range.");
 });
 

@@ -1,5 +1,17 @@
 import { expect, test } from "vitest";
-import { addFilter, byteSpanToChars, hasFilter, removeFilter, splitQuery, term, wordAtCaret } from "../src/state/querytext";
+import {
+  addFilter,
+  asBeginning,
+  byteSpanToChars,
+  correctionIn,
+  hasFilter,
+  looksFinished,
+  removeFilter,
+  renameField,
+  splitQuery,
+  term,
+  wordAtCaret,
+} from "../src/state/querytext";
 import type { Scalar } from "../src/api/types";
 
 test("a filter is added, replaced, or left as it is", () => {
@@ -80,4 +92,36 @@ test("the word at the caret is a field or a value", () => {
   check('a service:"edge n', "value", "service", "edge n");
   check("", undefined);
   check("a ", undefined);
+});
+
+test("the server's guess at a field name is taken where the query asks about it", () => {
+  const check = (q: string, expected: string): void => {
+    expect(renameField(q, { wrong: "servcie", right: "service" })).toBe(expected);
+  };
+  check("servcie:api", "service:api");
+  check("error -servcie:api (servcie:x OR !servcie:y)", "error -service:api (service:x OR !service:y)");
+  check('"servcie":api', "service:api");
+  check('"servcie:api" myservcie:x a:servcie:b', '"servcie:api" myservcie:x a:servcie:b');
+  check("servcie", "servcie");
+  check('"a\\" servcie:x', '"a\\" servcie:x');
+  expect(renameField("a:1", { wrong: "a", right: "b c" })).toBe('"b c":1');
+  expect(correctionIn("no event in this time range has the field `servcie`; did you mean `service`?")).toEqual({ wrong: "servcie", right: "service" });
+  expect(correctionIn("no event in this time range has the field `servcie`")).toBeUndefined();
+});
+
+test("a query in the middle of something is not asked for while it is typed", () => {
+  const check = (q: string, expected: boolean): void => {
+    expect([q, looksFinished(q)]).toEqual([q, expected]);
+  };
+  for (const q of ["", "error", 'level:error "a phrase"', "(a OR b)", "status:[500 TO 599]", "a-b", "NOTE", "/x.*/", 'a:"x\\""']) check(q, true);
+  for (const q of ['"a phrase', "level:", "level:>=", "(a OR b", "a OR", "a OR ", "a -", "-", "NOT", "x |", "status:[500 TO", 'a:"x\\"', "a)"]) check(q, false);
+});
+
+test("the last word can be taken as the beginning of one", () => {
+  const check = (q: string, expected: string | undefined): void => {
+    expect(asBeginning(q)).toBe(expected);
+  };
+  check("paym", "paym*");
+  check("level:error paym", "level:error paym*");
+  for (const q of ["", "x", "paym*", "level:err", '"paym"', "a OR", "paym | count", "(a paym)"]) check(q, undefined);
 });

@@ -1,6 +1,6 @@
 /** One door to the server: adds the token, turns every failure into an `ApiError`. */
 
-import { ApiError, asApiError, errorOf, isAbort } from "./errors";
+import { ApiError, asApiError, errorOf, isAbort, type ErrorBody } from "./errors";
 import { readNdjson } from "./streams";
 import type {
   FieldsReply,
@@ -17,6 +17,10 @@ let token = "";
 
 export function setToken(value: string): void {
   token = value;
+}
+
+export function hasToken(): boolean {
+  return token !== "";
 }
 
 type Params = Record<string, string | number | undefined>;
@@ -62,6 +66,14 @@ export interface SearchPage {
   trailer: Trailer;
 }
 
+type SearchLine = LogEvent & { _trailer?: Trailer };
+
+/** A failure after the first row takes the place of the trailer; an event, which may have a field `error`, has an id. */
+function failureIn(line: SearchLine): ApiError | undefined {
+  const body = line["error"] as unknown as ErrorBody | undefined;
+  return line._id === undefined && body?.message ? new ApiError(0, body) : undefined;
+}
+
 /** One page of a search. `onRows` is given the growing list at its first row, before the trailer with the count. */
 export async function search(
   scope: Scope,
@@ -75,9 +87,11 @@ export async function search(
   try {
     if (reply.body) {
       await readNdjson(reply.body, (value) => {
-        const object = value as LogEvent & { _trailer?: Trailer };
-        if (object._trailer) trailer = object._trailer;
-        else if (rows.push(object) === 1) onRows?.(rows);
+        const line = value as SearchLine;
+        const failure = failureIn(line);
+        if (failure) throw failure;
+        if (line._trailer) trailer = line._trailer;
+        else if (rows.push(line) === 1) onRows?.(rows);
       });
     }
   } catch (error) {
@@ -116,4 +130,20 @@ export function eventById(id: string, signal?: AbortSignal): Promise<LogEvent> {
 
 export function status(signal?: AbortSignal): Promise<StatusReply> {
   return json("status", {}, signal);
+}
+
+/** As `/api/v1/health` says it; `away` where nobody does. */
+export type ServerHealth = "ok" | "replaying" | "full" | "read_only" | "away";
+
+const HEALTH_WAIT_MS = 5000;
+const STATES: readonly string[] = ["ok", "replaying", "full", "read_only"] satisfies ServerHealth[];
+
+export async function health(): Promise<ServerHealth> {
+  try {
+    const reply = await fetch("/api/v1/health", { cache: "no-store", signal: AbortSignal.timeout(HEALTH_WAIT_MS) });
+    const { status: told } = (await reply.json()) as { status?: string };
+    return STATES.includes(told ?? "") ? (told as ServerHealth) : "away";
+  } catch {
+    return "away";
+  }
 }

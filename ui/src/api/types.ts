@@ -22,6 +22,9 @@ export interface HistogramReply {
   step_ms: number;
   series: { key: string; counts: number[] }[];
   total: number;
+  /** With `gte` the counts are at least these, and `warnings` say why. */
+  relation: "eq" | "gte";
+  warnings: string[];
   took_ms: number;
 }
 
@@ -44,6 +47,9 @@ export interface ValuesReply {
   distinct: number;
   matched: number;
   missing: number;
+  /** With `gte` the numbers are at least these, and `warnings` say why. */
+  relation: "eq" | "gte";
+  warnings: string[];
   took_ms: number;
 }
 

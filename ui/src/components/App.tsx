@@ -25,7 +25,7 @@ export function App() {
   const emptyStore = useStore(results, (r) => r.store?.events === 0);
   const drawer = useStore(ui, (u) => u.drawer);
   // A failed search that has no rows of an earlier one has nothing that a chart could be of.
-  const bare = useStore(results, (r) => r.phase === "failed" && r.rows.length === 0);
+  const bare = useStore(results, (r) => r.phase !== "ready" && r.error !== undefined && r.rows.length === 0);
   const query = useStore(view, (v) => v.q);
   const phone = useMedia(PHONE);
   // The sheet covers everything on a phone: what is below must not take the focus.

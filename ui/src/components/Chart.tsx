@@ -2,14 +2,14 @@
 
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { HistogramReply } from "../api/types";
-import { formatCompact, formatCount, formatDateTime, formatStep } from "../state/format";
+import { atLeast, formatCompact, formatCount, formatDateTime, formatStep } from "../state/format";
 import { PHONE } from "../state/layout";
 import type { Level } from "../state/levels";
 import { bucketCount, byLevel, describeHistogram, type LevelCounts } from "../state/stacking";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { drawHistogram, type Hover } from "./drawing";
-import { ZoomOutIcon } from "./icons";
+import { AlertIcon, ZoomOutIcon } from "./icons";
 import { useMedia } from "./media";
 import { openValueMenu } from "./ValueMenu";
 
@@ -29,6 +29,7 @@ export function Chart() {
     <section class="chart" aria-label="Events over time">
       <div class="chart-head">
         <Legend reply={reply} levels={levels} />
+        {reply?.relation === "gte" && <Incomplete warnings={reply.warnings} />}
         {error && alone && <span class="problem">No chart: {error.message}</span>}
         <span class="grow" />
         {reply && reply.total > 0 && <span class="step">{formatStep(reply.step_ms)} a bar</span>}
@@ -48,11 +49,24 @@ export function Chart() {
   );
 }
 
+/** Why the counts are too small, in words where the rows do not say it already. */
+function Incomplete({ warnings }: { warnings: readonly string[] }) {
+  const known = useStore(useSession().model.results, (r) => r.warnings);
+  const own = warnings.filter((warning) => !known.includes(warning));
+  return (
+    <span class="chart-note" role="note" title={warnings.join("\n")}>
+      <AlertIcon />
+      <span>{own.length > 0 ? own.join(" ") : "Not all events are counted."}</span>
+    </span>
+  );
+}
+
 const LEVEL_LABEL = (level: Level): string => (level === "unknown" ? "no level" : level);
 
 function Legend({ reply, levels }: { reply: HistogramReply | undefined; levels: LevelCounts[] }) {
   const session = useSession();
   if (!reply) return null;
+  const exact = reply.relation !== "gte";
   return (
     <ul class="legend" aria-label="Counts by level">
       {levels.map(({ level, total }) => (
@@ -60,12 +74,12 @@ function Legend({ reply, levels }: { reply: HistogramReply | undefined; levels: 
           <button
             type="button"
             class="legend-item"
-            title={`${LEVEL_LABEL(level)}: ${formatCount(total)}`}
+            title={`${LEVEL_LABEL(level)}: ${atLeast(exact, formatCount(total))}`}
             disabled={level === "unknown"}
             onClick={(event) => openValueMenu(session, event.currentTarget, "level", level)}
           >
             <span class={`swatch ${level}`} aria-hidden="true" />
-            {LEVEL_LABEL(level)} <span class="legend-count">{formatCompact(total)}</span>
+            {LEVEL_LABEL(level)} <span class="legend-count">{atLeast(exact, formatCompact(total))}</span>
           </button>
         </li>
       ))}
@@ -113,6 +127,7 @@ function Tooltip({ reply, levels, hover, utc }: { reply: HistogramReply; levels:
   const start = reply.from + hover.bucket * reply.step_ms;
   const present = levels.filter((l) => (l.counts[hover.bucket] ?? 0) > 0);
   const total = present.reduce((n, l) => n + (l.counts[hover.bucket] ?? 0), 0);
+  const exact = reply.relation !== "gte";
   const side = hover.x > hover.width / 2 ? { right: `${hover.width - hover.x + 12}px` } : { left: `${hover.x + 12}px` };
   return (
     <div class="tooltip" style={side} aria-hidden="true">
@@ -122,13 +137,13 @@ function Tooltip({ reply, levels, hover, utc }: { reply: HistogramReply; levels:
         <div key={level} class="tooltip-row">
           <span class={`swatch ${level}`} />
           {LEVEL_LABEL(level)}
-          <span class="tooltip-count">{formatCount(counts[hover.bucket] ?? 0)}</span>
+          <span class="tooltip-count">{atLeast(exact, formatCount(counts[hover.bucket] ?? 0))}</span>
         </div>
       ))}
       {present.length > 1 && (
         <div class="tooltip-row tooltip-total">
           total
-          <span class="tooltip-count">{formatCount(total)}</span>
+          <span class="tooltip-count">{atLeast(exact, formatCount(total))}</span>
         </div>
       )}
     </div>

@@ -1,15 +1,21 @@
 /** What to do when there is nothing to show: nothing stored yet, or nothing found. */
 
+import { hasToken } from "../api/client";
+import type { ApiError } from "../api/errors";
 import type { StatusReply } from "../api/types";
 import type { Elsewhere } from "../state/model";
 import { describeRange, longerPresets } from "../state/timerange";
 import { formatDateTime, plural } from "../state/format";
+import { asBeginning } from "../state/querytext";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { CopyIcon } from "./icons";
+import { Seeking } from "./ListParts";
 
 export function FirstUse() {
   const url = location.origin;
+  // In double quotes, in which a shell puts the token where the variable stands.
+  const token = hasToken() ? ' -H "Authorization: Bearer $LOGSHIP_TOKEN"' : "";
   return (
     <div class="empty" id="rows">
       <h1>No logs yet</h1>
@@ -17,9 +23,9 @@ export function FirstUse() {
       <h2>From a program in this terminal</h2>
       <Command text="./app 2>&1 | logship" />
       <h2>From anywhere, by HTTP</h2>
-      <Command text={`curl '${url}/api/v1/ingest?service=demo' -H 'Content-Type: text/plain' --data-binary 'hello from curl'`} />
+      <Command text={`curl '${url}/api/v1/ingest?service=demo'${token} -H 'Content-Type: text/plain' --data-binary 'hello from curl'`} />
       <h2>From a file</h2>
-      <Command text={`curl '${url}/api/v1/ingest' -H 'Content-Type: text/plain' --data-binary @app.log`} />
+      <Command text={`curl '${url}/api/v1/ingest'${token} -H 'Content-Type: text/plain' --data-binary @app.log`} />
       <p class="waiting-dot">
         <span class="dot" aria-hidden="true" /> Waiting for the first line
       </p>
@@ -62,6 +68,20 @@ export function BadQuery() {
   );
 }
 
+/** The newest events hold nothing, and the time of a page did not reach the older ones. */
+export function NothingYet({ error }: { error: ApiError | undefined }) {
+  return (
+    <div class="empty" id="rows">
+      <h1>Nothing found yet</h1>
+      <p>The newest events hold nothing that matches. A shorter time range or a word of the message is faster.</p>
+      {error && <p class="problem">{error.message}</p>}
+      <p class="waiting-dot">
+        <Seeking />
+      </p>
+    </div>
+  );
+}
+
 interface NothingProps {
   store: StatusReply | undefined;
   elsewhere: Elsewhere | undefined;
@@ -70,6 +90,7 @@ interface NothingProps {
 export function Nothing({ store, elsewhere }: NothingProps) {
   const session = useSession();
   const view = useStore(session.model.view, (v) => v);
+  const beginning = asBeginning(view.q);
   const narrow = view.from !== "" || view.to !== "";
   return (
     <div class="empty" id="rows">
@@ -88,6 +109,11 @@ export function Nothing({ store, elsewhere }: NothingProps) {
       <StoreSpan store={store} utc={view.utc} />
       <div class="suggest">
         {narrow && elsewhere?.matched !== 0 && <Wider />}
+        {beginning && (
+          <button type="button" class="button" title="Words are found as a whole; a star stands for the rest" onClick={() => session.setQuery(beginning)}>
+            Search <code>{beginning}</code>
+          </button>
+        )}
         {view.q !== "" && (
           <button type="button" class="button" onClick={() => session.setQuery("")}>
             Clear the query

@@ -21,9 +21,30 @@ export function NewRows({ scroller }: { scroller: { current: HTMLDivElement | nu
   );
 }
 
+/** Pages come without rows; the reader may stop that and go on with it. */
+export function Seeking() {
+  const session = useSession();
+  const running = useStore(session.model.results, (r) => r.seeking === "running");
+  return running ? (
+    <span class="seeking" role="status">
+      <span class="dot" aria-hidden="true" /> Still searching older events…{" "}
+      <button type="button" class="link" onClick={() => session.stopSeeking()}>
+        Stop
+      </button>
+    </span>
+  ) : (
+    <span class="seeking" role="status">
+      Older events were not searched.{" "}
+      <button type="button" class="link" onClick={() => session.seek()}>
+        Go on
+      </button>
+    </span>
+  );
+}
+
 export function Footer() {
   const session = useSession();
-  const { cursor, loadingMore, moreError, released, rows, phase } = useStore(session.model.results, (r) => r);
+  const { cursor, loadingMore, moreError, released, rows, phase, seeking } = useStore(session.model.results, (r) => r);
   if (phase !== "ready") return null;
   return (
     <div class="list-footer" role="presentation">
@@ -39,12 +60,15 @@ export function Footer() {
       {moreError && (
         <span class="problem">
           {moreError.message}{" "}
-          <button type="button" class="link" onClick={() => session.loadMore()}>
-            Try again
-          </button>
+          {seeking === "no" && (
+            <button type="button" class="link" onClick={() => session.loadMore()}>
+              Try again
+            </button>
+          )}
         </span>
       )}
       {!moreError && loadingMore && "Loading more…"}
+      {seeking !== "no" && <Seeking />}
       {!released && cursor === null && rows.length > 0 && "That is all."}
     </div>
   );

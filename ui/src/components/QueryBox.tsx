@@ -65,11 +65,14 @@ export function QueryBox() {
             spellcheck={false}
             enterkeyhint="search"
             onInput={(event) => {
-              ui.set({ draft: event.currentTarget.value });
+              session.type(event.currentTarget.value);
               suggestions.update();
             }}
             onClick={suggestions.close}
-            onBlur={suggestions.close}
+            onBlur={() => {
+              suggestions.close();
+              session.settle();
+            }}
             onScroll={(event) => under.current?.scrollTo(0, event.currentTarget.scrollTop)}
             onKeyDown={onKeyDown}
           />
@@ -104,6 +107,7 @@ function ClearButton({ onClear }: { onClear: () => void }) {
       class="button quiet square small"
       aria-label="Clear the query"
       title="Clear the query"
+      onMouseDown={(event) => event.preventDefault()}
       onClick={clear}
     >
       <CloseIcon />

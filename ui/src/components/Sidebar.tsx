@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/client";
 import { asApiError, isAbort, type ApiError } from "../api/errors";
 import type { FieldInfo, ValuesReply } from "../api/types";
-import { formatCompact, formatCount, plural } from "../state/format";
+import { atLeast, formatCompact, formatCount, plural } from "../state/format";
 import { BESIDE_MIN_PX } from "../state/layout";
 import { hasFilter } from "../state/querytext";
 import { useStore } from "../state/store";
@@ -94,6 +94,8 @@ export function Sidebar() {
 function Values({ name }: { name: string }) {
   const session = useSession();
   const scope = useStore(session.model.fields, (f) => f.scope);
+  // The chart says it for all.
+  const charted = useStore(session.model.chart, (c) => c.reply?.warnings);
   const [reply, setReply] = useState<ValuesReply>();
   const [problem, setProblem] = useState<ApiError>();
 
@@ -118,10 +120,17 @@ function Values({ name }: { name: string }) {
     <>
       <ul class="values">
         {reply.values.map((entry) => (
-          <Value key={String(entry.value)} name={name} entry={entry} whole={reply.matched} />
+          <Value key={String(entry.value)} name={name} entry={entry} exact={reply.relation !== "gte"} whole={reply.matched} />
         ))}
       </ul>
       <p class="values-note">{valuesNote(reply)}</p>
+      {reply.warnings
+        .filter((warning) => !charted?.includes(warning))
+        .map((warning) => (
+          <p key={warning} class="values-note">
+            {warning}
+          </p>
+        ))}
     </>
   );
 }
@@ -129,13 +138,21 @@ function Values({ name }: { name: string }) {
 function valuesNote(reply: ValuesReply): string {
   if (reply.values.length === 0) return "In none of these events.";
   const notes = [];
+  const exact = reply.relation !== "gte";
   const more = reply.distinct - reply.values.length;
-  if (more > 0) notes.push(plural(more, "more value"));
-  if (reply.missing > 0) notes.push(`${formatCount(reply.missing)} without this field`);
+  if (more > 0) notes.push(atLeast(exact, plural(more, "more value")));
+  if (reply.missing > 0) notes.push(`${atLeast(exact, formatCount(reply.missing))} without this field`);
   return notes.join(" · ");
 }
 
-function Value({ name, entry, whole }: { name: string; entry: ValuesReply["values"][number]; whole: number }) {
+interface ValueProps {
+  name: string;
+  entry: ValuesReply["values"][number];
+  exact: boolean;
+  whole: number;
+}
+
+function Value({ name, entry, exact, whole }: ValueProps) {
   const session = useSession();
   const draft = useStore(session.model.ui, (u) => u.draft);
   const { value, count } = entry;
@@ -146,12 +163,12 @@ function Value({ name, entry, whole }: { name: string; entry: ValuesReply["value
       <button
         type="button"
         class="value-include"
-        title={`${String(value)}: ${formatCount(count)}. Click to ${included ? "include no longer" : "include"}, Alt or Shift with the click to exclude.`}
+        title={`${String(value)}: ${atLeast(exact, formatCount(count))}. Click to ${included ? "include no longer" : "include"}, Alt or Shift with the click to exclude.`}
         aria-pressed={included}
         onClick={(event) => session.filter(name, value, event.altKey || event.shiftKey)}
       >
         <span class="value-text">{value === "" ? "(empty)" : String(value)}</span>
-        <span class="value-count">{formatCompact(count)}</span>
+        <span class="value-count">{atLeast(exact, formatCompact(count))}</span>
         <span class="bar" aria-hidden="true">
           <span class="bar-fill" style={{ width: `${(share * 100).toFixed(1)}%` }} />
         </span>

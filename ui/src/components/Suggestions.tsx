@@ -63,7 +63,7 @@ export function useSuggestions(box: RefObject<HTMLTextAreaElement | null>): Sugg
     const node = box.current;
     if (!item || !target || !node) return;
     node.setRangeText(item.insert, target.start, target.end, "end");
-    session.model.ui.set({ draft: node.value });
+    session.type(node.value);
     close();
     if (target.kind === "field") void load();
   };

@@ -93,15 +93,52 @@ export function drawHistogram(host: HTMLElement, drawn: Drawn, on: Callbacks): (
     },
   };
   const plot = new uPlot(options, [times, ...series.map((s) => s.sums)], host);
+  const stopTouch = selectByTouch(plot);
   const resize = new ResizeObserver(() => {
     if (host.clientWidth > 0) plot.setSize({ width: host.clientWidth, height: drawn.height });
   });
   resize.observe(host);
   return () => {
     resize.disconnect();
+    stopTouch();
     plot.destroy();
     host.replaceChildren();
   };
+}
+
+/** A finger that moves sideways selects as the mouse does, which is all that uPlot knows; up and down scrolls the page. */
+function selectByTouch(plot: uPlot): () => void {
+  const { over } = plot;
+  const stop = new AbortController();
+  let start: number | undefined;
+  const at = (event: PointerEvent): number => {
+    const box = over.getBoundingClientRect();
+    return Math.max(0, Math.min(event.clientX - box.left, box.width));
+  };
+  const select = (event: PointerEvent, done: boolean): void => {
+    if (start === undefined || event.pointerType === "mouse") return;
+    const end = at(event);
+    const width = Math.abs(end - start);
+    plot.setSelect({ left: Math.min(start, end), top: 0, width, height: over.clientHeight }, done);
+    if (!done) plot.setCursor({ left: end, top: 0 });
+  };
+  const forget = (): void => {
+    start = undefined;
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  };
+  const listen = (name: "pointerdown" | "pointermove" | "pointerup" | "pointercancel", act: (event: PointerEvent) => void): void =>
+    over.addEventListener(name, act, { signal: stop.signal });
+  listen("pointerdown", (event) => {
+    // A second finger is a gesture of another kind.
+    if (event.pointerType !== "mouse") start = event.isPrimary ? at(event) : undefined;
+  });
+  listen("pointermove", (event) => select(event, false));
+  listen("pointerup", (event) => {
+    select(event, true);
+    if (event.pointerType !== "mouse") forget();
+  });
+  listen("pointercancel", forget);
+  return () => stop.abort();
 }
 
 /** Counts have no halves. */

@@ -12,6 +12,11 @@ export function formatCompact(n: number): string {
   return n < 10_000 ? NUMBER.format(n) : COMPACT.format(n);
 }
 
+/** A count that may be too small says so. */
+export function atLeast(exact: boolean, count: string): string {
+  return exact ? count : `≥ ${count}`;
+}
+
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${formatCount(n)} ${n === 1 ? one : many}`;
 }

@@ -1,12 +1,15 @@
 /** What the page knows: one store for each part that changes on its own. */
 
 import type { ApiError } from "../api/errors";
+import type { ServerHealth } from "../api/client";
 import type { TailState } from "../api/tail";
 import type { FieldInfo, HistogramReply, LogEvent, Scalar, Scope, StatusReply } from "../api/types";
 import { createStore, type Store } from "./store";
 import { EMPTY_VIEW, type View } from "./url";
 
 export type Phase = "loading" | "ready" | "failed";
+
+export type Seeking = "no" | "running" | "stopped";
 
 export interface Elsewhere {
   matched: number;
@@ -37,6 +40,8 @@ export interface Results {
   /** When a request that may succeed later is tried again. */
   retryAt: number | undefined;
   loadingMore: boolean;
+  /** Pages came without rows because the time for them ran out; older events are looked through page by page. */
+  seeking: Seeking;
   moreError: ApiError | undefined;
   /** Older rows were dropped to stay within the bound of the live list. */
   released: boolean;
@@ -101,6 +106,8 @@ export interface Ui {
   tokenAsked: boolean;
   tokenRefused: boolean;
   menu: ValueMenu | undefined;
+  /** Whether the server answers, asked now and then. */
+  server: ServerHealth;
   /** Said to screen readers and shown for a moment. */
   notice: string;
 }
@@ -134,6 +141,7 @@ export const NO_RESULTS: Results = {
   error: undefined,
   retryAt: undefined,
   loadingMore: false,
+  seeking: "no",
   moreError: undefined,
   released: false,
   store: undefined,
@@ -154,6 +162,7 @@ const NO_UI: Ui = {
   tokenAsked: false,
   tokenRefused: false,
   menu: undefined,
+  server: "ok",
   notice: "",
 };
 

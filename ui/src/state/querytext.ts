@@ -93,6 +93,72 @@ export function hasFilter(q: string, field: string, value: Scalar, exclude: bool
   return !hasTopLevelOr(parts) && parts.some((p) => p.text === wanted);
 }
 
+/** A correction that the server proposes in a warning or in the hint of an error. */
+export interface Correction {
+  wrong: string;
+  right: string;
+}
+
+/** Of "no event ... has the field `servcie`; did you mean `service`?". */
+export function correctionIn(warning: string): Correction | undefined {
+  const found = /`([^`]+)`[^`]*did you mean `([^`]+)`\?/.exec(warning);
+  return found ? { wrong: found[1] as string, right: found[2] as string } : undefined;
+}
+
+/** Gives a field another name wherever the query asks about it; quoted text and values stay as they are. */
+export function renameField(q: string, { wrong, right }: Correction): string {
+  const names = [`${wrong}:`, `${quote(wrong)}:`];
+  const name = BARE_FIELD.test(right) ? right : quote(right);
+  let out = "";
+  let startsTerm = true;
+  for (let i = 0; i < q.length; ) {
+    const found: string | undefined = startsTerm ? names.find((n) => q.startsWith(n, i)) : undefined;
+    const end: number = found ? i + found.length : q[i] === '"' ? closingQuote(q, i) : i + 1;
+    out += found ? `${name}:` : q.slice(i, end);
+    startsTerm = /[\s(\-!]$/.test(q.slice(i, end)) && q[i] !== '"';
+    i = end;
+  }
+  return out;
+}
+
+/** The query with its last word as the beginning of one; undefined where it does not end in a plain word. */
+export function asBeginning(q: string): string | undefined {
+  const { parts, pipeAt } = splitQuery(q);
+  const last = parts.at(-1);
+  if (pipeAt < q.length || !last || !PLAIN_WORD.test(last.text) || OPERATOR.test(last.text)) return undefined;
+  return `${q.slice(0, last.end)}*${q.slice(last.end)}`.trim();
+}
+
+const PLAIN_WORD = /^[\p{L}\p{N}_]{2,}$/u;
+const OPERATOR = /^(?:AND|OR|NOT|TO)$/;
+
+/** The place after the quoted text that begins at `start`; past the end where it is not closed. */
+function closingQuote(q: string, start: number): number {
+  for (let i = start + 1; i < q.length; i += 1) {
+    if (q[i] === "\\") i += 1;
+    else if (q[i] === '"') return i + 1;
+  }
+  return q.length + 1;
+}
+
+const UNFINISHED_END = /(?:[:|<>=\\]|(?:^|[\s(])(?:-|!|AND|OR|NOT|&&?))\s*$/;
+
+/**
+ * Whether it is worth asking the server while the query is being typed: not in the middle of quotes, brackets or a
+ * `field:`. A guess, which delays a search but never prevents it.
+ */
+export function looksFinished(q: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < q.length; ) {
+    const c = q[i] as string;
+    i = c === '"' ? closingQuote(q, i) : i + 1;
+    if (i > q.length) return false;
+    if ("([{".includes(c)) depth += 1;
+    else if (")]}".includes(c)) depth -= 1;
+  }
+  return depth === 0 && !UNFINISHED_END.test(q);
+}
+
 /** The server counts bytes of UTF-8, the text box counts UTF-16 units. */
 export function byteSpanToChars(q: string, span: readonly [number, number]): [number, number] {
   const bytes = new TextEncoder().encode(q);

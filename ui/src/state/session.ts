@@ -11,6 +11,8 @@ import { formatCount } from "./format";
 import { createModel, NO_LIVE, type Model, type Theme } from "./model";
 import { addFilter, hasFilter, removeFilter } from "./querytext";
 import { Searching } from "./searching";
+import { Typing } from "./typing";
+import { Watching } from "./watching";
 import { copyLine, eventId, eventLevel } from "./rows";
 import { isSevere } from "./levels";
 import { applyTheme, readFlag, readTheme, writeFlag } from "./settings";
@@ -24,6 +26,8 @@ export class Session {
   readonly model: Model = createModel();
   private readonly searching: Searching;
   private readonly living: Living;
+  private readonly typing: Typing;
+  private readonly watching: Watching;
   private readonly zoomedFrom: Range[] = [];
   private detailAbort = new AbortController();
 
@@ -32,6 +36,19 @@ export class Session {
       if (this.model.view.get().live) this.living.start(position);
     });
     this.living = new Living(this.model, () => this.searching.refreshCounts());
+    this.typing = new Typing(this.model, {
+      ask: (q) => void this.searching.runTyped(q, () => this.leaveRows()),
+      insist: (q) => {
+        if (this.searching.acceptTyped(q)) return;
+        this.model.view.set({ q });
+        this.rerun();
+      },
+      giveUp: () => this.searching.giveUpTyped(),
+    });
+    this.watching = new Watching(this.model, () => {
+      this.notify("The server answers again");
+      if (this.model.results.get().retryAt !== undefined) void this.searching.run(true);
+    });
   }
 
   /** Reads the address and the kept choices, and runs the first search. */
@@ -50,9 +67,11 @@ export class Session {
     window.addEventListener("popstate", () => this.restore(parseView(location.search)));
     void this.searching.run();
     this.loadDetail(view.event);
+    this.watching.start();
   }
 
   private restore(view: View): void {
+    this.typing.stop();
     const before = this.model.view.get();
     this.model.view.set(view);
     this.model.ui.set({ draft: view.q, menu: undefined });
@@ -72,18 +91,42 @@ export class Session {
     if (!sameSearch(before, view)) this.rerun();
   }
 
-  private rerun(): void {
+  /** The rows to come are of another search. */
+  private leaveRows(): void {
     this.living.stop();
     this.living.follow(true);
+  }
+
+  private rerun(): void {
+    this.leaveRows();
     void this.searching.run();
   }
 
   /** Runs the text in the box, also when it has not changed. */
   run(): void {
+    this.typing.stop();
     const q = this.model.ui.get().draft.trim();
     this.model.ui.set({ draft: q });
-    if (q === this.model.view.get().q) this.rerun();
-    else this.navigate({ q });
+    const failed = this.model.results.get().phase === "failed";
+    if (q === this.model.view.get().q && (failed || !this.isTypedOnly())) this.rerun();
+    this.navigate({ q });
+  }
+
+  /** What is searched has been typed only: the address is still that of the search before. */
+  private isTypedOnly(): boolean {
+    return parseView(location.search).q !== this.model.view.get().q;
+  }
+
+  /** The text in the box changes under the hands of someone who types. */
+  type(draft: string): void {
+    this.model.ui.set({ draft });
+    this.typing.changed();
+  }
+
+  /** The box is left: what was typed gets its place in the address and in the history. */
+  settle(): void {
+    const { q } = this.model.view.get();
+    if (this.model.ui.get().draft.trim() !== q || this.isTypedOnly()) this.run();
   }
 
   setQuery(q: string): void {
@@ -143,6 +186,14 @@ export class Session {
 
   loadMore(): void {
     void this.searching.loadMore();
+  }
+
+  seek(): void {
+    void this.searching.seek();
+  }
+
+  stopSeeking(): void {
+    this.searching.stopSeeking();
   }
 
   follow(yes: boolean): void {

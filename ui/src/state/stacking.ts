@@ -61,7 +61,7 @@ export function describeHistogram(reply: HistogramReply, levels: readonly LevelC
   }
   const at = formatDateTime(reply.from + peakAt * reply.step_ms, utc);
   return (
-    `${plural(reply.total, "event")} in ${plural(buckets, "bar")} of ${formatStep(reply.step_ms)}: ` +
+    `${reply.relation === "gte" ? "At least " : ""}${plural(reply.total, "event")} in ${plural(buckets, "bar")} of ${formatStep(reply.step_ms)}: ` +
     `${parts.join(", ")}. Highest: ${formatCount(peak)} at ${at}.`
   );
 }
