@@ -1,6 +1,6 @@
 //! The plan that needs no configuration: every record is parsed by the format it shows.
 
-use super::Hint;
+use super::{Hint, reader::Reader};
 use crate::{
     event::{Event, Key, Timestamp, Value},
     flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
@@ -12,7 +12,7 @@ use logship_parsers::line::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-type ParseRecord = fn(&Record, &Frame, &Context, Format, &mut Option<Timestamp>) -> Event;
+type ParseRecord = fn(&Record, &Frame, &Reader<'_>, Format, &mut Option<Timestamp>) -> Event;
 
 /// A stamp further ahead of the arrival than this, a day, is kept and tagged `_clockahead`: zones explain no more.
 const AHEAD_NANOS_MAX: i64 = 86_400_000_000_000;
@@ -64,19 +64,19 @@ impl Plan {
     }
 
     fn run_from(&self, frame: &Frame, hint: &Hint, format: Format, events: &mut Vec<Stored>) {
-        let mut context = context(&frame.batch);
-        context.day_first = hint.day_first;
+        let mut reader = Reader::new(&frame.batch);
+        reader.context.day_first = hint.day_first;
         let before = frame.batch.records.get(..events.len()).unwrap_or_default();
         let own = before.iter().rev().find_map(header_of);
-        context.header = own.or(hint.header.as_deref());
+        reader.context.header = own.or(hint.header.as_deref());
         let mut last_time = hint.last_time;
         for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
             let event = if frame.suspect {
                 plain(record, &frame.batch)
             } else {
-                (self.parse)(record, frame, &context, format, &mut last_time)
+                (self.parse)(record, frame, &reader, format, &mut last_time)
             };
-            context.header = header_of(record).or(context.header);
+            reader.context.header = header_of(record).or(reader.context.header);
             events.push(Stored { id: id(frame, at), event });
         }
     }
@@ -84,7 +84,7 @@ impl Plan {
 
 /// Calls for each record of a frame with what its parser would know besides the record.
 pub fn with_contexts(frame: &Frame, hint: &Hint, mut each: impl FnMut(&Record, &Context)) {
-    let mut context = context(&frame.batch);
+    let mut context = Reader::new(&frame.batch).context;
     (context.day_first, context.header) = (hint.day_first, hint.header.as_deref());
     for record in &frame.batch.records {
         each(record, &context);
@@ -119,15 +119,15 @@ pub(super) fn text_of(record: &Record) -> (ByteString, bool) {
 fn parse_record(
     record: &Record,
     frame: &Frame,
-    context: &Context,
+    reader: &Reader<'_>,
     format: Format,
     last_time: &mut Option<Timestamp>,
 ) -> Event {
     let (line, changed) = text_of(record);
-    let (_, fields) = match format {
-        Format::Forced(format) => Detector::parse_as(format, &line, context),
-        Format::Detected(hint) => Detector::parse(hint, &line, context),
-    };
+    let (_, fields) = reader.read(&line, |text, context| match format {
+        Format::Forced(format) => Detector::parse_as(format, text, context),
+        Format::Detected(hint) => Detector::parse(hint, text, context),
+    });
     let received = frame.batch.received;
     let own_time = fields.time.map(Timestamp::from_nanos);
     *last_time = own_time.or(*last_time);
@@ -161,30 +161,6 @@ fn add_origin(event: &mut Event, origin: &Origin) {
             Some(_) => {}
         }
     }
-}
-
-/// What parsers may know besides the line: when it arrived, and the offset of stamps without a zone.
-pub(super) fn context(batch: &RawBatch) -> Context<'static> {
-    let zone = batch.origin.zone.as_deref().and_then(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    let received = jiff::Timestamp::from_nanosecond(i128::from(batch.received.as_nanos())).unwrap_or_default();
-    let utc_offset_s = zone.to_offset(received).seconds();
-    Context { received: batch.received.as_nanos(), utc_offset_s, ..Context::default() }
-}
-
-/// The zone of an IANA name or of an offset such as `+02:00`.
-#[must_use]
-pub fn zone(name: &str) -> Option<jiff::tz::TimeZone> {
-    if let Ok(zone) = jiff::tz::TimeZone::get(name) {
-        return Some(zone);
-    }
-    let (sign, rest) = match name.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = rest.split_once(':')?;
-    let seconds = sign * (hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60);
-    jiff::tz::Offset::from_seconds(seconds).ok().map(jiff::tz::TimeZone::fixed)
 }
 
 #[cfg(test)]
@@ -234,12 +210,12 @@ mod tests {
         fn panics_on_b(
             record: &Record,
             frame: &Frame,
-            context: &Context,
+            reader: &Reader<'_>,
             format: Format,
             last: &mut Option<Timestamp>,
         ) -> Event {
             assert!(record.bytes != "b", "parsers may be wrong");
-            parse_record(record, frame, context, format, last)
+            parse_record(record, frame, reader, format, last)
         }
         let plan = Plan { parse: panics_on_b, forced: None };
         let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), &Hint::default());
@@ -255,12 +231,5 @@ mod tests {
         let events = Plan::auto().run(&frame(&[b"level=info msg=x host=h2"], origin), &Hint::default());
         assert_eq!(events[0].event.fields.path("host.name"), Some(&Value::from("h2")));
         assert_eq!(events[0].event.fields.path("service.name"), Some(&Value::from("api")));
-    }
-
-    #[test]
-    fn zones_are_names_or_offsets() {
-        let offset = |name| zone(name).map(|zone| zone.to_offset(jiff::Timestamp::UNIX_EPOCH).seconds());
-        assert_eq!([offset("+02:00"), offset("-05:30"), offset("UTC")], [Some(7200), Some(-19800), Some(0)]);
-        assert_eq!([offset("nowhere"), offset("+9x:00"), offset("")], [None; 3]);
     }
 }

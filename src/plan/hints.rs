@@ -4,7 +4,10 @@
 //! Learned from the first and the last record of a frame and from lines that name columns; at most
 //! [`HINTED_STREAMS_MAX`] streams.
 
-use super::auto::{context, header_of, text_of};
+use super::{
+    auto::{header_of, text_of},
+    reader::Reader,
+};
 use crate::{
     event::Timestamp,
     flow::{Frame, RawBatch, Record},
@@ -92,12 +95,12 @@ impl Stream {
 
     /// Takes note of a record's format; its time.
     fn parse(&mut self, record: &Record, batch: &RawBatch) -> Option<Timestamp> {
-        let mut context = context(batch);
-        (context.day_first, context.header) = (self.day_first, self.header.as_deref());
+        let mut reader = Reader::new(batch);
+        (reader.context.day_first, reader.context.header) = (self.day_first, self.header.as_deref());
         let hint = self.detector.hint();
         let parsed = || {
             let text = text_of(record).0;
-            let (format, fields) = Detector::parse(hint, &text, &context);
+            let (format, fields) = reader.read(&text, |text, context| Detector::parse(hint, text, context));
             (format, fields.time.map(Timestamp::from_nanos))
         };
         let (format, time) = catch_unwind(AssertUnwindSafe(parsed)).ok()?;

@@ -6,6 +6,8 @@
 
 mod auto;
 mod hints;
+mod reader;
 
-pub use auto::{Plan, with_contexts, zone};
+pub use auto::{Plan, with_contexts};
 pub use hints::{HINTED_STREAMS_MAX, Hint, StreamHints};
+pub use reader::zone;
