@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod damaged_log;
 mod full_disk;
+mod faults;
 mod harness;
 mod pipe;
 mod server;
