@@ -64,6 +64,6 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
 
 fn warn(shared: &args::Shared, warnings: &[String]) {
     if !shared.quiet {
-        warnings.iter().for_each(|warning| say(warning));
+        warnings.iter().for_each(say);
     }
 }

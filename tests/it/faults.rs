@@ -3,11 +3,17 @@
 //!
 //! Faults are injected by strace, which counts calls in each thread for itself: "once" is once a thread.
 
-use crate::harness::{Server, folder, logship, search};
+use crate::harness::{Server, files, folder, logship, pipe, run, search, spawn_pipe, until, wait};
 use std::{
     collections::BTreeMap,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 /// Every spelling of a call; not every machine has each.
@@ -47,6 +53,14 @@ fn faulty(inner: &Command, fault: &Fault, log: &Path) -> Command {
 /// How many calls failed by order.
 fn injected(log: &Path) -> usize {
     std::fs::read_to_string(log).unwrap_or_default().matches("(INJECTED)").count()
+}
+
+/// Ends the faults: the process goes on without strace, on a healthy disk.
+fn heal(child: &Child) {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
+    assert_ne!(tracer, "0");
+    assert!(Command::new("kill").args(["-9", tracer]).status().unwrap().success());
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -183,4 +197,291 @@ fn one_failed_read_does_not_remove_a_log() {
         injected(&log) > 0
     });
     assert!(happened.count() >= 3);
+}
+
+/// What fails under a process that runs for a while: calls, error, which, on what.
+const LASTING: &[(&str, &str, &str, &[&str])] = &[
+    ("fdatasync", "EIO", "5", &[]),
+    ("fdatasync", "ENOSPC", "4+3", &[]),
+    ("fsync", "EIO", "2", &["store/p-0/meta.new"]),
+    ("fsync", "EIO", "2", &["store/p-0"]),
+    ("fsync", "EIO", "3+4", &[]),
+    ("write", "ENOSPC", "3+", &["store/p-0/meta.new"]),
+    (RENAME, "EIO", "3", &["store/p-0/meta.new"]),
+    ("pread64", "EIO", "3+5", &[]),
+];
+
+/// A data directory with a store that is not new, and the lines in it.
+fn used() -> (tempfile::TempDir, Vec<String>) {
+    let data = folder();
+    let lines = vec![record(1_000, 0)];
+    assert!(pipe(data.path(), &["--format", "none", "--quiet"], body(&lines).as_bytes()).status.success());
+    (data, lines)
+}
+
+/// `logship tail`, and what it printed.
+struct Watching {
+    child: Child,
+    reading: std::thread::JoinHandle<Vec<String>>,
+}
+
+impl Watching {
+    fn start(data: &Path) -> Watching {
+        let mut command = logship(data, &["tail", "-o", "raw", "--quiet"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let reading = std::thread::spawn(move || stdout.lines().map_while(Result::ok).collect());
+        Watching { child, reading }
+    }
+
+    fn lines(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.reading.join().unwrap()
+    }
+}
+
+/// Sends batches, each under its number until it is answered; those that are.
+fn send(server: &Server, numbers: std::ops::Range<usize>, patient: bool) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for number in numbers {
+        let lines: Vec<_> = (0..3).map(|line| record(number, line)).collect();
+        let seq = number.to_string();
+        let headers = [("Content-Type", "text/plain"), ("X-Logship-Source", "client"), ("X-Logship-Seq", &*seq)];
+        let attempt = || server.post("/api/v1/ingest", &headers, body(&lines).as_bytes()).0 == 200;
+        if patient {
+            until("the batch is taken", || attempt().then_some(()));
+        } else if !attempt() {
+            continue;
+        }
+        acknowledged.extend(lines);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    acknowledged
+}
+
+fn check_server((calls, error, when, names): (&str, &str, &str, &[&str]), heals: bool) {
+    let what = format!("server: {calls} of {names:?} gives {error} at {when}, for a while: {heals}");
+    let (data, mut acknowledged) = used();
+    let trace = folder();
+    let log = trace.path().join("trace");
+    let paths: Vec<_> = names.iter().map(|name| data.path().join(name)).collect();
+    let inner = logship(data.path(), &["server", "--listen", "127.0.0.1:0", "--small-steps"]);
+    let mut child = faulty(&inner, &Fault { calls, error, when, paths: &paths }, &log).spawn().unwrap();
+    let mut said = String::new();
+    // A server may refuse to start.
+    let serves = {
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        while !said.contains("logship: http") && stderr.read_line(&mut said).unwrap() > 0 {}
+        said.contains("logship: http").then_some(stderr)
+    };
+    if let Some(stderr) = serves {
+        let url = said.rsplit("logship: ").next().unwrap().trim().trim_end_matches('/').to_owned();
+        let server = Server::with(child, url, stderr);
+        let watching = Watching::start(data.path());
+        acknowledged.extend(send(&server, 0..40, false));
+        until("the fault has happened", || {
+            acknowledged.extend(send(&server, 40..41, false));
+            (injected(&log) > 0).then_some(())
+        });
+        if heals {
+            heal(&server.child);
+            acknowledged.extend(send(&server, 0..60, true));
+            server.stop();
+        } else {
+            server.kill();
+        }
+        let shown = watching.lines();
+        let distinct: std::collections::BTreeSet<_> = shown.iter().collect();
+        assert_eq!(distinct.len(), shown.len(), "{what}: the live tail showed something twice");
+    } else {
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{what}: {said}");
+    }
+    for _ in 0..2 {
+        assert_exactly_once(data.path(), &acknowledged, &what);
+    }
+}
+
+#[test]
+fn a_server_over_a_disk_that_fails_for_a_while_acknowledges_what_it_keeps() {
+    LASTING.iter().for_each(|fault| check_server(*fault, true));
+}
+
+#[test]
+fn a_server_over_a_disk_that_fails_acknowledges_what_it_keeps() {
+    LASTING.iter().for_each(|fault| check_server(*fault, false));
+}
+
+fn check_pipe((calls, error, when, names): (&str, &str, &str, &[&str])) {
+    let what = format!("pipe: {calls} of {names:?} gives {error} at {when}");
+    let (data, mut acknowledged) = used();
+    let trace = folder();
+    let log = trace.path().join("trace");
+    let paths: Vec<_> = names.iter().map(|name| data.path().join(name)).collect();
+    let inner = logship(data.path(), &["--listen", "127.0.0.1:0", "--format", "none", "--quiet", "--small-steps"]);
+    let mut command = faulty(&inner, &Fault { calls, error, when, paths: &paths }, &log);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = Vec::new();
+    for number in 0..60 {
+        lines.push(record(number, 0));
+        writeln!(stdin, "{}", lines[number]).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    match output.status.code() {
+        Some(0) => acknowledged.extend(lines),
+        Some(1) if said.contains("every line is safe in the log") => acknowledged.extend(lines),
+        Some(1) => assert!(said.contains("not stored"), "{what}: {said}"),
+        _ => panic!("{what}: {} {said}", output.status),
+    }
+    for _ in 0..2 {
+        assert_exactly_once(data.path(), &acknowledged, &what);
+    }
+}
+
+#[test]
+fn a_pipe_over_a_failing_disk_says_what_it_did_not_store() {
+    LASTING.iter().for_each(|fault| check_pipe(*fault));
+}
+
+#[test]
+fn a_mark_that_finds_no_room_keeps_nothing_from_being_found() {
+    let data = folder();
+    let server = Server::start(data.path(), &[]);
+    let before = logs(data.path());
+    let inner = logship(data.path(), &["--format", "none", "--quiet"]);
+    // A file that is too large is to be an error, not a signal.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
+    command.env_remove("LOGSHIP_LOG").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut joined = command.spawn().unwrap();
+    let mut stdin = joined.stdin.take().unwrap();
+    let mut size = {
+        let segment = until("the joined pipe has a log", || {
+            let dir = logs(data.path()).into_iter().find(|dir| !before.contains(dir) && parsed(dir))?;
+            files(&dir, ".seg").pop()
+        });
+        let mut last = std::fs::metadata(&segment).unwrap().len();
+        move || {
+            // A frame and its mark.
+            let grown = || std::fs::metadata(&segment).map(|meta| meta.len()).ok().filter(|len| *len > last + 60);
+            let now = until("the line is in the log", grown);
+            (now - std::mem::replace(&mut last, now), now)
+        }
+    };
+    let mut write = |number| writeln!(stdin, "{}", record(number, 0)).unwrap();
+    let searchable = |number| {
+        until("the line is searchable", || (server.count(&format!("batch:{number}")) == 1).then_some(()));
+    };
+    write(1);
+    searchable(1);
+    size();
+    write(2);
+    searchable(2);
+    let (one, end) = size();
+    // Room for the next frame, not for its mark.
+    let limit = format!("--fsize={}", end + one - 6);
+    assert!(Command::new("prlimit").args(["--pid", &joined.id().to_string(), &limit]).status().unwrap().success());
+    write(3);
+    searchable(3);
+    drop(stdin);
+    assert!(wait(&mut joined).success());
+    server.stop();
+    assert_exactly_once(data.path(), &(1..4).map(|number| record(number, 0)).collect::<Vec<_>>(), "afterwards");
+}
+
+/// Whether a folder has the name of a log, rather than of one that comes or goes.
+fn parsed(dir: &Path) -> bool {
+    !dir.file_name().unwrap().to_string_lossy().starts_with('.')
+}
+
+#[test]
+fn a_pipe_ends_although_another_that_joined_goes_on() {
+    let data = folder();
+    let mut first = spawn_pipe(data.path(), &["--format", "none"]);
+    let mut stdin = first.stdin.take().unwrap();
+    let first = Server::of(first);
+    let mut busy = spawn_pipe(data.path(), &["--format", "none", "--quiet"]);
+    let mut busy_stdin = busy.stdin.take().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    // More than can be indexed meanwhile, for as long as the first lives.
+    let writing = std::thread::spawn(move || {
+        let mut number = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            let lines: String = (0..500).map(|line| record(number, line) + "\n").collect();
+            busy_stdin.write_all(lines.as_bytes()).unwrap();
+            number += 1;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        number
+    });
+    until("the first indexes the other's lines", || (first.count("batch:3") == 500).then_some(()));
+    writeln!(stdin, "{}", record(1_000_000, 0)).unwrap();
+    drop(stdin);
+    let mut first = first.child;
+    assert!(wait(&mut first).success());
+    stop.store(true, Ordering::Relaxed);
+    let batches = writing.join().unwrap();
+    until("the other has taken over", || {
+        let file = std::fs::read_to_string(data.path().join("server.json")).ok()?;
+        let file: serde_json::Value = serde_json::from_str(&file).ok()?;
+        (file["pid"] == busy.id() || busy.try_wait().unwrap().is_some()).then_some(())
+    });
+    assert!(wait(&mut busy).success());
+    assert_eq!(run(data.path(), &["search", "-c", ""]), format!("{}\n", batches * 500 + 1));
+}
+
+#[test]
+fn a_search_during_a_replay_says_that_it_is_partial() {
+    const TOTAL: usize = 40 * 1_000;
+    let data = folder();
+    let server = Server::start(data.path(), &[]);
+    for batch in 0..40 {
+        let lines: Vec<_> = (0..TOTAL / 40).map(|line| record(batch, line)).collect();
+        let (status, _) = server.post("/api/v1/ingest", TEXT, body(&lines).as_bytes());
+        assert_eq!(status, 200);
+    }
+    server.kill();
+    let server = Server::start(data.path(), &[]);
+    let mut partial = 0;
+    until("all is searchable", || {
+        let (status, text) = server.get("/api/v1/search?limit=0&count=exact&q=record");
+        if status == 503 {
+            return None;
+        }
+        assert_eq!(status, 200, "{text}");
+        let trailer: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let trailer = &trailer["_trailer"];
+        if trailer["partial"] == true {
+            assert!(!trailer["warnings"].as_array().unwrap().is_empty(), "{text}");
+            partial += 1;
+            return None;
+        }
+        assert_eq!((&trailer["matched"], &trailer["relation"]), (&TOTAL.into(), &"eq".into()), "{text}");
+        Some(())
+    });
+    assert!(partial > 0, "it was never asked in time");
+    server.stop();
+}
+
+#[test]
+fn the_store_forgets_logs_that_are_gone() {
+    let data = folder();
+    for number in 0..20 {
+        let line = body(&[record(number, 0)]);
+        assert!(pipe(data.path(), &["--format", "none", "--quiet"], line.as_bytes()).status.success());
+    }
+    let meta: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(data.path().join("store/p-0/meta.json")).unwrap()).unwrap();
+    let payload: serde_json::Value = serde_json::from_str(meta["payload"].as_str().unwrap()).unwrap();
+    let there: Vec<String> =
+        logs(data.path()).iter().map(|dir| dir.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    let gone: Vec<_> = payload["logs"].as_object().unwrap().keys().filter(|id| !there.contains(id)).collect();
+    // The last run's own: what it read and what its page took.
+    assert!(gone.len() <= 2, "{gone:?}");
+    assert!(there.len() <= 2, "{there:?}");
 }

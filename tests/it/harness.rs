@@ -112,6 +112,11 @@ impl Server {
         }
     }
 
+    /// One whose words have been read so far.
+    pub fn with(child: Child, url: String, stderr: BufReader<ChildStderr>) -> Server {
+        Server { child, url, stderr }
+    }
+
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }
