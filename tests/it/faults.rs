@@ -3,7 +3,7 @@
 //!
 //! Faults are injected by strace, which counts calls in each thread for itself: "once" is once a thread.
 
-use crate::harness::{Server, files, folder, logship, pipe, run, search, spawn_pipe, until, wait};
+use crate::harness::{Server, files, folder, logship, outcome, pipe, run, search, spawn_pipe, until, wait};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
@@ -104,8 +104,12 @@ fn body(lines: &[String]) -> String {
 
 /// The text that each record of ours came from, and how often it is there. Panics where one was kept as text only.
 fn found(data: &Path, what: &str) -> BTreeMap<String, usize> {
+    count(&search(data, &[]), what)
+}
+
+fn count(events: &[serde_json::Value], what: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for event in search(data, &[]) {
+    for event in events {
         assert!(event.get("tags").is_none(), "{what}: {event}");
         let field = |name: &str| {
             let value = &event[name];
@@ -119,7 +123,10 @@ fn found(data: &Path, what: &str) -> BTreeMap<String, usize> {
 
 /// Everything acknowledged is found once and as it was parsed; nothing is found twice.
 fn assert_exactly_once(data: &Path, acknowledged: &[String], what: &str) {
-    let counts = found(data, what);
+    assert_each_once(&found(data, what), acknowledged, what);
+}
+
+fn assert_each_once(counts: &BTreeMap<String, usize>, acknowledged: &[String], what: &str) {
     let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).take(3).collect();
     assert!(twice.is_empty(), "{what}: twice: {twice:?}");
     let lost = acknowledged.iter().filter(|line| !counts.contains_key(*line)).count();
@@ -209,7 +216,14 @@ const LASTING: &[(&str, &str, &str, &[&str])] = &[
     ("write", "ENOSPC", "3+", &["store/p-0/meta.new"]),
     (RENAME, "EIO", "3", &["store/p-0/meta.new"]),
     ("pread64", "EIO", "3+5", &[]),
+    ("fsync", "EIO", "1", &["store/manifest.new"]),
+    (RENAME, "ENOSPC", "1+", &["store/manifest.new"]),
+    ("fsync", "EIO", "1+", &["store"]),
+    ("fsync", "EIO", "1", &["store/p-1", "store/p-1/meta.new"]),
 ];
+
+/// Lines of a batch, so that partitions are sealed and segments fill, too.
+const EACH: usize = 60;
 
 /// A data directory with a store that is not new, and the lines in it.
 fn used() -> (tempfile::TempDir, Vec<String>) {
@@ -245,7 +259,7 @@ impl Watching {
 fn send(server: &Server, numbers: std::ops::Range<usize>, patient: bool) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for number in numbers {
-        let lines: Vec<_> = (0..3).map(|line| record(number, line)).collect();
+        let lines: Vec<_> = (0..EACH).map(|line| record(number, line)).collect();
         let seq = number.to_string();
         let headers = [("Content-Type", "text/plain"), ("X-Logship-Source", "client"), ("X-Logship-Seq", &*seq)];
         let attempt = || server.post("/api/v1/ingest", &headers, body(&lines).as_bytes()).0 == 200;
@@ -279,14 +293,15 @@ fn check_server((calls, error, when, names): (&str, &str, &str, &[&str]), heals:
         let url = said.rsplit("logship: ").next().unwrap().trim().trim_end_matches('/').to_owned();
         let server = Server::with(child, url, stderr);
         let watching = Watching::start(data.path());
-        acknowledged.extend(send(&server, 0..40, false));
-        until("the fault has happened", || {
-            acknowledged.extend(send(&server, 40..41, false));
+        let mut next = 0;
+        until(&what, || {
+            acknowledged.extend(send(&server, next..next + 10, false));
+            next += 10;
             (injected(&log) > 0).then_some(())
         });
         if heals {
             heal(&server.child);
-            acknowledged.extend(send(&server, 0..60, true));
+            acknowledged.extend(send(&server, 0..next + 10, true));
             server.stop();
         } else {
             server.kill();
@@ -323,9 +338,10 @@ fn check_pipe((calls, error, when, names): (&str, &str, &str, &[&str])) {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = Vec::new();
-    for number in 0..60 {
-        lines.push(record(number, 0));
-        writeln!(stdin, "{}", lines[number]).unwrap();
+    for number in 0..EACH {
+        let batch: Vec<_> = (0..EACH).map(|line| record(number, line)).collect();
+        stdin.write_all(body(&batch).as_bytes()).unwrap();
+        lines.extend(batch);
         std::thread::sleep(Duration::from_millis(10));
     }
     drop(stdin);
@@ -400,6 +416,7 @@ fn parsed(dir: &Path) -> bool {
 
 #[test]
 fn a_pipe_ends_although_another_that_joined_goes_on() {
+    const LINES_EACH: usize = 2_000;
     let data = folder();
     let mut first = spawn_pipe(data.path(), &["--format", "none"]);
     let mut stdin = first.stdin.take().unwrap();
@@ -412,14 +429,14 @@ fn a_pipe_ends_although_another_that_joined_goes_on() {
     let writing = std::thread::spawn(move || {
         let mut number = 0;
         while !stopped.load(Ordering::Relaxed) {
-            let lines: String = (0..500).map(|line| record(number, line) + "\n").collect();
+            let lines: String = (0..LINES_EACH).map(|line| record(number, line) + "\n").collect();
             busy_stdin.write_all(lines.as_bytes()).unwrap();
             number += 1;
             std::thread::sleep(Duration::from_millis(10));
         }
         number
     });
-    until("the first indexes the other's lines", || (first.count("batch:3") == 500).then_some(()));
+    until("the first indexes the other's lines", || (first.count("batch:3") == LINES_EACH as u64).then_some(()));
     writeln!(stdin, "{}", record(1_000_000, 0)).unwrap();
     drop(stdin);
     let mut first = first.child;
@@ -432,7 +449,7 @@ fn a_pipe_ends_although_another_that_joined_goes_on() {
         (file["pid"] == busy.id() || busy.try_wait().unwrap().is_some()).then_some(())
     });
     assert!(wait(&mut busy).success());
-    assert_eq!(run(data.path(), &["search", "-c", ""]), format!("{}\n", batches * 500 + 1));
+    assert_eq!(run(data.path(), &["search", "-c", ""]), format!("{}\n", batches * LINES_EACH + 1));
 }
 
 #[test]
@@ -484,4 +501,43 @@ fn the_store_forgets_logs_that_are_gone() {
     // The last run's own: what it read and what its page took.
     assert!(gone.len() <= 2, "{gone:?}");
     assert!(there.len() <= 2, "{there:?}");
+}
+
+#[test]
+fn a_search_beside_pipes_that_come_and_go_finds_all_that_ended() {
+    let (data, lines) = used();
+    let ended = std::sync::Mutex::new(lines);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let searching: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut searches = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let before = ended.lock().unwrap().clone();
+                        let output = outcome(data.path(), &["search", "-o", "json", "--limit", "100000"]);
+                        // Whoever was asked may have ended meanwhile: that is said.
+                        if output.status.success() {
+                            let rows = String::from_utf8(output.stdout).unwrap();
+                            let events: Vec<_> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+                            let what = format!("beside pipes: {}", String::from_utf8_lossy(&output.stderr));
+                            assert_each_once(&count(&events, &what), &before, &what);
+                            searches += 1;
+                        }
+                    }
+                    searches
+                })
+            })
+            .collect();
+        for number in 0..30 {
+            let line = record(number, 0);
+            let output =
+                pipe(data.path(), &["--format", "none", "--quiet"], body(std::slice::from_ref(&line)).as_bytes());
+            assert!(output.status.success(), "{output:?}");
+            ended.lock().unwrap().push(line);
+        }
+        stop.store(true, Ordering::Relaxed);
+        let searches: usize = searching.into_iter().map(|thread| thread.join().unwrap()).sum();
+        println!("{searches} searches");
+    });
 }
