@@ -23,6 +23,7 @@ const UNLINK: &str = "?unlink,?unlinkat";
 /// Calls that fail.
 struct Fault<'a> {
     calls: &'a str,
+    /// Their error, or what else strace should do to them.
     error: &'a str,
     /// Which of them, as strace says it: `1` the first of each thread, `1+` all.
     when: &'a str,
@@ -33,9 +34,10 @@ struct Fault<'a> {
 /// That command with that fault; what was injected goes to `log`. The command is the child, strace a process beside it.
 fn faulty(inner: &Command, fault: &Fault, log: &Path) -> Command {
     let Fault { calls, error, when, paths } = fault;
+    let effect = if error.starts_with('E') { format!("error={error}") } else { (*error).to_owned() };
     let mut command = Command::new("strace");
     command.args(["-D", "-f", "-qq", "-e", "signal=none", "-o"]).arg(log);
-    command.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:error={error}:when={when}")]);
+    command.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{effect}:when={when}")]);
     for path in *paths {
         command.arg("-P").arg(path);
     }
@@ -540,4 +542,28 @@ fn a_search_beside_pipes_that_come_and_go_finds_all_that_ended() {
         let searches: usize = searching.into_iter().map(|thread| thread.join().unwrap()).sum();
         println!("{searches} searches");
     });
+}
+
+#[test]
+fn a_log_that_goes_while_a_reader_reads_is_not_missed() {
+    let (data, acknowledged) = crashed();
+    // Somebody owns the store, so that the search only reads.
+    let lock = std::fs::File::options().write(true).open(data.path().join("store/store.lock")).unwrap();
+    lock.lock().unwrap();
+    let aside = folder();
+    let mut inner = logship(data.path(), &["search", "-c", ""]);
+    inner.env("TMPDIR", aside.path());
+    // It waits between the store and the logs, where it makes a store for their rest.
+    let fault = Fault { calls: "fsync", error: "delay_enter=2000000", when: "1", paths: &[] };
+    let reading = faulty(&inner, &fault, &aside.path().join("trace")).spawn().unwrap();
+    until("it has read the store", || {
+        let mut entries = std::fs::read_dir(aside.path()).unwrap().flatten();
+        entries.any(|entry| entry.file_name().to_string_lossy().starts_with("logship-read-")).then_some(())
+    });
+    drop(lock);
+    let count = format!("{}\n", acknowledged.len());
+    assert_eq!(run(data.path(), &["search", "-c", ""]), count);
+    assert!(logs(data.path()).is_empty(), "the log has gone meanwhile");
+    let output = reading.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), count, "{}", String::from_utf8_lossy(&output.stderr));
 }
