@@ -258,6 +258,12 @@ fn any_process_may_be_killed_in_any_step() {
             let lines = member.end(&format!("round {round}"));
             acknowledged.lock().unwrap().extend(lines);
         }
+        // A search indexes what the dead have left, and may die over it itself.
+        let mut searching = logship(data.path(), &["search", "-c", "--small-steps"]);
+        let mut searching = searching.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(luck.below(60)));
+        searching.kill().unwrap();
+        searching.wait().unwrap();
         if round % 10 == 9 {
             assert_exactly_once(data.path(), &acknowledged.lock().unwrap(), &format!("round {round}"));
         }

@@ -291,11 +291,11 @@ fn check_server((calls, error, when, names): (&str, &str, &str, &[&str]), heals:
         while !said.contains("logship: http") && stderr.read_line(&mut said).unwrap() > 0 {}
         said.contains("logship: http").then_some(stderr)
     };
+    let mut next = 0;
     if let Some(stderr) = serves {
         let url = said.rsplit("logship: ").next().unwrap().trim().trim_end_matches('/').to_owned();
         let server = Server::with(child, url, stderr);
         let watching = Watching::start(data.path());
-        let mut next = 0;
         until(&what, || {
             acknowledged.extend(send(&server, next..next + 10, false));
             next += 10;
@@ -303,7 +303,7 @@ fn check_server((calls, error, when, names): (&str, &str, &str, &[&str]), heals:
         });
         if heals {
             heal(&server.child);
-            acknowledged.extend(send(&server, 0..next + 10, true));
+            acknowledged.extend(send(&server, next..next + 10, true));
             server.stop();
         } else {
             server.kill();
@@ -314,6 +314,11 @@ fn check_server((calls, error, when, names): (&str, &str, &str, &[&str]), heals:
     } else {
         assert_eq!(child.wait().unwrap().code(), Some(1), "{what}: {said}");
     }
+    assert_exactly_once(data.path(), &acknowledged, &what);
+    // The client does not know better than to send everything again.
+    let server = Server::start(data.path(), &[]);
+    acknowledged.extend(send(&server, 0..next + 10, true));
+    server.stop();
     for _ in 0..2 {
         assert_exactly_once(data.path(), &acknowledged, &what);
     }
