@@ -114,7 +114,7 @@ impl Server {
 
     /// One whose words have been read so far.
     pub fn with(child: Child, url: String, stderr: BufReader<ChildStderr>) -> Server {
-        Server { child, url, stderr }
+        Server { child, url, said: String::new(), stderr }
     }
 
     pub fn stdin(&mut self) -> ChildStdin {

@@ -19,5 +19,6 @@ mod full_disk;
 mod harness;
 mod pipe;
 mod server;
+mod succession;
 mod terminal;
 mod tidy;
