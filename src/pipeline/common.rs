@@ -137,6 +137,12 @@ impl Common {
         }
     }
 
+    /// The open store has everything; nobody need have asked since it was opened.
+    pub(super) fn ended(&self) {
+        self.promote();
+        self.set_state(State::Ended);
+    }
+
     /// The open store failed: what it had made searchable stays so until another is open and knows as much, unless it is
     /// damaged.
     pub(super) fn failed(&self, damaged: bool) {

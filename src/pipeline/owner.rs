@@ -259,7 +259,7 @@ impl Life {
         let outcome = outcome.and_then(Engine::join);
         *held(&self.common.engine) = None;
         match &outcome {
-            Ok(()) => self.common.set_state(State::Ended),
+            Ok(()) => self.common.ended(),
             Err(cause) => self.common.failed(cause.is_damage()),
         }
         outcome
