@@ -61,6 +61,10 @@ pub struct Shared {
     /// This much of the disk stays free: oldest days are dropped first, then nothing more is taken in
     #[arg(long, global = true, env = "LOGSHIP_FREE_DISK", value_name = "SIZE", default_value = "512MiB")]
     pub free_disk: String,
+    /// Commits, seals, merges and trims come within a second: for tests that kill it in the middle of one. A flag alone, so
+    /// that no environment sets it by accident
+    #[arg(long, global = true, hide = true)]
+    pub small_steps: bool,
 }
 
 /// How logship's own messages look.

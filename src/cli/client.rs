@@ -102,7 +102,7 @@ impl Source {
             retention_age: None,
             retention_bytes: None,
             free_bytes_min: 0,
-            ..settings::store_options(shared)?
+            ..settings::storage(shared)?.store
         };
         open_store(&data, kept).map(Source::Local)
     }

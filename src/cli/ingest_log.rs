@@ -6,7 +6,7 @@
 use super::Failure;
 use crate::{
     flow::{Intake, LogId, Pos},
-    log::{LogError, LogWriter},
+    log::{self, LogError, LogWriter},
     pipeline::{Common, open_ingest_log},
 };
 use crossbeam_channel::{RecvTimeoutError, Sender};
@@ -49,6 +49,7 @@ enum Opening {
 /// What opening needs.
 struct Place {
     root: PathBuf,
+    options: log::Options,
     common: Arc<Common>,
     runtime: Handle,
     opened: Arc<Opened>,
@@ -56,7 +57,7 @@ struct Place {
 
 impl Place {
     fn open(&self) -> Result<LogWriter, LogError> {
-        let writer = open_ingest_log(&self.root, &self.common)?;
+        let writer = open_ingest_log(&self.root, self.options, &self.common)?;
         self.common.follow(writer.id, writer.durable.clone(), &self.runtime);
         let _ = self.opened.durable.set((writer.id, writer.durable.clone()));
         let _ = self.opened.intake.set(writer.intake());
@@ -68,12 +69,18 @@ impl IngestLog {
     /// Opens it, now or when there is room. The caller owns the store.
     pub fn open(
         root: &Path,
+        options: log::Options,
         opened: Arc<Opened>,
         common: &Arc<Common>,
         runtime: &Handle,
     ) -> Result<IngestLog, Failure> {
-        let place =
-            Place { root: root.to_owned(), common: common.clone(), runtime: runtime.clone(), opened: opened.clone() };
+        let place = Place {
+            root: root.to_owned(),
+            options,
+            common: common.clone(),
+            runtime: runtime.clone(),
+            opened: opened.clone(),
+        };
         let writer = match place.open() {
             Ok(writer) => Opening::Done(writer),
             Err(cause) if cause.is_no_room() => {

@@ -12,6 +12,7 @@ mod parse;
 mod pipe;
 mod print;
 mod rows;
+mod say;
 mod search;
 mod server;
 mod serving;
@@ -74,7 +75,7 @@ pub fn main() -> ExitCode {
 
 fn report(failure: &Failure) -> ExitCode {
     if !failure.message.is_empty() {
-        eprintln!("logship: {}", failure.message);
+        say::say(&failure.message);
     }
     ExitCode::from(failure.code)
 }

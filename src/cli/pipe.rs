@@ -2,7 +2,7 @@
 //!
 //! The app comes first: reading and passing on start before anything is opened, and go on whatever fails.
 
-use super::{Failure, args, node, rows::JsonRows, serving, settings, signals};
+use super::{Failure, args, node, rows::JsonRows, say::say, serving, settings, signals};
 use crate::{
     flow::{AppendError, LogId, Origin},
     fs::{Fs, RealFs},
@@ -47,7 +47,7 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     watch_signals(&stop)?;
     let plan = settings::plan(options.format_name.as_deref())?;
     let door = serving::Door::new(shared)?;
-    let store_options = settings::store_options(shared)?;
+    let storage = settings::storage(shared)?;
     let counters = Arc::new(PipeCounters::default());
     let (chunk_sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
     let origin = Origin {
@@ -71,7 +71,7 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     });
     reading.map_err(no_thread)?;
 
-    let storing = Storing::start(shared, door, store_options, plan, &counters);
+    let storing = Storing::start(shared, door, storage, plan, &counters);
     let intake = storing.as_ref().ok().map(|storing| storing.log.intake());
     let framer = Framer::new(chunks, intake, origin, counters.clone());
     let failure = framer.run(&stop.now);
@@ -83,12 +83,12 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     // Last, so that all is stored and the page is gone before a stdout that nobody reads is waited for.
     let unseen = printing.map_or(0, |printing| printing.finish(&stop.now));
     if unseen > 0 && !shared.quiet {
-        eprintln!("logship: {unseen} lines were not shown: stdout was read too slowly");
+        say(format_args!("{unseen} lines were not shown: stdout was read too slowly"));
     }
     let mut problems: Vec<String> = unreadable.try_iter().collect();
     problems.extend(loss(&counters, failure));
     if stopped && problems.is_empty() && outcome.is_ok() && !shared.quiet {
-        eprintln!("logship: stopped before the input ended; everything read until then is stored");
+        say("stopped before the input ended; everything read until then is stored");
     }
     match outcome {
         Err(failure) if problems.is_empty() => Err(failure),
@@ -160,13 +160,13 @@ impl Storing {
     fn start(
         shared: &args::Shared,
         door: serving::Door,
-        store_options: crate::store::Options,
+        storage: settings::Storage,
         plan: Plan,
         counters: &Arc<PipeCounters>,
     ) -> Result<Storing, Failure> {
-        let started = Storing::try_start(shared, door, store_options, plan, counters);
+        let started = Storing::try_start(shared, door, storage, plan, counters);
         if let Err(failure) = &started {
-            eprintln!("logship: {}; lines are passed on, not stored", failure.message);
+            say(format_args!("{}; lines are passed on, not stored", failure.message));
         }
         started
     }
@@ -174,14 +174,13 @@ impl Storing {
     fn try_start(
         shared: &args::Shared,
         door: serving::Door,
-        store_options: crate::store::Options,
+        storage: settings::Storage,
         plan: Plan,
         counters: &Arc<PipeCounters>,
     ) -> Result<Storing, Failure> {
         let data = settings::data_dir(shared).map_err(Failure::failed)?;
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
-        let log =
-            log::open(&fs, &data.log(), log::Options::default(), &SourceTable::default()).map_err(Failure::failed)?;
+        let log = log::open(&fs, &data.log(), storage.log, &SourceTable::default()).map_err(Failure::failed)?;
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(LogId::random()));
         common.follow(log.id, log.durable.clone(), runtime.handle());
@@ -192,20 +191,20 @@ impl Storing {
             Box::new(move || {
                 let listener = door.bind_somewhere();
                 let listening = listener.and_then(|l| serving::listen(l, &door, &common, Some(counters), &handle));
-                let started = listening.and_then(|listening| listening.open(&data, &common, &handle));
+                let started = listening.and_then(|listening| listening.open(&data, storage.log, &common, &handle));
                 match started {
                     Ok(started) => {
                         if !quiet {
-                            eprintln!("logship: {}", started.url);
+                            say(&started.url);
                         }
                         *serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
                     }
-                    Err(failure) => eprintln!("logship: no page: {}", failure.message),
+                    Err(failure) => say(format_args!("no page: {}", failure.message)),
                 }
             })
         };
         let owner_settings =
-            OwnerSettings { store: store_options, plan, owning, say: Box::new(|line| tracing::error!("{line}")) };
+            OwnerSettings { store: storage.store, plan, owning, say: Box::new(|line| tracing::error!("{line}")) };
         let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
             .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
         if !shared.quiet {
@@ -260,7 +259,7 @@ fn say_whose_page(data: crate::config::DataDir, common: Arc<Common>) {
         if common.state() == State::Waiting
             && let Some(server) = data.read_server()
         {
-            eprintln!("logship: {}", server.url);
+            say(server.url);
         }
     };
     drop(Builder::new().name("whose-page".into()).spawn(body));

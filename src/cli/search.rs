@@ -4,6 +4,7 @@ use super::{
     Failure, args,
     client::{Question, Source},
     print::Printer,
+    say::say,
     times,
 };
 use crate::{
@@ -63,6 +64,6 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
 
 fn warn(shared: &args::Shared, warnings: &[String]) {
     if !shared.quiet {
-        warnings.iter().for_each(|warning| eprintln!("logship: {warning}"));
+        warnings.iter().for_each(say);
     }
 }

@@ -1,12 +1,17 @@
 //! `logship server`: takes logs over HTTP, stores them, serves the page and the API.
 
-use super::{Failure, args, serving, settings, signals};
+use super::{
+    Failure, args,
+    say::say,
+    serving,
+    settings::{self, Storage},
+    signals,
+};
 use crate::{
     config::DataDir,
     flow::{Intake, LogId},
     pipeline::{Common, Finished, Owner, OwnerSettings, State, tail::Tail},
     plan::Plan,
-    store,
 };
 use std::{
     net::TcpListener,
@@ -29,9 +34,9 @@ pub fn run(shared: &args::Shared) -> Result<(), Failure> {
     })?;
     let door = serving::Door::new(shared)?;
     let data = settings::data_dir(shared).map_err(Failure::failed)?;
-    let server = Server::start(&door, data, settings::store_options(shared)?)?;
+    let server = Server::start(&door, data, settings::storage(shared)?)?;
     if !shared.quiet {
-        eprintln!("logship: {}", server.url());
+        say(server.url());
     }
     while signals.recv_timeout(Duration::from_millis(200)).is_err() {
         if server.has_ended() {
@@ -50,20 +55,20 @@ pub struct Server {
 
 impl Server {
     /// Starts; fails if another process owns the store or the address is taken.
-    pub fn start(door: &serving::Door, data: DataDir, options: store::Options) -> Result<Server, Failure> {
-        Server::start_on(door.bind()?, door, data, options)
+    pub fn start(door: &serving::Door, data: DataDir, storage: Storage) -> Result<Server, Failure> {
+        Server::start_on(door.bind()?, door, data, storage)
     }
 
     /// Starts on a free port when the address is taken.
-    pub fn start_somewhere(door: &serving::Door, data: DataDir, options: store::Options) -> Result<Server, Failure> {
-        Server::start_on(door.bind_somewhere()?, door, data, options)
+    pub fn start_somewhere(door: &serving::Door, data: DataDir, storage: Storage) -> Result<Server, Failure> {
+        Server::start_on(door.bind_somewhere()?, door, data, storage)
     }
 
     fn start_on(
         listener: TcpListener,
         door: &serving::Door,
         data: DataDir,
-        options: store::Options,
+        storage: Storage,
     ) -> Result<Server, Failure> {
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(LogId::random()));
@@ -76,7 +81,7 @@ impl Server {
             let (started, data) = (started.clone(), data.clone());
             let (common, handle) = (common.clone(), runtime.handle().clone());
             Box::new(move || {
-                let serving = listening.open(&data, &common, &handle);
+                let serving = listening.open(&data, storage.log, &common, &handle);
                 *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
                 serves.store(true, Ordering::Release);
             })
@@ -86,7 +91,7 @@ impl Server {
                 tracing::error!("{line}");
             }
         });
-        let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning, say };
+        let owner_settings = OwnerSettings { store: storage.store, plan: Plan::auto(), owning, say };
         let owner = Owner::start(data.clone(), owner_settings, common, runtime.handle().clone())
             .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
         loop {

@@ -14,6 +14,7 @@ use crate::{
     config::{DataDir, ServerFile},
     flow::{Intake, Shutdown},
     inputs::stdin::PipeCounters,
+    log,
     pipeline::Common,
     query::Matcher,
 };
@@ -153,9 +154,15 @@ pub fn listen(
 
 impl Listening {
     /// Takes records and says where it is; the caller owns the store.
-    pub fn open(self, data: &DataDir, common: &Arc<Common>, runtime: &Handle) -> Result<Serving, Failure> {
+    pub fn open(
+        self,
+        data: &DataDir,
+        log_options: log::Options,
+        common: &Arc<Common>,
+        runtime: &Handle,
+    ) -> Result<Serving, Failure> {
         let Listening { url, opened, stop, task } = self;
-        let log = IngestLog::open(&data.log(), opened, common, runtime)?;
+        let log = IngestLog::open(&data.log(), log_options, opened, common, runtime)?;
         let server = ServerFile { pid: std::process::id(), url: url.clone() };
         if let Err(cause) = data.write_server(&server) {
             tracing::warn!("cannot write server.json: {cause}; other commands need --server {url}");

@@ -3,10 +3,12 @@
 use super::{
     Failure,
     args::{Cli, LogFormat, Shared},
+    say::Stderr,
 };
 use crate::{
     auth::Tokens,
     config::{DataDir, DataDirError},
+    log,
     plan::{self, Plan},
     store,
 };
@@ -25,7 +27,8 @@ pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
     let mut words: Vec<String> = std::env::args().collect();
     for (key, value) in &table {
         let Some(option) = command.get_arguments().find(|a| a.get_long() == Some(key)) else {
-            let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+            let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+            let known: Vec<_> = shown.filter_map(clap::Arg::get_long).collect();
             return Err(named(&format!("unknown option `{key}`; known are {}", known.join(", "))));
         };
         let source = matches.value_source(option.get_id().as_str());
@@ -50,7 +53,7 @@ pub fn init_diagnostics(shared: &Shared) {
     let filter = std::env::var("LOGSHIP_LOG").unwrap_or_else(|_| format!("off,logship={default}"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stderr)
         .with_target(false);
     match shared.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
@@ -153,14 +156,41 @@ pub fn age(option: &str, text: &str) -> Result<Option<Duration>, Failure> {
     parsed.map(Some).ok_or_else(hint)
 }
 
-/// What the store may take.
-pub fn store_options(shared: &Shared) -> Result<store::Options, Failure> {
-    Ok(store::Options {
+/// What the data directory may take, and in which steps it grows and shrinks.
+#[derive(Clone, Default)]
+pub struct Storage {
+    /// The store.
+    pub store: store::Options,
+    /// The logs that this process writes.
+    pub log: log::Options,
+}
+
+impl Storage {
+    /// What nobody waits for, a full segment, a commit, a seal, a merge, a trim, within a second of a few clients' work: so
+    /// that a test can kill a process in the middle of each.
+    fn in_small_steps() -> Storage {
+        let every = Duration::from_millis;
+        let steps = store::Steps {
+            soft_every: every(20),
+            hard_every: every(60),
+            hard_bytes: 64 << 10,
+            maintain_every: every(100),
+        };
+        let log = log::Options { segment_bytes_max: 16 << 10, ..log::Options::default() };
+        Storage { store: store::Options { seal_events: 3_000, steps, ..store::Options::default() }, log }
+    }
+}
+
+/// What the data directory may take.
+pub fn storage(shared: &Shared) -> Result<Storage, Failure> {
+    let Storage { store, log } = if shared.small_steps { Storage::in_small_steps() } else { Storage::default() };
+    let store = store::Options {
         retention_age: age("retention-age", &shared.retention_age)?,
         retention_bytes: size("retention-size", &shared.retention_size)?,
         free_bytes_min: size("free-disk", &shared.free_disk)?.unwrap_or(0),
-        ..store::Options::default()
-    })
+        ..store
+    };
+    Ok(Storage { store, log })
 }
 
 /// Whether colours are wanted: not with `NO_COLOR` (no-color.org) and not on a dumb terminal.

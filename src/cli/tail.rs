@@ -4,6 +4,7 @@ use super::{
     Failure, args,
     client::{Question, Remote},
     print::Printer,
+    say::say,
 };
 use std::{
     io::{self, BufRead, BufReader},
@@ -81,11 +82,11 @@ impl<W: io::Write> Follow<'_, W> {
             "drop" if !self.quiet => {
                 let missed =
                     serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());
-                eprintln!("logship: too slow here: {} events were not shown", missed.unwrap_or_default());
+                say(format_args!("too slow here: {} events were not shown", missed.unwrap_or_default()));
                 Ok(true)
             }
             "gap" if !self.quiet => {
-                eprintln!("logship: some events came while the connection was down: `logship search` has them");
+                say("some events came while the connection was down: `logship search` has them");
                 Ok(true)
             }
             _ => Ok(true),

@@ -1,13 +1,13 @@
 //! The store as an output: events in log order into the one open partition.
 //!
-//! Events are searchable [`SOFT_COMMIT_EVERY`] after they came and durable here after [`HARD_COMMIT_EVERY`] or
-//! [`HARD_COMMIT_BYTES`]; until then the log has them. The output ends when the pipeline does, with everything durable, or at the first failure: the
+//! Events are searchable [`Steps::soft_every`] after they came and durable here after [`Steps::hard_every`] or
+//! [`Steps::hard_bytes`]; until then the log has them. The output ends when the pipeline does, with everything durable, or at the first failure: the
 //! owner then starts again from what is durable.
 
 use crate::{
     clock,
     flow::{Batch, LogId, Outlet},
-    store::{HARD_COMMIT_BYTES, HARD_COMMIT_EVERY, Maintained, SOFT_COMMIT_EVERY, Store, StoreError, StoreStats},
+    store::{Maintained, Steps, Store, StoreError, StoreStats},
 };
 use std::{
     sync::{Mutex, PoisonError},
@@ -15,8 +15,6 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How often retention and sealing are looked at.
-const MAINTENANCE: Duration = Duration::from_secs(10);
 /// After the first event of a quiet time, events are searchable this soon.
 const FIRST_COMMIT: Duration = Duration::from_millis(200);
 
@@ -32,6 +30,7 @@ pub trait Watcher {
 
 /// Times of the last steps.
 struct Clockwork {
+    steps: Steps,
     first_unsearchable: Option<Instant>,
     last_soft: Instant,
     last_hard: Instant,
@@ -52,6 +51,7 @@ pub fn run(
 ) -> Result<Store, StoreError> {
     let now = clock::instant();
     let mut clockwork = Clockwork {
+        steps: store.steps(),
         first_unsearchable: None,
         last_soft: now,
         last_hard: now,
@@ -77,15 +77,18 @@ impl Clockwork {
     fn patience(&self) -> Duration {
         let soft = self.first_unsearchable.map(|_| self.soft_due());
         let hard =
-            (self.uncommitted_events > 0).then(|| HARD_COMMIT_EVERY.saturating_sub(clock::since(self.last_hard)));
-        let maintenance = MAINTENANCE.saturating_sub(clock::since(self.last_maintenance));
+            (self.uncommitted_events > 0).then(|| self.steps.hard_every.saturating_sub(clock::since(self.last_hard)));
+        let maintenance = self.steps.maintain_every.saturating_sub(clock::since(self.last_maintenance));
         soft.into_iter().chain(hard).fold(maintenance, Duration::min)
     }
 
     /// Until the next soft commit: soon after a quiet time, else in steps.
     fn soft_due(&self) -> Duration {
         let since_first = self.first_unsearchable.map_or(Duration::ZERO, clock::since);
-        FIRST_COMMIT.saturating_sub(since_first).max(SOFT_COMMIT_EVERY.saturating_sub(clock::since(self.last_soft)))
+        FIRST_COMMIT
+            .min(self.steps.soft_every)
+            .saturating_sub(since_first)
+            .max(self.steps.soft_every.saturating_sub(clock::since(self.last_soft)))
     }
 
     fn add(&mut self, store: &mut Store, batch: &Batch) -> Result<(), StoreError> {
@@ -103,8 +106,8 @@ impl Clockwork {
         watcher: &dyn Watcher,
     ) -> Result<(), StoreError> {
         let dirty = self.uncommitted_events > 0;
-        if store.uncommitted_bytes() >= HARD_COMMIT_BYTES
-            || (dirty && clock::since(self.last_hard) >= HARD_COMMIT_EVERY)
+        if store.uncommitted_bytes() >= self.steps.hard_bytes
+            || (dirty && clock::since(self.last_hard) >= self.steps.hard_every)
         {
             self.hard(store, outlet, gone, watcher)?;
         } else if self.first_unsearchable.is_some() && self.soft_due().is_zero() {
@@ -112,7 +115,7 @@ impl Clockwork {
             self.soft_done();
             watcher.counted(store.stats());
         }
-        if clock::since(self.last_maintenance) >= MAINTENANCE {
+        if clock::since(self.last_maintenance) >= self.steps.maintain_every {
             self.last_maintenance = clock::instant();
             watcher.maintained(&store.maintain(clock::now())?);
             watcher.counted(store.stats());

@@ -61,6 +61,8 @@ pub struct Common {
     snapshots: Mutex<Snapshots>,
     stats: Mutex<StoreStats>,
     full: AtomicBool,
+    /// How many events the store holds durably, as far as it has been said; none before it is first opened.
+    durable: Mutex<Option<u64>>,
     /// Logs whose source tables another log carries on.
     pub(super) carried: Mutex<Vec<LogId>>,
     /// The logs that this process writes, and how far they are durable.
@@ -89,6 +91,7 @@ impl Common {
             snapshots: Mutex::default(),
             stats: Mutex::default(),
             full: AtomicBool::new(false),
+            durable: Mutex::default(),
             carried: Mutex::default(),
             own: Mutex::default(),
             shown: Mutex::default(),
@@ -115,8 +118,11 @@ impl Common {
         }
     }
 
-    /// A store is open: it answers now, or when it knows as much as one that failed.
-    pub(super) fn opened(&self, store: SnapshotHandle) {
+    /// A store is open and holds so many events: it answers now, or when it knows as much as one that failed.
+    pub(super) fn opened(&self, store: SnapshotHandle, events: u64) {
+        if let Some(said) = held(&self.durable).replace(events) {
+            self.counters.found_durable(events.saturating_sub(said));
+        }
         let mut snapshots = held(&self.snapshots);
         match snapshots.answering {
             None => snapshots.answering = Some(store),
@@ -129,6 +135,12 @@ impl Common {
         if let Some(next) = snapshots.next.take() {
             snapshots.answering = Some(next);
         }
+    }
+
+    /// The open store has everything; nobody need have asked since it was opened.
+    pub(super) fn ended(&self) {
+        self.promote();
+        self.set_state(State::Ended);
     }
 
     /// The open store failed: what it had made searchable stays so until another is open and knows as much, unless it is
@@ -276,11 +288,17 @@ impl Common {
 impl Watcher for Common {
     fn durable(&self, events: u64) {
         self.counters.store.leave(events);
+        if let Some(durable) = held(&self.durable).as_mut() {
+            *durable += events;
+        }
         self.wake();
     }
 
     fn maintained(&self, what: &Maintained) {
         for dropped in &what.dropped {
+            if let Some(durable) = held(&self.durable).as_mut() {
+                *durable = durable.saturating_sub(dropped.events);
+            }
             tracing::warn!(
                 "retention ({}) dropped partition {}: {} events, {} bytes",
                 dropped.reason,

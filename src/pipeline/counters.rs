@@ -68,6 +68,14 @@ impl Counters {
         self.store.rewind(durable);
     }
 
+    /// That many were durable after all: the commit that failed had come further than it could say.
+    pub fn found_durable(&self, count: u64) {
+        for component in [&self.parse, &self.store] {
+            component.enter(count);
+            component.leave(count);
+        }
+    }
+
     /// All of them, in the order in which data flows.
     #[must_use]
     pub fn readings(&self) -> Vec<Reading> {

@@ -21,7 +21,7 @@ const DYING_POLL: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// A dead log cannot be read, or the new one not be written.
-pub fn open(root: &Path, common: &Common) -> Result<LogWriter, LogError> {
+pub fn open(root: &Path, options: Options, common: &Common) -> Result<LogWriter, LogError> {
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
     let mut table = SourceTable::default();
     let mut dead = Vec::new();
@@ -44,7 +44,7 @@ pub fn open(root: &Path, common: &Common) -> Result<LogWriter, LogError> {
     for found in living {
         table.merge(&log::sources_by_now(&fs, &found.dir)?);
     }
-    let writer = log::open(&fs, root, Options::default(), &table)?;
+    let writer = log::open(&fs, root, options, &table)?;
     common.carry(dead);
     Ok(writer)
 }

@@ -230,7 +230,7 @@ impl Life {
         known: Known,
         owning: &mut Option<Box<dyn FnOnce() + Send>>,
     ) -> Result<(), EngineFailure> {
-        self.common.opened(store.handle());
+        self.common.opened(store.handle(), store.stats().events);
         // Before all that may need the room.
         self.common.maintained(&store.make_room(clock::now())?);
         self.common.set_state(State::Replaying);
@@ -259,7 +259,7 @@ impl Life {
         let outcome = outcome.and_then(Engine::join);
         *held(&self.common.engine) = None;
         match &outcome {
-            Ok(()) => self.common.set_state(State::Ended),
+            Ok(()) => self.common.ended(),
             Err(cause) => self.common.failed(cause.is_damage()),
         }
         outcome

@@ -13,12 +13,7 @@ use crate::{
     },
     store::{Options, SnapshotHandle, Store, StoreError},
 };
-use std::{
-    fmt,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 /// Answers questions about a data directory without changing it.
 pub struct ReadOnly {
@@ -86,26 +81,50 @@ impl Drop for Rest {
     }
 }
 
+/// How often an owner may take logs away under a reader before it gives up.
+const READ_ATTEMPTS_MAX: usize = 5;
+
 /// Opens the directory for reading.
 ///
 /// # Errors
 /// It cannot be read, or the temporary store cannot be written.
 pub fn open(data: &DataDir, plan: Plan) -> Result<ReadOnly, ReadError> {
+    let mut attempt = 1;
+    loop {
+        match read(data, plan) {
+            // The owner has committed and then trimmed or removed a log meanwhile.
+            Err(ReadError::Log(cause)) if attempt < READ_ATTEMPTS_MAX && is_missing(&cause) => attempt += 1,
+            other => return other,
+        }
+    }
+}
+
+fn is_missing(cause: &LogError) -> bool {
+    match cause {
+        LogError::Gap { .. } | LogError::NoLog { .. } => true,
+        LogError::Io { cause, .. } => cause.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+fn read(data: &DataDir, plan: Plan) -> Result<ReadOnly, ReadError> {
+    // Before the store: a log that goes between the two would be in neither.
+    let logs = log::list(&RealFs, &data.log()).map_err(ReadError::Log)?;
     let committed = Store::open_read_only(&data.store()).map_err(ReadError::Store)?;
     let path = std::env::temp_dir().join(format!("logship-read-{}", std::process::id()));
     std::fs::create_dir_all(&path).map_err(|cause| ReadError::Temporary(path.clone(), cause))?;
     let folder = Rest(path);
     let options = Options { free_bytes_min: 0, ..Options::default() };
     let mut rest = Store::open(&folder.0, options).map_err(ReadError::Store)?;
-    add_rest(&mut rest, &data.log(), committed.progress(), plan)?;
+    add_rest(&mut rest, &logs, committed.progress(), plan)?;
     rest.commit_soft().map_err(ReadError::Store)?;
     let joined = SnapshotHandle::new(committed.beside(&rest.snapshot()));
     Ok(ReadOnly { embedded: Embedded::new(joined), _rest: folder })
 }
 
-fn add_rest(rest: &mut Store, root: &Path, progress: &Progress, plan: Plan) -> Result<(), ReadError> {
+fn add_rest(rest: &mut Store, logs: &[log::Found], progress: &Progress, plan: Plan) -> Result<(), ReadError> {
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
-    for found in log::list(&*fs, root).map_err(ReadError::Log)? {
+    for found in logs {
         let from = progress.get(&found.id).copied().unwrap_or_default();
         let mut reader = Reader::open(&fs, &found.dir, from).map_err(ReadError::Log)?;
         let mut hints = StreamHints::default();

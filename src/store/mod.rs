@@ -36,8 +36,8 @@ pub use document::{is_unique_id, leaf_text};
 pub use error::StoreError;
 pub use merge::SEGMENT_EVENTS_MAX;
 pub use options::{
-    DropReason, Dropped, FREE_BYTES_MIN, HARD_COMMIT_BYTES, HARD_COMMIT_EVERY, Maintained, Options, SEAL_BYTES_MAX,
-    SEAL_EVENTS_MAX, SEGMENT_MEMORY_MAX, SOFT_COMMIT_EVERY, StoreStats,
+    DropReason, Dropped, FREE_BYTES_MIN, HARD_COMMIT_BYTES, HARD_COMMIT_EVERY, MAINTAIN_EVERY, Maintained, Options,
+    SEAL_BYTES_MAX, SEAL_EVENTS_MAX, SEGMENT_MEMORY_MAX, SOFT_COMMIT_EVERY, Steps, StoreStats,
 };
 pub use schema::{Schema, TOKENIZER, column_name, column_path};
 pub use snapshot::{PartitionView, Row, Snapshot, SnapshotHandle};

@@ -22,6 +22,33 @@ pub const HARD_COMMIT_BYTES: u64 = 64 << 20;
 /// The part of the disk that ingest leaves free by default.
 pub const FREE_BYTES_MIN: u64 = 512 << 20;
 
+/// How often retention and sealing are looked at.
+pub const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// When the writer of a store commits and maintains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// See [`SOFT_COMMIT_EVERY`].
+    pub soft_every: Duration,
+    /// See [`HARD_COMMIT_EVERY`].
+    pub hard_every: Duration,
+    /// See [`HARD_COMMIT_BYTES`].
+    pub hard_bytes: u64,
+    /// See [`MAINTAIN_EVERY`].
+    pub maintain_every: Duration,
+}
+
+impl Default for Steps {
+    fn default() -> Steps {
+        Steps {
+            soft_every: SOFT_COMMIT_EVERY,
+            hard_every: HARD_COMMIT_EVERY,
+            hard_bytes: HARD_COMMIT_BYTES,
+            maintain_every: MAINTAIN_EVERY,
+        }
+    }
+}
+
 /// What can be set about a store.
 #[derive(Clone)]
 pub struct Options {
@@ -40,6 +67,8 @@ pub struct Options {
     /// Bytes of the open partition that are verified before the store is used; the rest is left to
     /// [`super::Store::scrub`].
     pub verify_at_open: u64,
+    /// When it is committed and maintained.
+    pub steps: Steps,
     /// The time at which events arrive.
     pub now: fn() -> Timestamp,
     /// The free bytes of the disk that holds a folder.
@@ -56,6 +85,7 @@ impl Default for Options {
             seal_bytes: SEAL_BYTES_MAX,
             segment_memory: SEGMENT_MEMORY_MAX,
             verify_at_open: VERIFY_AT_OPEN_BYTES_MAX,
+            steps: Steps::default(),
             now: clock::now,
             free_space,
         }

@@ -11,7 +11,7 @@ use super::sealed::{Shelf, lines};
 use super::snapshot::{Snapshot, SnapshotHandle, SnapshotParts};
 use super::tally::day_of;
 use super::verify::{Scrub, Unverified};
-use super::{Dropped, FORMAT, Maintained, Options, StoreError, StoreStats, VERIFY_AT_OPEN_BYTES_MAX};
+use super::{Dropped, FORMAT, Maintained, Options, Steps, StoreError, StoreStats, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
 use crate::flow::{Batch, LogId, Pos, Progress};
 use std::collections::BTreeSet;
@@ -130,7 +130,13 @@ impl Store {
         self.handle.clone()
     }
 
-    /// Bytes of stored events since the last hard commit: at [`super::HARD_COMMIT_BYTES`] the next is due.
+    /// When to commit and maintain it.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        self.options.steps
+    }
+
+    /// Bytes of stored events since the last hard commit: at [`Steps::hard_bytes`] the next is due.
     #[must_use]
     pub fn uncommitted_bytes(&self) -> u64 {
         self.uncommitted

@@ -143,6 +143,139 @@ fn pipes_survive_kill_9() {
     assert_exactly_once(data.path(), &acknowledged, "at the end");
 }
 
+/// One of the processes that share the data directory, and what was written into it.
+struct Member {
+    child: std::process::Child,
+    feeding: Option<std::thread::JoinHandle<Vec<String>>>,
+}
+
+impl Member {
+    fn server(data: &Path) -> Member {
+        let mut command = logship(data, &["server", "--listen", "127.0.0.1:0", "--small-steps"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // Nobody reads what it says, which must not end it.
+        drop(child.stderr.take());
+        until("the server serves", || {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it served");
+            let file: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(data.join("server.json")).ok()?).ok()?;
+            (file["pid"] == child.id()).then_some(())
+        });
+        Member { child, feeding: None }
+    }
+
+    /// A pipe that is fed until `stop`, then comes to its end.
+    fn pipe(data: &Path, name: String, stop: &Arc<AtomicBool>) -> Member {
+        let mut child = spawn_pipe(data, &["--format", "none", "--quiet", "--small-steps"]);
+        let (mut stdin, stop) = (child.stdin.take().unwrap(), stop.clone());
+        let feed = move || {
+            let mut lines = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let line = format!("{name} line {}", lines.len());
+                if writeln!(stdin, "{line}").is_err() {
+                    break;
+                }
+                lines.push(line);
+                // Paced, so that thirty rounds stay small.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            lines
+        };
+        Member { child, feeding: Some(std::thread::spawn(feed)) }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.feeding.map(|feeding| feeding.join().unwrap());
+    }
+
+    /// Lets it end well; what it took.
+    fn end(mut self, what: &str) -> Vec<String> {
+        let lines = match self.feeding.take() {
+            Some(feeding) => feeding.join().unwrap(),
+            None => {
+                crate::harness::signal(&self.child, "TERM");
+                Vec::new()
+            }
+        };
+        let status = wait(&mut self.child);
+        assert!(status.success(), "{what}: {status}");
+        lines
+    }
+}
+
+/// Sends batches to whoever serves the directory, each again under its number until it is answered; the next number.
+fn client(data: &Path, source: &str, mut number: u64, stop: &AtomicBool, acknowledged: &Mutex<Vec<String>>) -> u64 {
+    while !stop.load(Ordering::Relaxed) {
+        let lines: Vec<_> = (0..5).map(|line| format!("{source} batch {number} line {line}")).collect();
+        let seq = number.to_string();
+        let headers = [("Content-Type", "text/plain"), ("X-Logship-Source", source), ("X-Logship-Seq", &*seq)];
+        let body = lines.join("\n") + "\n";
+        let status = crate::harness::owner(data)
+            .map(|url| crate::harness::post(&url, "/api/v1/ingest", &headers, body.as_bytes()).0);
+        if status == Some(200) {
+            acknowledged.lock().unwrap().extend(lines);
+            number += 1;
+        }
+        std::thread::sleep(Duration::from_millis(4));
+    }
+    number
+}
+
+#[test]
+fn any_process_may_be_killed_in_any_step() {
+    let data = folder();
+    let mut luck = Luck::new();
+    let acknowledged = Mutex::new(Vec::new());
+    let mut next = [0_u64; 2];
+    for round in 0..rounds() {
+        let stop = Arc::new(AtomicBool::new(false));
+        // In every third round the first pipe owns the store and serves.
+        let mut members = Vec::new();
+        if round % 3 != 2 {
+            members.push(Member::server(data.path()));
+        }
+        members.extend((0..2).map(|pipe| Member::pipe(data.path(), format!("pipe {pipe} round {round}"), &stop)));
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..next.len())
+                .map(|client_| {
+                    let (data, stop, acknowledged, number) = (data.path(), &*stop, &acknowledged, next[client_]);
+                    scope.spawn(move || client(data, &format!("client-{client_}"), number, stop, acknowledged))
+                })
+                .collect();
+            // The second is often the one that has just taken over.
+            for _ in 0..=luck.below(2) {
+                std::thread::sleep(Duration::from_millis(20 + luck.below(500)));
+                members.remove(luck.below(members.len() as u64) as usize).kill();
+            }
+            stop.store(true, Ordering::Relaxed);
+            for (client, thread) in clients.into_iter().enumerate() {
+                next[client] = thread.join().unwrap();
+            }
+        });
+        for member in members {
+            let lines = member.end(&format!("round {round}"));
+            acknowledged.lock().unwrap().extend(lines);
+        }
+        // A search indexes what the dead have left, and may die over it itself.
+        let mut searching = logship(data.path(), &["search", "-c", "--small-steps"]);
+        let mut searching = searching.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(luck.below(60)));
+        searching.kill().unwrap();
+        searching.wait().unwrap();
+        if round % 10 == 9 {
+            assert_exactly_once(data.path(), &acknowledged.lock().unwrap(), &format!("round {round}"));
+        }
+    }
+    let manifest = std::fs::read_to_string(data.path().join("store/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let sealed = manifest["partitions"].as_array().unwrap().len();
+    println!("{sealed} partitions sealed, {} records", acknowledged.lock().unwrap().len());
+    assert!(sealed > 0 || rounds() < ROUNDS, "no kill can have met a seal");
+    assert_exactly_once(data.path(), &acknowledged.lock().unwrap(), "at the end");
+}
+
 #[test]
 fn nothing_is_acknowledged_that_cannot_be_synced() {
     let data = folder();

@@ -112,6 +112,11 @@ impl Server {
         }
     }
 
+    /// One whose words have been read so far.
+    pub fn with(child: Child, url: String, stderr: BufReader<ChildStderr>) -> Server {
+        Server { child, url, said: String::new(), stderr }
+    }
+
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }
@@ -123,11 +128,7 @@ impl Server {
 
     /// A POST request with headers: status and body.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
-        let mut request_ = agent().post(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request_ = request_.header(*name, *value);
-        }
-        request(request_.send(body))
+        post(&self.url, path, headers, body)
     }
 
     /// A POST request of text: status, the header Retry-After, and body.
@@ -214,6 +215,21 @@ pub fn balanced(status: &serde_json::Value) {
 /// A GET request: status and body; status 0 where nobody answers.
 pub fn get(url: &str) -> (u16, String) {
     request(agent().get(url).call())
+}
+
+/// Where the owner of the store serves, if it says so.
+pub fn owner(data: &Path) -> Option<String> {
+    let file: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("server.json")).ok()?).ok()?;
+    Some(file["url"].as_str()?.trim_end_matches('/').to_owned())
+}
+
+/// A POST request with headers: status and body, or 0 if there is no answer.
+pub fn post(url: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    let mut request_ = agent().post(format!("{url}{path}"));
+    for (name, value) in headers {
+        request_ = request_.header(*name, *value);
+    }
+    request(request_.send(body))
 }
 
 fn agent() -> ureq::Agent {

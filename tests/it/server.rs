@@ -276,6 +276,8 @@ fn a_server_whose_store_is_not_open_yet_says_so() {
     assert!(status == 503 && body.contains("not open yet"), "{status} {body}");
     assert_eq!(ask("/").0, 200);
     crate::harness::until("it is ready", || (ask("/api/v1/health").0 == 200).then_some(()));
+    // It takes records a moment before it says where it is.
+    crate::harness::until("it says so", || crate::harness::owner(data.path()));
     // A signal for strace does not reach what it traces.
     let file: serde_json::Value =
         serde_json::from_slice(&std::fs::read(data.path().join("server.json")).unwrap()).unwrap();

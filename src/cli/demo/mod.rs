@@ -2,14 +2,13 @@
 
 mod services;
 
-use super::{Failure, args, server::Server, serving, signals};
+use super::{Failure, args, say::say, server::Server, serving, settings::Storage, signals};
 use crate::{
     clock,
     codecs::lines::Lines,
     config::DataDir,
     event::Timestamp,
     flow::{Intake, Origin, Pending, RawBatch, SyncClass},
-    store,
 };
 use services::World;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -30,13 +29,13 @@ pub fn run(shared: &args::Shared, args: &args::Demo) -> Result<(), Failure> {
     let home = Home::new()?;
     let door = serving::Door::new(shared)?;
     let data = DataDir::open(&home.0).map_err(Failure::failed)?;
-    let server = Server::start_somewhere(&door, data, store::Options::default())?;
+    let server = Server::start_somewhere(&door, data, Storage::default())?;
     let mut world = World::new(args.rate.clamp(1, 10_000));
     let intake = server.intake().ok_or_else(|| {
         Failure::failed(format!("no room is left in {}: set TMPDIR to a folder on another disk", home.0.display()))
     })?;
     feed_history(&mut world, &intake)?;
-    eprintln!("logship: {}  (made-up services; Ctrl-C ends it and removes its data)", server.url());
+    say(format_args!("{}  (made-up services; Ctrl-C ends it and removes its data)", server.url()));
     // An answer takes about a step: the one before is waited for, or the services would print at half their rate.
     let mut unanswered = Vec::new();
     while stopped.recv_timeout(STEP).is_err() {
