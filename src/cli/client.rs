@@ -78,18 +78,47 @@ pub struct Trailer {
 }
 
 /// Who answers.
-pub enum Source {
+pub struct Source<'s> {
+    shared: &'s Shared,
+    answers: Answers,
+}
+
+enum Answers {
     /// A server over HTTP.
     Remote(Remote),
     /// The store, opened by this process.
     Local(Box<dyn Backend>),
 }
 
-impl Source {
+impl<'s> Source<'s> {
     /// The named server, else the owner of the data directory, else the store itself.
-    pub fn find(shared: &Shared) -> Result<Source, Failure> {
+    pub fn find(shared: &'s Shared) -> Result<Source<'s>, Failure> {
+        Ok(Source { shared, answers: Answers::find(shared)? })
+    }
+
+    /// One page. An owner of the data directory that has ended since it was found is replaced by whoever answers now.
+    pub fn page(
+        &mut self,
+        question: &Question,
+        limit: usize,
+        cursor: Option<&str>,
+        count: Count,
+    ) -> Result<Page, Failure> {
+        let found = self.answers.page(question, limit, cursor, count);
+        match (&found, &self.answers) {
+            (Err(_), Answers::Remote(remote)) if self.shared.server.is_none() && !remote.is_there() => {
+                self.answers = Answers::find(self.shared)?;
+                self.answers.page(question, limit, cursor, count)
+            }
+            _ => found,
+        }
+    }
+}
+
+impl Answers {
+    fn find(shared: &Shared) -> Result<Answers, Failure> {
         if let Some(remote) = Remote::find(shared)? {
-            return Ok(Source::Remote(remote));
+            return Ok(Answers::Remote(remote));
         }
         let path = settings::data_path(shared)?;
         let data = DataDir::open_existing(&path).map_err(|cause| {
@@ -104,14 +133,13 @@ impl Source {
             free_bytes_min: 0,
             ..settings::storage(shared)?.store
         };
-        open_store(&data, kept).map(Source::Local)
+        open_store(&data, kept).map(Answers::Local)
     }
 
-    /// One page.
-    pub fn page(&self, question: &Question, limit: usize, cursor: Option<&str>, count: Count) -> Result<Page, Failure> {
+    fn page(&self, question: &Question, limit: usize, cursor: Option<&str>, count: Count) -> Result<Page, Failure> {
         match self {
-            Source::Remote(remote) => remote.page(question, limit, cursor, count),
-            Source::Local(backend) => local_page(backend.as_ref(), question, limit, cursor, count),
+            Answers::Remote(remote) => remote.page(question, limit, cursor, count),
+            Answers::Local(backend) => local_page(backend.as_ref(), question, limit, cursor, count),
         }
     }
 }
@@ -220,7 +248,11 @@ impl Remote {
         }
         let Ok(data) = DataDir::open_existing(&settings::data_path(shared)?) else { return Ok(None) };
         let owner = data.read_server().map(|server| remote(&server.url));
-        Ok(owner.filter(|remote| remote.agent.get(format!("{}/api/v1/health", remote.base)).call().is_ok()))
+        Ok(owner.filter(Remote::is_there))
+    }
+
+    fn is_there(&self) -> bool {
+        self.agent.get(format!("{}/api/v1/health", self.base)).call().is_ok()
     }
 
     /// A GET request; a refusal becomes its message.

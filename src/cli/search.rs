@@ -28,7 +28,7 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
     let since = args.since.as_deref().map(|text| times::parse("since", text, now)).transpose()?;
     let until = args.until.as_deref().map(|text| times::parse("until", text, now)).transpose()?;
     let question = Question::new(&args.query, since, until)?;
-    let source = Source::find(shared)?;
+    let mut source = Source::find(shared)?;
     if args.count {
         let page = source.page(&question, 0, None, Count::Exact)?;
         warn(shared, &page.trailer.warnings);
