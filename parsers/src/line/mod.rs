@@ -6,14 +6,21 @@
 //! Field names are Elastic Common Schema's where it has one. `message` is the text for people: the whole line for
 //! formats that people read whole (access lines, plain text), the message alone where the rest are fields.
 
+mod auth;
+pub mod cef;
+pub mod cisco;
 pub mod clf;
+mod content;
 pub mod detect;
+pub mod dmesg;
 pub mod explain;
 pub mod inner;
 pub mod json;
 pub mod klog;
+pub mod leef;
 pub mod level;
 pub mod logfmt;
+mod netfilter;
 pub mod normalize;
 pub mod plain;
 pub mod starts;
@@ -65,8 +72,19 @@ pub struct Format {
 
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
-pub const FORMATS: &[Format] =
-    &[clf::FORMAT, json::FORMAT, klog::FORMAT, logfmt::FORMAT, plain::FORMAT, syslog3164::FORMAT, syslog5424::FORMAT];
+pub const FORMATS: &[Format] = &[
+    cef::FORMAT,
+    cisco::FORMAT,
+    clf::FORMAT,
+    dmesg::FORMAT,
+    json::FORMAT,
+    klog::FORMAT,
+    leef::FORMAT,
+    logfmt::FORMAT,
+    plain::FORMAT,
+    syslog3164::FORMAT,
+    syslog5424::FORMAT,
+];
 
 /// The format of that name.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Syslog by RFC 5424: `<PRI>1 STAMP HOST APP PROCID MSGID [SD] MSG`.
 
-use super::{Context, Format, Starts, inner, level};
+use super::{Context, Format, Starts, content, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop, until};
@@ -40,7 +40,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     let (message, ()) = prefix(line, structured_data(message, &mut fields))?;
     let message = message.strip_prefix(' ').unwrap_or(message);
     let message = message.strip_prefix('\u{feff}').unwrap_or(message);
-    inner::message(message, context, &mut fields);
+    content::put(message, context, &mut fields);
     Ok(fields)
 }
 
