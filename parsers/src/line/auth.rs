@@ -30,7 +30,7 @@ pub(super) fn enrich<'a>(program: &str, text: &'a str, fields: &mut Fields<'a>) 
         "sudo" => sudo(text, fields),
         "su" => su(text, fields),
         "useradd" | "userdel" | "usermod" | "groupadd" | "groupdel" | "groupmod" | "gpasswd" => account(text, fields),
-        "cron" | "CRON" | "crond" | "CROND" => cron(text, fields),
+        "cron" | "CRON" | "crond" | "CROND" | "crontab" => cron(text, fields),
         "systemd" => unit(text, fields),
         "systemd-logind" => session(text, fields),
         _ => None,

@@ -203,8 +203,8 @@ pub(super) fn put_pair<'a>(
     if fields.get(name).is_some() {
         return fields.push(format!("{format}.extensions.{key}"), Value::Str(value));
     }
-    match (shape, value.parse::<u32>()) {
-        (Shape::Number, Ok(number)) => fields.push(name, Value::Int(i64::from(number))),
+    match (shape, value.parse::<i64>()) {
+        (Shape::Number, Ok(number)) => fields.push(name, Value::Int(number)),
         (Shape::Lower, _) if value.bytes().any(|b| b.is_ascii_uppercase()) => {
             fields.push(name, Value::Str(Cow::Owned(value.to_ascii_lowercase())));
         }

@@ -6,7 +6,7 @@
 //! [`netfilter`](super::netfilter).
 
 use super::syslog5424::{priority, put_priority};
-use super::{Context, Format, Starts, level, netfilter};
+use super::{Context, Format, Starts, auditd, level, netfilter};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -118,6 +118,9 @@ pub(super) fn content<'a>(input: &'a str, fields: &mut Fields<'a>) {
 }
 
 fn text<'a>(message: &'a str, fields: &mut Fields<'a>) {
+    if message.starts_with("audit: ") && auditd::content(&message["audit: ".len()..], fields) {
+        return;
+    }
     fields.push_present("message", message);
     netfilter::enrich(message, fields);
 }

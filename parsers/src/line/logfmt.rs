@@ -4,7 +4,7 @@
 //! (`level=`, `msg=`). A value that ends in a comma, holds a bare quote, or a word without `=` makes the line text.
 //! Values without quotes that are canonical numbers or booleans become such; `1.10` and `007` stay text.
 
-use super::{Context, Format, Starts, normalize};
+use super::{Context, Format, Starts, auditd, normalize};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -30,13 +30,17 @@ pub const FORMAT: Format = Format {
 
 fn probe(line: &[u8]) -> bool {
     let end = line.iter().take(KEY_BYTES_MAX + 1).take_while(|b| is_key_byte(**b)).count();
-    end > 0 && line.get(end) == Some(&b'=') && !line[0].is_ascii_digit()
+    // The pairs of Linux' audit have names and a time of their own.
+    end > 0 && line.get(end) == Some(&b'=') && !line[0].is_ascii_digit() && !auditd::probe(line)
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
     let mut budget = Budget::default();
     let mut pairs = 0_usize;
+    if auditd::probe(line.as_bytes()) {
+        return Err(ParseError::at(line, line, "no audit record"));
+    }
     let mut rest = line.trim_end_matches([' ', '\r']);
     while !rest.is_empty() {
         let (after, (key, value)) = prefix(line, pair(rest))?;

@@ -6,27 +6,33 @@
 //! Field names are Elastic Common Schema's where it has one. `message` is the text for people: the whole line for
 //! formats that people read whole (access lines, plain text), the message alone where the rest are fields.
 
+pub mod auditd;
 mod auth;
+pub mod cbs;
 pub mod cef;
 pub mod cisco;
 pub mod clf;
 mod content;
 pub mod detect;
 pub mod dmesg;
+pub mod dpkg;
 pub mod explain;
 pub mod inner;
 pub mod json;
 pub mod klog;
 pub mod leef;
 pub mod level;
+pub mod logcat;
 pub mod logfmt;
 mod netfilter;
 pub mod normalize;
 pub mod plain;
+pub mod ras;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
+pub mod unified_log;
 
 use crate::error::ParseError;
 use crate::fields::Fields;
@@ -73,17 +79,23 @@ pub struct Format {
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
 pub const FORMATS: &[Format] = &[
+    auditd::FORMAT,
+    cbs::FORMAT,
     cef::FORMAT,
     cisco::FORMAT,
     clf::FORMAT,
     dmesg::FORMAT,
+    dpkg::FORMAT,
     json::FORMAT,
     klog::FORMAT,
     leef::FORMAT,
+    logcat::FORMAT,
     logfmt::FORMAT,
     plain::FORMAT,
+    ras::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
+    unified_log::FORMAT,
 ];
 
 /// The format of that name.

@@ -257,6 +257,11 @@ fn put_named(severity: &str, fields: &mut Fields<'_>) {
     }
 }
 
+/// Reads a tag, if there is one, and gives the message.
+pub(super) fn untagged<'a>(input: &'a str, fields: &mut Fields<'a>) -> &'a str {
+    tag(input).map_or(input, |(message, tag)| tag.put(message, fields))
+}
+
 /// A program and what daemons write around it.
 struct Tag<'a> {
     program: &'a str,
