@@ -132,7 +132,7 @@ fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<
         "GID" => "group.name",
         "addr" | "hostname" if value.parse::<IpAddr>().is_ok() => "source.ip",
         "hostname" => "source.domain",
-        "name" => "file.path",
+        "name" | "path" => "file.path",
         "res" | "success" => "event.outcome",
         "arch" => "auditd.log.arch",
         "syscall" => "auditd.log.syscall",
@@ -145,7 +145,10 @@ fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<
         "subj" => "auditd.log.subj",
         _ => "",
     };
-    if !name.is_empty() && fields.get(name).is_some() {
+    if matches!(name, "process.name" | "process.pid") {
+        // The program that a record is about, rather than the one that sent it.
+        fields.items.retain(|field| field.name != name);
+    } else if !name.is_empty() && fields.get(name).is_some() {
         return;
     }
     let value = match name {

@@ -14,6 +14,8 @@ use memchr::memmem;
 
 /// Longer words are no component.
 const COMPONENT_BYTES_MAX: usize = 16;
+/// How many words of DISM's text may hold its process and thread.
+const HEAD_WORDS_MAX: usize = 6;
 /// How far into the text an error's code is looked for.
 const TEXT_BYTES_MAX: usize = 4_096;
 
@@ -64,7 +66,9 @@ fn event<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<
     fields.push("log.logger", Value::text(component));
     fields.push_present("event.code", number);
     for (lead, name) in [("PID=", "process.pid"), ("TID=", "process.thread.id")] {
-        if let Some(id) = message.split(' ').take(4).find_map(|word| word.strip_prefix(lead)?.parse::<u32>().ok()) {
+        if let Some(id) =
+            message.split(' ').take(HEAD_WORDS_MAX).find_map(|word| word.strip_prefix(lead)?.parse::<u32>().ok())
+        {
             fields.push(name, Value::Int(i64::from(id)));
         }
     }

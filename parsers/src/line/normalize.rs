@@ -27,9 +27,11 @@ enum Slot {
     ErrorMessage,
     ErrorType,
     StackTrace,
+    Program,
+    Unit,
 }
 
-const SLOTS: [(Slot, &str); 14] = [
+const SLOTS: [(Slot, &str); 16] = [
     (Slot::Time, "@timestamp"),
     (Slot::Level, "log.level"),
     (Slot::Message, "message"),
@@ -44,6 +46,8 @@ const SLOTS: [(Slot, &str); 14] = [
     (Slot::ErrorMessage, "error.message"),
     (Slot::ErrorType, "error.type"),
     (Slot::StackTrace, "error.stack_trace"),
+    (Slot::Program, "process.name"),
+    (Slot::Unit, "systemd.unit"),
 ];
 
 /// How surely a name means its slot.
@@ -67,6 +71,9 @@ struct Holder {
 pub fn normalize<'a>(fields: &mut Fields<'a>, context: &Context) {
     if fields.items.iter().any(|field| matches!(field.value, Value::Map(_))) {
         lift(fields);
+    }
+    if fields.items.iter().any(|field| field.name == "short_message") {
+        unmark(fields);
     }
     let mut holders = [Holder { claim: Claim::None, index: 0 }; SLOTS.len()];
     let mut stamp = None;
@@ -106,13 +113,24 @@ pub fn normalize<'a>(fields: &mut Fields<'a>, context: &Context) {
 fn role(name: &[u8]) -> Option<(Slot, Claim)> {
     Some(match name {
         b"@timestamp" => (Slot::Time, Claim::Ecs),
-        b"time" | b"ts" | b"timestamp" | b"t" | b"@t" | b"datetime" | b"date" | b"asctime" | b"Timestamp"
-        | b"eventTime" | b"event_time" | b"timeMillis" => (Slot::Time, Claim::Alias),
+        b"time"
+        | b"ts"
+        | b"timestamp"
+        | b"t"
+        | b"@t"
+        | b"datetime"
+        | b"date"
+        | b"asctime"
+        | b"Timestamp"
+        | b"eventTime"
+        | b"event_time"
+        | b"timeMillis"
+        | b"__REALTIME_TIMESTAMP" => (Slot::Time, Claim::Alias),
         b"log.level" => (Slot::Level, Claim::Ecs),
         b"level" | b"severity" | b"lvl" | b"@l" | b"levelname" | b"loglevel" | b"log_level" | b"severity_text"
-        | b"severityText" | b"Level" | b"LogLevel" => (Slot::Level, Claim::Alias),
+        | b"severityText" | b"Level" | b"LogLevel" | b"PRIORITY" => (Slot::Level, Claim::Alias),
         b"message" => (Slot::Message, Claim::Ecs),
-        b"msg" | b"@m" | b"Message" | b"RenderedMessage" => (Slot::Message, Claim::Alias),
+        b"msg" | b"@m" | b"Message" | b"RenderedMessage" | b"MESSAGE" => (Slot::Message, Claim::Alias),
         b"event" | b"@mt" | b"short_message" | b"MessageTemplate" => (Slot::Message, Claim::Weak),
         b"log.logger" => (Slot::Logger, Claim::Ecs),
         b"logger" | b"logger_name" | b"loggerName" | b"SourceContext" | b"Category" => (Slot::Logger, Claim::Alias),
@@ -120,15 +138,19 @@ fn role(name: &[u8]) -> Option<(Slot, Claim)> {
         b"service.name" => (Slot::Service, Claim::Ecs),
         b"service" | b"app" | b"application" => (Slot::Service, Claim::Alias),
         b"host.name" => (Slot::Host, Claim::Ecs),
-        b"hostname" | b"host" => (Slot::Host, Claim::Alias),
+        b"hostname" | b"host" | b"_HOSTNAME" => (Slot::Host, Claim::Alias),
         b"process.pid" => (Slot::Pid, Claim::Ecs),
-        b"pid" => (Slot::Pid, Claim::Alias),
+        b"pid" | b"_PID" => (Slot::Pid, Claim::Alias),
         b"process.thread.name" => (Slot::Thread, Claim::Ecs),
         b"thread" | b"thread_name" | b"threadName" => (Slot::Thread, Claim::Alias),
         b"trace.id" => (Slot::Trace, Claim::Ecs),
         b"trace_id" | b"traceId" | b"traceID" | b"TraceId" | b"traceid" | b"@tr" => (Slot::Trace, Claim::Alias),
         b"span.id" => (Slot::Span, Claim::Ecs),
         b"span_id" | b"spanId" | b"spanID" | b"SpanId" | b"spanid" | b"@sp" => (Slot::Span, Claim::Alias),
+        b"process.name" => (Slot::Program, Claim::Ecs),
+        b"SYSLOG_IDENTIFIER" => (Slot::Program, Claim::Alias),
+        b"systemd.unit" => (Slot::Unit, Claim::Ecs),
+        b"_SYSTEMD_UNIT" => (Slot::Unit, Claim::Alias),
         b"caller" | b"file" => (Slot::Origin, Claim::Alias),
         b"error.message" => (Slot::ErrorMessage, Claim::Ecs),
         b"error" | b"err" => (Slot::ErrorMessage, Claim::Alias),
@@ -157,14 +179,16 @@ fn fits(slot: Slot, field: &Field<'_>, all: &[Field<'_>]) -> bool {
         (Slot::Service, Value::Str(name)) => name.starts_with(char::is_alphabetic),
         (Slot::Trace | Slot::Span | Slot::Host | Slot::Thread, Value::Str(id)) => !id.is_empty(),
         (Slot::Message | Slot::ErrorMessage | Slot::ErrorType | Slot::StackTrace, Value::Str(_)) => true,
+        (Slot::Program | Slot::Unit, Value::Str(name)) => !name.is_empty(),
         _ => false,
     }
 }
 
-/// A level written as a number: pino's and bunyan's tens, or syslog's 0 to 7 under a name that says so (GELF).
+/// A level written as a number: pino's and bunyan's tens, or syslog's 0 to 7 under a name that says so
+/// (GELF, journald).
 fn numeric_level(name: &str, number: i64, all: &[Field<'_>]) -> Option<&'static str> {
     level::from_pino(number).or_else(|| {
-        let syslog = name == "severity" || all.iter().any(|field| field.name == "short_message");
+        let syslog = matches!(name, "severity" | "PRIORITY") || all.iter().any(|field| field.name == "short_message");
         level::from_syslog(number).filter(|_| syslog)
     })
 }
@@ -175,6 +199,20 @@ fn stamp_of(value: &Value<'_>, context: &Context) -> Option<Stamp> {
         Value::Float(number) => time::epoch_float(*number),
         Value::Str(text) => time::any(text, context.received, context.utc_offset_s),
         _ => None,
+    }
+}
+
+/// Takes the underscore off that GELF puts in front of a sender's own names, where that makes no name twice.
+fn unmark(fields: &mut Fields<'_>) {
+    for at in 0..fields.items.len() {
+        let Some(bare) = fields.items[at].name.strip_prefix('_').filter(|bare| !bare.is_empty()) else { continue };
+        if fields.get(bare).is_none() {
+            let name = std::mem::take(&mut fields.items[at].name);
+            fields.items[at].name = match name {
+                Cow::Borrowed(name) => Cow::Borrowed(&name[1..]),
+                Cow::Owned(name) => Cow::Owned(name[1..].to_owned()),
+            };
+        }
     }
 }
 

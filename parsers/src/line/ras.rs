@@ -130,7 +130,9 @@ fn blue_gene<'a>(input: &'a str, node: &'a str, fields: &mut Fields<'a>) -> Step
     }
     fields.push("log.level", Value::text(level));
     fields.push_present("log.logger", component);
-    fields.push_present("event.module", kind);
+    if kind != "NULL" {
+        fields.push_present("ras.type", kind);
+    }
     fields.push_present("message", message);
     Ok(("", ()))
 }
