@@ -175,7 +175,7 @@ fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<
 
 /// The text of hex digits; its zeros, which separate arguments, become spaces.
 fn decoded(hex: &str) -> Option<String> {
-    if hex.len() < 2 || hex.len() % 2 != 0 {
+    if hex.len() < 2 || !hex.len().is_multiple_of(2) {
         return None;
     }
     let digit = |b: u8| char::from(b).to_digit(16);

@@ -89,6 +89,10 @@ fn brief<'a>(input: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let Some(end) = memchr(b'(', head) else { return stop(rest, "a tag") };
     let (tag, rest) = (&rest[..end], rest[end + 1..].trim_start_matches(' '));
     let (rest, process) = u32(rest)?;
+    // Without a stamp a tag of several words is rather prose.
+    if tag.is_empty() || (fields.time.is_none() && tag.trim_end().contains(' ')) {
+        return stop(input, "a tag");
+    }
     let Some(message) = rest.strip_prefix("):") else { return stop(rest, "a closing parenthesis") };
     fields.push("log.level", Value::text(level));
     fields.push_present("log.logger", tag.trim_end());
