@@ -3,7 +3,7 @@
 //!
 //! Promise: the message stays whole unless an inner format says which part of it is the text.
 
-use super::{Context, auditd, auth, cef, cisco, dmesg, inner};
+use super::{Context, auditd, auth, cef, cisco, dmesg, inner, winlog};
 use crate::fields::{Fields, Value};
 
 /// Longer counts of repetition are none.
@@ -14,6 +14,7 @@ pub(super) fn put<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>)
     match text.as_bytes() {
         [b'%', ..] if cisco::content(text, fields) => return,
         [b'C' | b'L', b'E', ..] if cef::content(text, context, fields) => return,
+        [b'M', b'S', ..] if winlog::content(text, context, fields) => return,
         [b't' | b'n', ..] if auditd::content(text, fields) => return,
         _ => {}
     }

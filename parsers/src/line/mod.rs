@@ -33,6 +33,7 @@ pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
 pub mod unified_log;
+pub mod winlog;
 
 use crate::error::ParseError;
 use crate::fields::Fields;
@@ -96,6 +97,7 @@ pub const FORMATS: &[Format] = &[
     syslog3164::FORMAT,
     syslog5424::FORMAT,
     unified_log::FORMAT,
+    winlog::FORMAT,
 ];
 
 /// The format of that name.

@@ -23,6 +23,9 @@ const NAME_BYTES_MAX: usize = 255;
 /// Levels shorter than this are letters, which may be hosts.
 const LEVEL_BYTES_MIN: usize = 3;
 
+/// How messages begin that bring a format of their own instead of a tag.
+const ENVELOPES: [&str; 3] = ["CEF:", "LEEF:", "MSWinEventLog\t"];
+
 /// Syslog of the last century, which most devices and files still speak.
 pub const FORMAT: Format = Format {
     name: "syslog3164",
@@ -145,7 +148,7 @@ fn kept<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'
     let (host, after) = (&rest[..end], &rest[end + 1..]);
     fields.push_present("host.name", host);
     let bare = after.trim_matches(['-', ' ']);
-    if content::repeated(bare).is_some() || bare == "MARK" || after.starts_with("CEF:") || after.starts_with("LEEF:") {
+    if content::repeated(bare).is_some() || bare == "MARK" || ENVELOPES.iter().any(|lead| after.starts_with(lead)) {
         return Ok((after, ()));
     }
     if relayed(after, context, fields) {
