@@ -1,11 +1,11 @@
 //! The kernel's ring buffer: `[12345.678901] usb 1-1: text` as `dmesg` prints it, `<6>[..]` with a priority, `[T1234]` or
-//! `[C1]` for the caller, `kern  :info  : [..]` by `dmesg -x`.
+//! `[C1]` for the caller, `kern  :info  : [..]` by `dmesg -x`, `6,4711,12345678901,-;text` from `/dev/kmsg`.
 //!
 //! Source: `dmesg(1)` and the kernel's printk documentation. Seconds since boot are no time of day: they are
 //! `kernel.uptime_s`, and the line's time is its arrival. `dmesg -T` looks like many programs' stamp and stays text. What the firewall logs is read by
 //! [`netfilter`](super::netfilter).
 
-use super::syslog5424::{priority, put_priority};
+use super::syslog5424::{PRIORITY_MAX, priority, put_priority};
 use super::{Context, Format, Starts, auditd, level, netfilter};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -16,13 +16,16 @@ use nom::combinator::opt;
 /// The kernel pads seconds to five digits and prints six of the fraction; more than eleven are three thousand years.
 const SECONDS_DIGITS_MAX: usize = 11;
 
+/// How far the header of `/dev/kmsg` reaches: priority, two numbers, flags, the caller.
+const DEVICE_BYTES_MAX: usize = 80;
+
 /// The kernel's messages.
 pub const FORMAT: Format = Format {
     name: "dmesg",
     summary: "kernel messages as dmesg prints them, firewall packets too",
     example: "[12345.678901] usb 1-1: new high-speed USB device number 4 using xhci_hcd",
     rank: 61,
-    starts: Starts::of(b"[<").or(Starts::LOWER),
+    starts: Starts::of(b"[<").or(Starts::LOWER).or(Starts::DIGIT),
     open_ended: true,
     probe,
     parse,
@@ -34,6 +37,10 @@ fn probe(line: &[u8]) -> bool {
         [b'<', b'0'..=b'9', rest @ ..] => {
             rest.iter().take(3).position(|b| *b == b'>').is_some_and(|end| rest.get(end + 1) == Some(&b'['))
         }
+        [b'0'..=b'9', ..] => {
+            let end = line.iter().take(5).take_while(|b| b.is_ascii_digit()).count();
+            line.get(end) == Some(&b',') && line.get(end + 1).is_some_and(u8::is_ascii_digit)
+        }
         // `kern  :info  : [`
         [b'a'..=b'z', ..] => line.get(6) == Some(&b':') && line.get(13..16) == Some(b": ["),
         _ => false,
@@ -42,7 +49,11 @@ fn probe(line: &[u8]) -> bool {
 
 fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, &mut fields))?;
+    let step = match line.as_bytes() {
+        [b'0'..=b'9', ..] => device(line, &mut fields),
+        _ => header(line, &mut fields),
+    };
+    let (message, ()) = prefix(line, step)?;
     text(message, &mut fields);
     Ok(fields)
 }
@@ -62,6 +73,27 @@ fn header<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, seconds) = uptime(rest)?;
     fields.push("kernel.uptime_s", Value::Float(seconds));
     Ok((caller(rest, fields).unwrap_or(rest), ()))
+}
+
+/// `6,4711,12345678901,-;text`: priority, sequence number, microseconds since boot, flags.
+fn device<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
+    let head = &line[..line.floor_char_boundary(DEVICE_BYTES_MAX)];
+    let Some((head, _)) = head.split_once(';') else { return stop(line, "a semicolon") };
+    let mut parts = head.split(',');
+    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
+    let (Some(priority), Some(sequence), Some(micros)) = (number(), number(), number()) else {
+        return stop(line, "priority, number and time");
+    };
+    let (Ok(priority), Ok(sequence)) = (u8::try_from(priority), i64::try_from(sequence)) else {
+        return stop(line, "a priority");
+    };
+    if !matches!(parts.next(), Some("-" | "c" | "+")) || priority > PRIORITY_MAX {
+        return stop(line, "flags");
+    }
+    put_priority(priority, fields);
+    fields.push("event.sequence", Value::Int(sequence));
+    fields.push("kernel.uptime_s", Value::Float(micros as f64 / 1e6));
+    Ok((&line[head.len() + 1..], ()))
 }
 
 /// `kern  :info  : `.

@@ -3,7 +3,8 @@
 //!
 //! With a priority everything else may be missing: stamp (also ISO 8601, as rsyslog writes it), host, tag. Without one a
 //! line needs a stamp and a tag with its colon; the host may be missing where the tag has a process number.
-//! Dialects: a year before or behind the stamp; ISO stamps of rsyslog's and journald's files; the facility and severity
+//! Dialects: a year before or behind the stamp; ISO stamps of rsyslog's files and of journald's `short-iso` and
+//! `short-full`; the facility and severity
 //! as words (`<auth.info>` of FreeBSD, `daemon.info` of OpenWrt's `logread`); Solaris' `[ID 702911 auth.info]`; Apple's
 //! `launchd[1] (com.example[77]): text` and iOS' `app(library)[77] <Notice>: text`; `last message repeated 3 times`;
 //! `-- MARK --`. What the text says is read by [`content`](super::content).
@@ -20,6 +21,8 @@ use nom::combinator::opt;
 
 /// Longer first words are text, not a host or a program's name.
 const NAME_BYTES_MAX: usize = 255;
+/// Longer words behind a stamp are no zones.
+const ZONE_BYTES_MAX: usize = 5;
 /// Levels shorter than this are letters, which may be hosts.
 const LEVEL_BYTES_MIN: usize = 3;
 
@@ -47,6 +50,8 @@ fn probe(line: &[u8]) -> bool {
         }
         // `Fri Jan  2 03:04:05 2026 daemon.info `
         [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', b'A'..=b'S', ..] => line.get(13) == Some(&b':'),
+        // `Fri 2026-01-02 03:04:05 CET `
+        [b'F' | b'M' | b'S' | b'T' | b'W', b'a'..=b'z', b'a'..=b'z', b' ', b'1' | b'2', _, _, _, b'-', ..] => true,
         // `Jan  2 03:`
         [b'A'..=b'S', b'a'..=b'u', b'a'..=b'z', b' ', ..] => {
             line.get(9) == Some(&b':') || line.get(8) == Some(&b':') || line.get(14) == Some(&b':')
@@ -209,6 +214,12 @@ fn stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Found> {
             found = Found { at, iso: true, micros: fraction.find(['Z', '+', '-']) == Some(6), week_day: false };
             rest
         }
+        // journald's `short-full` names the zone; others than UTC and GMT are read as local time.
+        [_, _, _, b' ', b'1' | b'2', _, _, _, b'-', ..] => {
+            let (rest, at) = iso8601_prefix(&input[4..], offset)?;
+            found.at = at;
+            zone_name(rest).unwrap_or(rest)
+        }
         [_, _, _, b' ', b'A'..=b'S', ..] => {
             let (rest, at) = rfc3164_prefix(&input[4..], context.received, offset)?;
             found = Found { at, week_day: true, ..found };
@@ -223,6 +234,13 @@ fn stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Found> {
     // Cisco puts a colon behind the stamp.
     let rest = rest.strip_prefix(':').unwrap_or(rest);
     rest.strip_prefix(' ').map_or_else(|| stop(rest, "a space"), |rest| Ok((rest, found)))
+}
+
+/// What follows ` CET`.
+fn zone_name(input: &str) -> Option<&str> {
+    let (word, _) = input.strip_prefix(' ')?.split_at_checked(word_end(&input[1..], ZONE_BYTES_MAX + 1)?)?;
+    let zone = word.len() >= 3 && word.bytes().all(|b| b.is_ascii_uppercase());
+    zone.then(|| &input[1 + word.len()..])
 }
 
 /// `2026 Jan  2 03:04:05`.

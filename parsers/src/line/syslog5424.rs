@@ -15,7 +15,7 @@ use std::borrow::Cow;
 /// Longer names in structured data (the RFC allows 32 bytes) make the line text: each value repeats its element's name.
 const SD_NAME_BYTES_MAX: usize = 128;
 /// The highest priority: facility 23, severity 7.
-const PRIORITY_MAX: u8 = 191;
+pub(super) const PRIORITY_MAX: u8 = 191;
 
 /// Syslog of this century.
 pub const FORMAT: Format = Format {
