@@ -188,7 +188,11 @@ fn sudo<'a>(text: &'a str, fields: &mut Fields<'a>) -> Option<()> {
     put_user(name.trim(), fields);
     for part in settings.split(" ; ") {
         match part.split_once('=') {
-            Some(("USER", user)) => fields.push_present("user.effective.name", user.trim()),
+            Some(("USER", user)) => {
+                // Folders are named by strangers and stand before the user: the last one is sudo's.
+                fields.items.retain(|field| field.name != "user.effective.name");
+                fields.push_present("user.effective.name", user.trim());
+            }
             Some(("PWD", folder)) => fields.push_present("process.working_directory", folder.trim()),
             Some(("TTY", tty)) => fields.push_present("system.auth.sudo.tty", tty.trim()),
             None if refused => fields.push_present("system.auth.sudo.error", part.trim()),
@@ -355,6 +359,16 @@ mod tests {
             "sshd",
             "Connection closed by invalid user a b 2001:db8::7 port 4242 [preauth]",
             "event.action=ssh_disconnect user.name=a b source.ip=2001:db8::7 source.port=Int(4242)",
+        );
+    }
+
+    #[test]
+    fn a_folder_cannot_pass_for_a_user() {
+        check(
+            "sudo",
+            "ann : TTY=pts/0 ; PWD=/tmp/x ; USER=bob ; USER=root ; COMMAND=/bin/id",
+            "event.action=sudo event.outcome=success user.name=ann system.auth.sudo.tty=pts/0 \
+             process.working_directory=/tmp/x user.effective.name=root process.command_line=/bin/id",
         );
     }
 
