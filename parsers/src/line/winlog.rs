@@ -27,11 +27,18 @@ pub const FORMAT: Format = Format {
     rank: 70,
     starts: Starts::of(b"<M"),
     open_ended: false,
-    probe: |line| line.starts_with(b"<Event ") || line.starts_with(b"<Event>") || line.starts_with(SNARE.as_bytes()),
+    probe,
     parse,
 };
 
+fn probe(line: &[u8]) -> bool {
+    line.starts_with(b"<Event ") || line.starts_with(b"<Event>") || line.starts_with(SNARE.as_bytes())
+}
+
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
+    if !probe(line.as_bytes()) {
+        return Err(ParseError::at(line, line, "an event"));
+    }
     let mut fields = Fields::default();
     let step = if line.starts_with('<') { xml(line, context, &mut fields) } else { snare(line, context, &mut fields) };
     prefix(line, step)?;
