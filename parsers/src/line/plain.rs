@@ -8,7 +8,7 @@ use super::{Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
-use crate::time::{Stamp, clf_prefix, iso8601_prefix, rfc3164_prefix};
+use crate::time::{Stamp, begins_with_layout, clf_prefix, iso8601_prefix, rfc3164_prefix};
 use nom::Parser;
 use nom::branch::alt;
 use nom::sequence::preceded;
@@ -17,8 +17,6 @@ use nom::sequence::preceded;
 const HEADER_WORDS_MAX: usize = 6;
 /// How many bytes these words span at most.
 const HEADER_BYTES_MAX: usize = 160;
-/// `Fri Jan 02 03:04:05` is the longest stamp that is looked for by its words.
-const STAMP_BYTES_MAX: usize = 19;
 /// Levels shorter than this are letters, which text is full of.
 const LEVEL_BYTES_MIN: usize = 3;
 
@@ -137,25 +135,5 @@ fn is_marked(word: &str, bracketed: bool, after: Option<&u8>) -> bool {
 
 /// Whether a line begins with a stamp that a log line would begin with: decided on its first bytes.
 pub(crate) fn begins_with_stamp(line: &[u8]) -> bool {
-    let line = line.strip_prefix(b"[").unwrap_or(line);
-    match line {
-        [
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'-' | b'/',
-            b'0' | b'1',
-            b'0'..=b'9',
-            b'-' | b'/',
-            b'0'..=b'3',
-            ..,
-        ] => true,
-        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => {
-            let text = std::str::from_utf8(&line[..line.len().min(STAMP_BYTES_MAX)]).unwrap_or_default();
-            let bsd = |input| rfc3164_prefix(input, 0, 0);
-            alt((bsd, preceded(week_day, bsd))).parse(text).is_ok()
-        }
-        _ => false,
-    }
+    begins_with_layout(line)
 }
