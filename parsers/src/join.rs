@@ -8,6 +8,7 @@
 //! - A line that begins with a stamp, `{`, a syslog priority or glog's header starts a record, always.
 //! - An indented line continues a record that is not JSON; after JSON only a stack frame does.
 //! - `Caused by:`, `Suppressed:`, `... 12 more`, `--- End of` continue any record.
+//! - `INFO: text` continues `Jan 02, 2026 3:04:05 AM com.example.Shop main`, as java.util.logging writes both.
 //! - Python: `Traceback` starts a record of its own, unless the record before reports an error (its first bytes name
 //!   a level of error or worse, or an exception): `logging.exception` prints its line, then the traceback; after
 //!   `INFO done` a traceback is another matter. The unindented `ValueError: text` below the frames belongs to it, as do
@@ -17,7 +18,7 @@
 //! - Go: blank lines, `goroutine`, function and tab lines after `panic:`. Rust: the message line, `stack backtrace:`
 //!   and `note:` after `panicked at`. Ruby: `from` lines. Node: the quoted source line, caret and error.
 
-use crate::line::plain::begins_with_stamp;
+use crate::line::plain::{begins_with_stamp, is_first_of_two, is_second_of_two};
 use memchr::memmem;
 
 /// How many lines one record joins; the next line starts a new record.
@@ -164,6 +165,13 @@ impl Joiner {
     fn after_text(&self, line: &[u8]) -> Option<State> {
         if line.starts_with(TRACEBACK) {
             return self.reports_error().then_some(State::PythonFrames);
+        }
+        if let (Ok(head), Ok(second)) =
+            (std::str::from_utf8(self.head()), std::str::from_utf8(&line[..line.len().min(9)]))
+            && is_second_of_two(second)
+            && is_first_of_two(head)
+        {
+            return Some(State::Text);
         }
         if let Some(dotted) = exception(line) {
             let below =

@@ -11,8 +11,8 @@ mod words;
 use super::{Context, Format, Starts, inner};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::time::begins_with_layout;
-use memchr::memchr;
+use crate::time::{begins_with_layout, leading_stamp};
+use memchr::{memchr, memmem};
 use std::borrow::Cow;
 
 /// Everything else.
@@ -46,10 +46,33 @@ fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
     header.put(&mut fields);
     match line.get(end..) {
         Some("") => fields.push("message", Value::text(&line[end..])),
-        Some(text) if end > 0 => inner::message(text, context, &mut fields),
+        Some(text) if end > 0 => message(text, context, &mut fields),
         _ => fields.push("message", Value::text(line)),
     }
     fields
+}
+
+/// The text behind the header. What is structured in it is parsed; what is for people stays the message.
+fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
+    if let Some(inner) = inner::structured(text, context) {
+        inner::merge(inner, fields);
+        if fields.get("message").is_none() {
+            fields.push("message", Value::text(text));
+        }
+        return;
+    }
+    fields.push("message", Value::text(text));
+    // `text\t{"item": 7}`, of zap.
+    if text.ends_with('}')
+        && let Some(tab) = memmem::find(text.as_bytes(), b"\t{")
+        && let Some(inner) = inner::structured(&text[tab + 1..], context)
+    {
+        for field in inner.items {
+            if fields.get(&field.name).is_none() {
+                fields.items.push(field);
+            }
+        }
+    }
 }
 
 fn owned<'b>(value: Value<'_>) -> Value<'b> {
@@ -84,6 +107,24 @@ fn without_colours(line: &str) -> String {
     }
     bare.push_str(rest);
     bare
+}
+
+/// Whether a line is the first of two of java.util.logging: `Jan 02, 2026 3:04:05 AM com.example.Shop main`. The second
+/// begins with the level.
+pub(crate) fn is_first_of_two(line: &str) -> bool {
+    if !line.starts_with(|first: char| first.is_ascii_uppercase()) {
+        return false;
+    }
+    let Some((rest, _)) = leading_stamp(line, &Context::default()) else { return false };
+    let mut words = rest.split_ascii_whitespace();
+    words.next().is_some_and(words::is_dotted) && words.next().is_none_or(words::is_name) && words.next().is_none()
+}
+
+/// Whether a line is `INFO: text`, the second of two.
+pub(crate) fn is_second_of_two(line: &str) -> bool {
+    line.get(..line.len().min(9))
+        .and_then(|head| head.split_once(": "))
+        .is_some_and(|(level, _)| words::capital_level(level).is_some())
 }
 
 /// Whether a line begins with a stamp that a log line would begin with, or with a level and a stamp: decided on its first bytes.

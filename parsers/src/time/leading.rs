@@ -27,6 +27,7 @@ pub fn leading_stamp<'a>(input: &'a str, context: &Context<'_>) -> Option<(&'a s
     let close = match input.as_bytes().first()? {
         b'[' => b']',
         b'(' => b')',
+        b'<' => b'>',
         _ => {
             let (end, reading) = read(input.as_bytes(), context)?;
             let rest = input.get(end..)?;
@@ -392,7 +393,7 @@ impl Cursor<'_> {
             nanos = self.fraction();
             exact = true;
         }
-        let apart = matches!(self.rest(), [b' ' | b'\t' | b']' | b')' | b'|', ..] | [b':', b' ', ..]);
+        let apart = matches!(self.rest(), [b' ' | b'\t' | b']' | b')' | b'>' | b'|', ..] | [b':', b' ', ..]);
         apart.then_some(Reading::Epoch { seconds: i64::try_from(number / unit).ok()?, nanos, exact })
     }
 
@@ -445,7 +446,7 @@ impl Cursor<'_> {
     fn year_behind(&mut self, week_day: bool, context: &Context<'_>) -> Option<u32> {
         let here = self.at;
         let year = self.eat(b' ').and_then(|()| self.number(4, 4)).filter(|year| COMPACT_YEARS.contains(year));
-        let ends = matches!(self.peek(), None | Some(b']' | b')'));
+        let ends = matches!(self.peek(), None | Some(b']' | b')' | b'>'));
         let sure = year.is_some_and(|year| week_day || ends || arrival_year(context).abs_diff(i64::from(year)) <= 1);
         if !sure || self.boundary().is_none() {
             self.at = here;

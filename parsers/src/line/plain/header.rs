@@ -99,13 +99,30 @@ pub(super) struct Reader<'a, 'c> {
     dated: bool,
     header: Header<'a>,
     kept: (usize, Header<'a>),
+    /// Where a time without a date ends.
+    clock_end: usize,
+    /// Where the line begins behind its indentation.
+    begin: usize,
+    /// The message begins where the header ends, whatever it begins with.
+    exact: bool,
 }
 
 /// What the header says, and where the message begins: 0 where all of the line is message.
 pub(super) fn read<'a>(line: &'a str, context: &Context<'_>) -> (Header<'a>, usize) {
     let none = Header::default();
-    let mut reader = Reader { line, context, at: 0, dated: false, header: none, kept: (0, none) };
+    let mut reader = Reader {
+        line,
+        context,
+        at: 0,
+        dated: false,
+        header: none,
+        kept: (0, none),
+        clock_end: 0,
+        begin: 0,
+        exact: false,
+    };
     reader.at = line.len() - line.trim_start_matches([' ', '\t', '\u{feff}']).len();
+    reader.begin = reader.at;
     if !reader.start() {
         return reader.kept_header();
     }
@@ -118,11 +135,9 @@ pub(super) fn read<'a>(line: &'a str, context: &Context<'_>) -> (Header<'a>, usi
 
 impl<'a> Reader<'a, '_> {
     fn kept_header(mut self) -> (Header<'a>, usize) {
-        if self.kept.1.level.is_none() && self.dated {
-            self.kept.1.level = self.level_behind();
-        }
+        self.late_level();
         self.at = self.kept.0;
-        if self.at > 0 {
+        if self.at > 0 && !self.exact {
             self.separators();
         }
         let whole = matches!(self.kept.1.stamp, Some(Stamp::OutOfRange));
@@ -156,7 +171,8 @@ impl<'a> Reader<'a, '_> {
                     self.at += 3;
                     self.header.level = Some(level);
                     let understood = self.stamp();
-                    return understood;
+                    self.ruby();
+                    return understood && !self.exact;
                 }
                 true
             }
@@ -183,6 +199,24 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// `  INFO -- prog: `, behind the stamp of Ruby's logger.
+    fn ruby(&mut self) {
+        let rest = self.rest();
+        let head = rest.as_bytes().get(..rest.len().min(16)).unwrap_or_default();
+        let Some(at) = memchr::memmem::find(head, b" -- ") else { return };
+        let level = rest[..at].trim();
+        if any_level(level).is_none() && level != "ANY" {
+            return;
+        }
+        let rest = &rest[at + 4..];
+        let end = rest.bytes().take(NAME_BYTES_MAX).position(|b| b == b':');
+        let Some(end) = end.filter(|end| matches!(rest.as_bytes().get(end + 1), None | Some(b' '))) else { return };
+        self.header.process = Some(&rest[..end]).filter(|program| !program.is_empty());
+        self.at = self.line.len() - rest.len() + end + 1;
+        self.at += usize::from(self.bytes().first() == Some(&b' '));
+        self.exact = self.keep();
+    }
+
     /// A stamp, in brackets alone or with more of the header behind it.
     fn stamp(&mut self) -> bool {
         if let Some((rest, stamp)) = leading_stamp(self.rest(), self.context) {
@@ -200,6 +234,7 @@ impl<'a> Reader<'a, '_> {
         // A time without a date counts only with a level behind it.
         let Some((rest, stamp)) = leading_clock(self.rest(), self.context) else { return false };
         self.at = self.line.len() - rest.len();
+        self.clock_end = self.at;
         self.header.stamp = Some(stamp);
         true
     }
@@ -224,7 +259,7 @@ impl<'a> Reader<'a, '_> {
                 self.header.pid = Some(pid);
             } else if let Some((file, line)) = place(word) {
                 (self.header.file, self.header.file_line) = (Some(file), Some(line));
-            } else if is_name(word) && self.header.logger.is_none() {
+            } else if is_name(word) && !word.contains('/') && self.header.logger.is_none() {
                 self.header.logger = Some(word);
             } else {
                 // The time is known all the same.
@@ -252,7 +287,9 @@ impl<'a> Reader<'a, '_> {
                 [b'|', ..] => 1,
                 [b'-' | b':'] => 1,
                 [b':', next, ..] if joined && *next != b':' => 1,
-                [b',' | b';', b' ' | b'\t', ..] if joined => 1,
+                [b',', b' ' | b'\t', ..] if joined => 1,
+                [b';', b' ' | b'\t', ..] => 1,
+                [b'-', b'-', b'>', b' ', ..] => 4,
                 [b'>', b' ', ..] if self.header.file.is_some() => 2,
                 _ => return,
             };
@@ -317,6 +354,10 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn bracket(&mut self) -> bool {
+        // `INFO[0003]` and `items[7]` are no brackets of their own.
+        if self.at > 0 && self.line.as_bytes()[self.at - 1].is_ascii_alphanumeric() {
+            return false;
+        }
         let Some(content) = self.enclosed(b']') else { return false };
         let text = content.trim();
         let after = self.at + content.len() + 2;
@@ -337,6 +378,15 @@ impl<'a> Reader<'a, '_> {
         if self.header.level.is_none() {
             if let Some(level) = any_level(text).or_else(|| letter_level(text)) {
                 self.header.level = Some(level);
+                return Some(true);
+            }
+            // `[INFO  shop::net]`, of Rust's env_logger without time.
+            let spaced = text.split_once(' ').map(|(word, name)| (word, name.trim_start()));
+            if let Some((level, name)) = spaced.and_then(|(word, name)| Some((capital_level(word)?, name)))
+                && is_name(name)
+                && self.header.logger.is_none()
+            {
+                (self.header.level, self.header.logger) = (Some(level), Some(name));
                 return Some(true);
             }
             let pair = text.rsplit_once([':', '/']).and_then(|(name, word)| Some((name, any_level(word)?)));
@@ -389,6 +439,9 @@ impl<'a> Reader<'a, '_> {
             return Some(has_header);
         }
         let name = is_name(text);
+        if text.as_bytes()[0].is_ascii_digit() && !text.bytes().any(|b| b.is_ascii_alphabetic()) {
+            return None;
+        }
         if let Some(unnamed) = self.header.unnamed {
             if self.header.logger.is_some() || self.header.thread.is_some() || !name {
                 return None;
@@ -467,7 +520,16 @@ impl<'a> Reader<'a, '_> {
         if !service.is_empty() {
             self.header.service = Some(service);
         }
-        self.header.thread = Some(thread);
+        self.header.thread = Some(thread).filter(|thread| !thread.is_empty());
+        let end = self.bytes().iter().take(NAME_BYTES_MAX).position(|b| *b == b' ');
+        if let Some(end) = end.filter(|end| *end > 0 && column_colon(&self.bytes()[*end..])) {
+            self.header.logger = self.rest().get(..end);
+            self.at += end;
+            self.at += self.bytes().iter().take_while(|b| **b == b' ').count() + 1;
+            self.at += usize::from(self.bytes().first() == Some(&b' '));
+            self.exact = self.keep();
+            return false;
+        }
         self.keep()
     }
 
@@ -518,6 +580,17 @@ impl<'a> Reader<'a, '_> {
             self.header.level = Some(level);
         } else if erlang && self.has_header() && self.header.thread.is_none() {
             self.header.thread = self.rest().get(..content.len() + 2);
+            // `<0.123.0>@module:function:12`.
+            let place = self.rest().get(content.len() + 2..).and_then(|text| text.strip_prefix('@'));
+            let end = place.map(|text| text.bytes().take(NAME_BYTES_MAX).take_while(|b| *b != b' ').count());
+            if let (Some(place), Some(end)) = (place, end)
+                && let Some(text) = place.get(..end)
+                && let (module, Some(function), Some(line)) = parts(text)
+            {
+                (self.header.logger, self.header.function) = (Some(module), Some(function));
+                self.header.file_line = Some(line);
+                self.at += end + 1;
+            }
         } else if let Some(found) = place(content).filter(|_| self.has_header()) {
             return self.put_place(found, 2);
         } else {
@@ -577,7 +650,10 @@ impl<'a> Reader<'a, '_> {
             _ => {}
         }
         let (core, colon) = word.strip_suffix(':').map_or((word, false), |core| (core, true));
-        let columns = piped || matches!(tail, [b'\t' | b'|', ..] | [b' ', b'|' | b' ', ..]);
+        if let Some(goes_on) = self.before_more(core, colon, tail) {
+            return goes_on;
+        }
+        let columns = matches!(tail, [b'\t' | b'|' | b';', ..] | [b' ', b'|' | b' ' | b';', ..]);
         let dashed = matches!(tail, [b' ', b'-' | b':', b' ', ..] | [b' ', b'-' | b':'])
             || (matches!(tail, [b' ', ..]) && column_colon(tail));
         if let Some(found) = place(core).filter(|_| self.has_header()) {
@@ -589,21 +665,85 @@ impl<'a> Reader<'a, '_> {
         self.host(word, tail)
     }
 
+    /// Words whose meaning the next one tells.
+    fn before_more(&mut self, core: &'a str, colon: bool, tail: &[u8]) -> Option<bool> {
+        let next = self.rest().get(core.len() + usize::from(colon)..)?.strip_prefix(' ')?;
+        // `shop: 2006/01/02 15:04:05 text`, of Go's logger with a prefix.
+        if colon && self.at == self.begin && !self.has_header() && is_name(core) {
+            let (rest, stamp) = leading_stamp(next, self.context)?;
+            self.header.stamp = Some(stamp);
+            self.header.logger = Some(core);
+            self.dated = true;
+            self.at = self.line.len() - rest.len();
+            return Some(self.keep());
+        }
+        if core.ends_with(".exe") && next.starts_with('*') && self.dated {
+            self.header.process = Some(core);
+            self.at += core.len() + 1;
+            self.exact = self.keep();
+            return Some(false);
+        }
+        if colon || !self.dated {
+            return None;
+        }
+        if self.header.level.is_some() && self.header.thread.is_none() && next.starts_with("ThreadId(") {
+            self.header.thread = Some(core);
+            self.at += core.len();
+            return Some(true);
+        }
+        // `com.example.Shop main` and the text in the next line, of java.util.logging.
+        if let Some((function, second)) = next.split_once('\n') {
+            let (level, text) = second.split_once(": ")?;
+            let level = capital_level(level).filter(|_| is_dotted(core) && is_name(function.trim_end()))?;
+            self.header.level = Some(level);
+            (self.header.logger, self.header.function) = (Some(core), Some(function.trim_end()));
+            self.at = self.line.len() - text.len();
+            self.exact = self.keep();
+            return Some(false);
+        }
+        // `shop/4711 on web-1: text`, of bunyan.
+        if let Some((service, pid)) = core.split_once('/').and_then(|(service, pid)| Some((service, number(pid)?)))
+            && let Some(host) = next.strip_prefix("on ")
+            && let Some(end) = host.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b':' | b' '))
+            && host.as_bytes()[end] == b':'
+            && is_name(service)
+        {
+            (self.header.service, self.header.pid, self.header.host) = (Some(service), Some(pid), Some(&host[..end]));
+            self.at += core.len() + 1 + 3 + end + 1;
+            return Some(self.keep());
+        }
+        // `shop.cart ERROR text`.
+        let end = next.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b' ' | b':'))?;
+        let behind = capital_level(&next[..end]).is_some();
+        let free = self.header.level.is_none() && self.header.logger.is_none();
+        if tail.first() == Some(&b' ') && free && behind && is_dotted(core) {
+            self.header.logger = Some(core);
+            self.at += core.len();
+            return Some(true);
+        }
+        None
+    }
+
     /// A word that may be the level: whether the header goes on, None where it is no level.
     fn level_word(&mut self, word: &'a str, tail: &[u8], piped: bool) -> Option<bool> {
         let (core, colon) = word.strip_suffix(':').map_or((word, false), |core| (core, true));
         let columns =
-            piped || matches!(tail, [b'\t' | b'|', ..] | [b' ', b' ' | b'\t' | b'|', ..] | [b' ', b'-', b' ', ..]);
+            matches!(tail, [b'\t' | b'|', ..] | [b' ', b' ' | b'\t' | b'|' | b';', ..] | [b' ', b'-' | b':', b' ', ..]);
         let placed = self.header.stamp.is_some() || self.header.pid.is_some() || self.header.unnamed.is_some();
         if core.len() == 1 {
             return self.letter(core, tail, piped);
+        }
+        if self.dated && word.as_bytes().get(1) == Some(&b'/') && letter_level(&word[..1]).is_some() {
+            self.logcat_brief();
+            return Some(false);
         }
         let capital = capital_level(core).or((core == "LOG" && self.header.service == Some("Nest")).then_some("info"));
         let Some(level) = capital.or_else(|| any_level(core)) else { return self.joined_level(word) };
         let capital = capital.is_some();
         if capital && (placed || colon || columns)
             || (!capital
-                && ((placed && (colon || columns)) || (columns && self.at == 0 && tail.first() != Some(&b' '))))
+                && ((placed && (colon || columns))
+                    || (columns && self.at == self.begin && tail.first() != Some(&b' '))))
         {
             self.header.level = Some(level);
             self.at += word.len();
@@ -612,7 +752,7 @@ impl<'a> Reader<'a, '_> {
             }
             return Some(self.keep());
         }
-        if self.at > 0 && !placed {
+        if self.at > self.begin && !placed {
             return None;
         }
         if capital {
@@ -637,7 +777,7 @@ impl<'a> Reader<'a, '_> {
     /// One letter for the level: `D WindowManager: text`, `|W|`, `I/Tag( 77): `.
     fn letter(&mut self, letter: &'a str, tail: &[u8], piped: bool) -> Option<bool> {
         let level = letter_level(letter)?;
-        if piped && tail.first() == Some(&b'|') {
+        if (piped && tail.first() == Some(&b'|')) || (self.dated && tail.starts_with(b" | ")) {
             self.header.level = Some(level);
             self.at += 1;
             return Some(self.keep());
@@ -650,7 +790,8 @@ impl<'a> Reader<'a, '_> {
         self.header.level = Some(level);
         self.header.logger = Some(text[..end].trim()).filter(|tag| !tag.is_empty());
         self.at += 2 + end + 1;
-        self.keep();
+        self.at += usize::from(self.bytes().first() == Some(&b' '));
+        self.exact = self.keep();
         Some(false)
     }
 
@@ -677,12 +818,13 @@ impl<'a> Reader<'a, '_> {
         self.header.level = Some(level);
         self.header.logger = Some(tag);
         self.at += 2 + behind + 1;
-        self.keep();
+        self.at += usize::from(self.bytes().first() == Some(&b' '));
+        self.exact = self.keep();
     }
 
     /// `WARNING:django.request:text`, `production.ERROR:`.
     fn joined_level(&mut self, word: &'a str) -> Option<bool> {
-        if self.at == 0
+        if self.at == self.begin
             && let Some((name, _)) = word.split_once(':')
             && let Some(level) = capital_level(name)
         {
@@ -779,9 +921,14 @@ impl<'a> Reader<'a, '_> {
         } else if dashed || columns {
             is_name(name)
                 && self.header.stamp.is_some()
+                && self.header.file.is_none()
                 && (dashed || full || self.dated && matches!(tail, [b'|' | b'\t', ..]))
         } else {
-            full && ((bracket_follows && is_dotted(name)) || is_class_path(name))
+            let known =
+                self.rest()[core.len()..].starts_with(" [-]") || self.rest()[core.len()..].starts_with(" [req-");
+            full && ((bracket_follows && (is_dotted(name) || (known && is_name(name))))
+                || is_class_path(name)
+                || (self.header.pid.is_some() && is_dotted(name)))
         };
         // A thread before the level and nothing else is known yet: wait for what follows.
         if !accepted {
@@ -798,13 +945,40 @@ impl<'a> Reader<'a, '_> {
         if self.dated || self.header.level.is_some() { self.keep() } else { true }
     }
 
-    /// A word in capitals that is a level, among the first words behind what is understood.
-    fn level_behind(&self) -> Option<&'static str> {
-        let rest = self.line.get(self.kept.0..)?;
+    /// The level of a line whose header was not understood as far as that.
+    fn late_level(&mut self) {
+        if self.kept.1.level.is_some() {
+            return;
+        }
+        if self.dated {
+            let text = self.line.get(self.kept.0..).unwrap_or_default().trim_start_matches(' ');
+            let php = text.strip_prefix("PHP ").and_then(php_level);
+            self.kept.1.level = php.or_else(|| self.level_behind(self.kept.0));
+            return;
+        }
+        let Some(stamp) = self.header.stamp else {
+            // `467 [main] INFO org.example.Sort - text`: the milliseconds since the start have no field.
+            let digits = self.line.bytes().take_while(u8::is_ascii_digit).count();
+            if digits > 0 && self.line[digits..].starts_with(" [") {
+                self.kept.1.level = self.level_behind(0);
+            }
+            return;
+        };
+        // A time without a date, then what is not known, then a level.
+        let level = self.level_behind(self.clock_end);
+        if level.is_some() {
+            self.kept = (self.clock_end, Header { stamp: Some(stamp), level, ..Header::default() });
+        }
+    }
+
+    /// A word in capitals or in brackets that is a level, among the first words from there on.
+    fn level_behind(&self, from: usize) -> Option<&'static str> {
+        let rest = self.line.get(from..)?;
         let mut prose = 0;
         for word in rest.split([' ', '\t']).filter(|word| !word.is_empty()).take(LEVEL_WORDS_MAX) {
-            let bare = word.trim_matches(['[', ']', '(', ')', '<', '>', ':', '|', ',']);
-            let level = capital_level(bare);
+            let bare = word.trim_matches(['[', ']', '(', ')', '<', '>', ':', '|', ',', '-']);
+            let bracketed = word.starts_with('[') && word.ends_with(']');
+            let level = if bracketed { any_level(bare) } else { capital_level(bare) };
             if level.is_some() || prose > 1 {
                 return level;
             }
@@ -852,12 +1026,13 @@ impl<'a> Reader<'a, '_> {
         let Some((node, rest)) = rest.split_once(' ').filter(|(node, _)| is_name(node)) else { return true };
         let Some((after, _)) = leading_stamp(rest, self.context) else { return true };
         let after = after.strip_prefix(' ').unwrap_or(after);
-        let Some((again, text)) = after.split_once(' ').filter(|(again, _)| again.split('/').next() == Some(node))
+        let Some((_, text)) =
+            after.split_once(' ').filter(|(again, _)| again.split(['/', '@']).any(|part| part == node))
         else {
             return true;
         };
         self.header.stamp = crate::time::epoch_int(seconds);
-        self.header.host = Some(again.split('/').next().unwrap_or(node));
+        self.header.host = Some(node);
         self.dated = true;
         // A label is in no field: then the line is kept whole.
         self.at = self.line.len() - text.len();

@@ -54,7 +54,12 @@ const PROSE: [&str; 40] = [
 /// The level of a word in capitals: `ERROR`, not `Error`, `I` or `ALERTS`.
 pub(super) fn capital_level(word: &str) -> Option<&'static str> {
     let capitals = word.len() >= LEVEL_BYTES_MIN && word.bytes().all(|b| b.is_ascii_uppercase());
-    if capitals { any_level(word) } else { None }
+    match word {
+        "CONFIG" => Some("debug"),
+        "SUCCESS" => Some("info"),
+        _ if capitals => any_level(word),
+        _ => None,
+    }
 }
 
 /// The level of a word in any case.
