@@ -48,6 +48,8 @@ enum State {
     Fresh,
     /// A record that is no JSON.
     Text,
+    /// Both lines of java.util.logging.
+    Second,
     /// The frames of a stack trace: the next error begins a record of its own.
     Frames,
     /// A JSON object.
@@ -130,7 +132,7 @@ impl Joiner {
         match self.state {
             State::Json => is_frame(line).then_some(State::Json),
             State::PythonEnd => Some(State::Text),
-            State::Text | State::Caret if is_frame(line) => Some(State::Frames),
+            State::Text | State::Second | State::Caret if is_frame(line) => Some(State::Frames),
             State::Text if line.trim_ascii_start().iter().all(|b| matches!(b, b'^' | b'~')) => Some(State::Caret),
             State::RustMessage => Some(State::Rust),
             state => Some(state),
@@ -155,7 +157,7 @@ impl Joiner {
             State::Go if continues_go(line) => Some(State::Go),
             State::RustMessage => Some(State::Rust),
             State::Rust if line.starts_with(b"stack backtrace:") || line.starts_with(b"note: ") => Some(State::Rust),
-            State::Caret | State::Text => self.after_text(line),
+            State::Caret | State::Text | State::Second => self.after_text(line),
             State::Frames => closes(line).then_some(State::Frames),
             _ => None,
         }
@@ -166,12 +168,13 @@ impl Joiner {
         if line.starts_with(TRACEBACK) {
             return self.reports_error().then_some(State::PythonFrames);
         }
-        if let (Ok(head), Ok(second)) =
-            (std::str::from_utf8(self.head()), std::str::from_utf8(&line[..line.len().min(9)]))
+        if self.state == State::Text
+            && let (Ok(head), Ok(second)) =
+                (std::str::from_utf8(self.head()), std::str::from_utf8(&line[..line.len().min(9)]))
             && is_second_of_two(second)
             && is_first_of_two(head)
         {
-            return Some(State::Text);
+            return Some(State::Second);
         }
         if let Some(dotted) = exception(line) {
             let below =
