@@ -95,7 +95,7 @@ fn without_colours(line: &str) -> String {
     let mut rest = line;
     while let Some(found) = memchr(0x1b, rest.as_bytes()) {
         bare.push_str(&rest[..found]);
-        let sequence = rest[found + 1..].as_bytes();
+        let sequence = &rest.as_bytes()[found + 1..];
         let parameters = sequence.iter().skip(1).take_while(|b| b.is_ascii_digit() || matches!(b, b';' | b':')).count();
         rest = match (sequence.first(), sequence.get(1 + parameters)) {
             (Some(b'['), Some(b'm' | b'K')) => &rest[found + 1 + 1 + parameters + 1..],
