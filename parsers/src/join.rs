@@ -8,6 +8,7 @@
 //! - A line that begins with a stamp, `{`, a syslog priority or glog's header starts a record, always.
 //! - An indented line continues a record that is not JSON; after JSON only a stack frame does.
 //! - `Caused by:`, `Suppressed:`, `... 12 more`, `--- End of` continue any record.
+//! - `INFO: text` continues `Jan 02, 2026 3:04:05 AM com.example.Shop main`, as java.util.logging writes both.
 //! - Python: `Traceback` starts a record of its own, unless the record before reports an error (its first bytes name
 //!   a level of error or worse, or an exception): `logging.exception` prints its line, then the traceback; after
 //!   `INFO done` a traceback is another matter. The unindented `ValueError: text` below the frames belongs to it, as do
@@ -17,7 +18,7 @@
 //! - Go: blank lines, `goroutine`, function and tab lines after `panic:`. Rust: the message line, `stack backtrace:`
 //!   and `note:` after `panicked at`. Ruby: `from` lines. Node: the quoted source line, caret and error.
 
-use crate::line::plain::begins_with_stamp;
+use crate::line::plain::{begins_with_stamp, is_first_of_two, is_second_of_two};
 use memchr::memmem;
 
 /// How many lines one record joins; the next line starts a new record.
@@ -47,6 +48,8 @@ enum State {
     Fresh,
     /// A record that is no JSON.
     Text,
+    /// Both lines of java.util.logging.
+    Second,
     /// The frames of a stack trace: the next error begins a record of its own.
     Frames,
     /// A JSON object.
@@ -129,7 +132,7 @@ impl Joiner {
         match self.state {
             State::Json => is_frame(line).then_some(State::Json),
             State::PythonEnd => Some(State::Text),
-            State::Text | State::Caret if is_frame(line) => Some(State::Frames),
+            State::Text | State::Second | State::Caret if is_frame(line) => Some(State::Frames),
             State::Text if line.trim_ascii_start().iter().all(|b| matches!(b, b'^' | b'~')) => Some(State::Caret),
             State::RustMessage => Some(State::Rust),
             state => Some(state),
@@ -154,7 +157,7 @@ impl Joiner {
             State::Go if continues_go(line) => Some(State::Go),
             State::RustMessage => Some(State::Rust),
             State::Rust if line.starts_with(b"stack backtrace:") || line.starts_with(b"note: ") => Some(State::Rust),
-            State::Caret | State::Text => self.after_text(line),
+            State::Caret | State::Text | State::Second => self.after_text(line),
             State::Frames => closes(line).then_some(State::Frames),
             _ => None,
         }
@@ -164,6 +167,14 @@ impl Joiner {
     fn after_text(&self, line: &[u8]) -> Option<State> {
         if line.starts_with(TRACEBACK) {
             return self.reports_error().then_some(State::PythonFrames);
+        }
+        if self.state == State::Text
+            && let (Ok(head), Ok(second)) =
+                (std::str::from_utf8(self.head()), std::str::from_utf8(&line[..line.len().min(9)]))
+            && is_second_of_two(second)
+            && is_first_of_two(head)
+        {
+            return Some(State::Second);
         }
         if let Some(dotted) = exception(line) {
             let below =

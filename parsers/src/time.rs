@@ -5,10 +5,16 @@
 //! Stamps without a zone are read at the offset the caller gives, stamps without a year in the year nearest to
 //! the time of arrival.
 
+mod leading;
+mod zone;
+
 use crate::fields::Fields;
 use crate::grammar::{Step, byte, complete, digits, stop};
 use nom::Parser;
 use nom::combinator::opt;
+
+pub(crate) use leading::begins_with_layout;
+pub use leading::{leading_clock, leading_stamp};
 
 /// The tag of an event whose stamp was recognised but lies outside of the years that can be stored.
 pub const OUT_OF_RANGE_TAG: &str = "_timestampoutofrange";

@@ -41,9 +41,9 @@ fn the_look_of_a_terminal() {
         assert_eq!(shown, expected, "{args:?} {environment:?}");
         assert!(output.status.success());
     };
-    let colored = "\x1b[2m03:04:05.000\x1b[0m \x1b[1;31mERROR\x1b[0m 2026-01-02 03:04:05 ERROR pay failed\n\
+    let colored = "\x1b[2m03:04:05.000\x1b[0m \x1b[1;31mERROR\x1b[0m pay failed\n\
                    \x1b[2m    java.lang.IllegalStateException: no\x1b[0m\n\x1b[2m    \tat a.B.c(B.java:1)\x1b[0m\n";
-    let plain = "03:04:05.000 ERROR 2026-01-02 03:04:05 ERROR pay failed\n    java.lang.IllegalStateException: no\n    \tat a.B.c(B.java:1)\n";
+    let plain = "03:04:05.000 ERROR pay failed\n    java.lang.IllegalStateException: no\n    \tat a.B.c(B.java:1)\n";
     check(&[], &[], colored);
     check(&[], &[("NO_COLOR", "1")], plain);
     check(&[], &[("NO_COLOR", "")], colored);

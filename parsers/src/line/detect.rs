@@ -3,7 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, trace};
+use super::{Context, FORMATS, Format, plain, trace};
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
 
@@ -140,6 +140,14 @@ impl Detector {
         {
             return (json, fields);
         }
+        if plain::is_first_of_two(first) && plain::is_second_of_two(&record[end + 1..]) {
+            let end = memchr::memchr(b'\n', &record.as_bytes()[end + 1..]).map_or(record.len(), |more| end + 1 + more);
+            let (id, mut fields) = any_text(&record[..end], context);
+            if end < record.len() {
+                attach(id.format(), record, end, end, &mut fields);
+            }
+            return (id, fields);
+        }
         let (id, mut fields) = parse_line(hint, first, context);
         attach(id.format(), record, end, first.len(), &mut fields);
         (id, fields)
@@ -153,7 +161,7 @@ impl Detector {
         let first = record[..end].trim_end_matches('\r');
         let (id, mut fields) = match (forced.format().parse)(first, context) {
             Ok(fields) => (forced, fields),
-            Err(_) => plain(first, context),
+            Err(_) => any_text(first, context),
         };
         if end < record.len() {
             attach(id.format(), record, end, first.len(), &mut fields);
@@ -184,10 +192,10 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
             return (id, fields);
         }
     }
-    plain(line, context)
+    any_text(line, context)
 }
 
-fn plain<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
+fn any_text<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
     let id = TRIAL[TRIAL.len() - 1];
     let fields = (id.format().parse)(line, context).unwrap_or_else(|_| {
         let mut fields = Fields::default();
@@ -207,7 +215,8 @@ fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields
     if format.open_ended && message.as_ref().is_none_or(|message| message.value.as_str().is_some_and(at_end)) {
         if let Some(message) = message {
             let length = message.value.as_str().map_or(0, str::len);
-            message.value = Value::text(&record[first - length..]);
+            let text = &record[first - length..];
+            message.value = Value::text(if length == 0 { text.trim_start() } else { text });
         } else {
             fields.push("message", Value::text(rest));
         }

@@ -16,7 +16,7 @@ pub fn from_word(word: &str) -> Option<&'static str> {
     Some(match &*lower {
         b"info" | b"information" | b"informational" | b"inf" | b"notice" | b"i" => "info",
         b"debug" | b"dbg" | b"dbug" | b"debg" | b"d" | b"fine" => "debug",
-        b"warn" | b"warning" | b"wrn" | b"w" => "warn",
+        b"warn" | b"warning" | b"warni" | b"wrn" | b"w" => "warn",
         b"error" | b"err" | b"eror" | b"fail" | b"e" | b"severe" => "error",
         b"trace" | b"trc" | b"trce" | b"verbose" | b"vrb" | b"t" | b"v" | b"finer" | b"finest" | b"silly" => "trace",
         b"fatal" | b"ftl" | b"f" | b"critical" | b"crit" | b"c" | b"emerg" | b"emergency" | b"alert" | b"panic"

@@ -1,31 +1,24 @@
-//! Any text. The whole line is the message; a stamp at its start gives the time, a word of its header the level.
+//! Any text: whatever no other format takes.
 //!
-//! The header is what stands in front of the text: up to [`HEADER_WORDS_MAX`] words behind a stamp, and without a stamp
-//! only the first word and words in brackets. There a level is a word in capitals (`ERROR`), one in brackets
-//! (`[error]`, `<warn>`) or one with a colon behind it (`error: disk full`). Colours of terminals are looked through.
+//! A line of most loggers is a header and a text: a stamp, a level, a process, a thread, a logger, a place in the source, in many
+//! orders and brackets. What of it is surely understood goes to fields, and the message is the text behind it. What is not
+//! understood stays in the message, so no byte is lost; a line of prose is its own message. A level is a word of the header,
+//! never of the text: a line that begins with `Error:` has the level and keeps its words. Colours of terminals are removed.
 
-use super::{Context, Format, Starts, level};
+mod header;
+mod words;
+
+use super::{Context, Format, Starts, inner};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, stop};
-use crate::time::{Stamp, clf_prefix, iso8601_prefix, rfc3164_prefix};
-use nom::Parser;
-use nom::branch::alt;
-use nom::sequence::preceded;
-
-/// How many words behind the stamp may hold the level.
-const HEADER_WORDS_MAX: usize = 6;
-/// How many bytes these words span at most.
-const HEADER_BYTES_MAX: usize = 160;
-/// `Fri Jan 02 03:04:05` is the longest stamp that is looked for by its words.
-const STAMP_BYTES_MAX: usize = 19;
-/// Levels shorter than this are letters, which text is full of.
-const LEVEL_BYTES_MIN: usize = 3;
+use crate::time::{begins_with_layout, leading_stamp};
+use memchr::{memchr, memmem};
+use std::borrow::Cow;
 
 /// Everything else.
 pub const FORMAT: Format = Format {
     name: "plain",
-    summary: "any text: the line is the message, a leading stamp and a level word are read",
+    summary: "any text: stamp, level, process, thread, logger and place are read where a line begins with them",
     example: "2026-01-02 03:04:05,678 [main] ERROR shop.Cart - no such item",
     rank: u8::MAX,
     starts: Starts::ANY,
@@ -35,127 +28,123 @@ pub const FORMAT: Format = Format {
 };
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    let mut fields = Fields::default();
-    let start = skip_decoration(line);
-    let (header, words) = match stamp(start, context) {
-        Ok((rest, stamp)) => {
-            stamp.put(&mut fields);
-            (rest, HEADER_WORDS_MAX)
-        }
-        Err(_) => (start, 1),
-    };
-    if let Some(level) = level_of(header, words) {
-        fields.push("log.level", Value::text(level));
+    if memchr(0x1b, line.as_bytes()).is_none() {
+        return Ok(text(line, context));
     }
-    fields.push("message", Value::text(line));
+    let bare = without_colours(line);
+    let read = text(&bare, context);
+    let mut fields = Fields { time: read.time, tags: read.tags, ..Fields::default() };
+    for field in read.items {
+        fields.push(field.name.into_owned(), owned(field.value));
+    }
     Ok(fields)
 }
 
-/// A stamp at the start, in brackets or not.
-fn stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
-    let input = match input.as_bytes() {
-        [b'[', ..] => &input[1..],
-        // `E, [2026-...`, of Ruby's logger.
-        [b'A'..=b'Z', b',', b' ', b'[', ..] => &input[4..],
-        _ => input,
-    };
-    match input.as_bytes() {
-        [_, _, b'/', ..] => clf_prefix(input),
-        [b'0'..=b'9', ..] => iso8601_prefix(input, context.utc_offset_s),
-        [b'A'..=b'Z', ..] => {
-            let bsd = |input| rfc3164_prefix(input, context.received, context.utc_offset_s);
-            // `Fri Jan 02 ...`, of Apache's error log and ctime.
-            alt((bsd, preceded(week_day, bsd))).parse(input)
+fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
+    let mut fields = Fields::default();
+    let (header, end) = header::read(line, context);
+    header.put(&mut fields);
+    match line.get(end..) {
+        Some("") => fields.push("message", Value::text(&line[end..])),
+        Some(text) if end > 0 => message(text, context, &mut fields),
+        _ => fields.push("message", Value::text(line)),
+    }
+    fields
+}
+
+/// The text behind the header. What is structured in it is parsed; what is for people stays the message.
+fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
+    if let Some(inner) = inner::structured(text, context) {
+        inner::merge(inner, fields);
+        if fields.get("message").is_none() {
+            fields.push("message", Value::text(text));
         }
-        _ => stop(input, "a stamp"),
+        return;
+    }
+    fields.push("message", Value::text(text));
+    // `text\t{"item": 7}`, of zap.
+    if text.ends_with('}')
+        && let Some(tab) = memmem::find(text.as_bytes(), b"\t{")
+        && let Some(inner) = inner::structured(&text[tab + 1..], context)
+    {
+        for field in inner.items {
+            if fields.get(&field.name).is_none() {
+                fields.items.push(field);
+            }
+        }
     }
 }
 
-fn week_day(input: &str) -> Step<'_, ()> {
-    match input.as_bytes().first_chunk::<4>() {
-        Some(b"Mon " | b"Tue " | b"Wed " | b"Thu " | b"Fri " | b"Sat " | b"Sun ") => Ok((&input[4..], ())),
-        _ => stop(input, "a day of the week"),
+fn owned<'b>(value: Value<'_>) -> Value<'b> {
+    match value {
+        Value::Null => Value::Null,
+        Value::Bool(truth) => Value::Bool(truth),
+        Value::Int(number) => Value::Int(number),
+        Value::Float(number) => Value::Float(number),
+        Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+        Value::List(items) => Value::List(items.into_iter().map(owned).collect()),
+        Value::Map(members) => {
+            Value::Map(members.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), owned(value))).collect())
+        }
     }
 }
 
-/// What follows leading spaces and colours (`ESC [ 32 m`).
-fn skip_decoration(input: &str) -> &str {
-    let mut rest = input.trim_start_matches(' ');
-    while let Ok((after, ())) = colour(rest) {
-        rest = after.trim_start_matches(' ');
+/// The line without `ESC [ 32 m` and the like.
+fn without_colours(line: &str) -> String {
+    let mut bare = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(found) = memchr(0x1b, rest.as_bytes()) {
+        bare.push_str(&rest[..found]);
+        let sequence = &rest.as_bytes()[found + 1..];
+        let parameters = sequence.iter().skip(1).take_while(|b| b.is_ascii_digit() || matches!(b, b';' | b':')).count();
+        rest = match (sequence.first(), sequence.get(1 + parameters)) {
+            (Some(b'['), Some(b'm' | b'K')) => &rest[found + 1 + 1 + parameters + 1..],
+            _ => {
+                bare.push('\u{1b}');
+                &rest[found + 1..]
+            }
+        };
     }
-    rest
+    bare.push_str(rest);
+    bare
 }
 
-fn colour(input: &str) -> Step<'_, ()> {
-    let (rest, ()) = byte(0x1b, "an escape").parse(input)?;
-    let (rest, ()) = byte(b'[', "a colour").parse(rest)?;
-    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
-    byte(b'm', "a colour").parse(rest)
-}
-
-/// The first level among so many words.
-fn level_of(header: &str, words: usize) -> Option<&'static str> {
-    let bytes = header.as_bytes();
-    let limit = bytes.len().min(HEADER_BYTES_MAX);
-    let mut seen = 0;
-    let mut at = 0;
-    while at < limit && seen < words {
-        if bytes[at] == 0x1b {
-            at = header.len() - colour(&header[at..]).map_or(&header[at + 1..], |(rest, ())| rest).len();
-            continue;
-        }
-        let end = at + bytes[at..limit].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-        if end == at {
-            // Only spaces separate words, but brackets, dashes and the like count as such where they surround a level.
-            at += 1;
-            continue;
-        }
-        let (before, after) = (at.checked_sub(1).map(|n| bytes[n]), bytes.get(end));
-        let bracketed = matches!(
-            (before, after),
-            (Some(b'[' | b':'), Some(b']')) | (Some(b'<'), Some(b'>')) | (Some(b'('), Some(b')'))
-        );
-        // A date's parts, a thread's number and the like are no words.
-        seen += usize::from(!bracketed && before.is_none_or(|b| b != b'.') && bytes[at].is_ascii_alphabetic());
-        if let Ok(word) = std::str::from_utf8(&bytes[at..end])
-            && is_marked(word, bracketed, after)
-            && let Some(level) = level::from_word(word)
-        {
-            return Some(level);
-        }
-        at = end;
+/// Whether a line is the first of two of java.util.logging: `Jan 02, 2026 3:04:05 AM com.example.Shop main`. The second
+/// begins with the level.
+pub(crate) fn is_first_of_two(line: &str) -> bool {
+    if !line.starts_with(|first: char| first.is_ascii_uppercase()) {
+        return false;
     }
-    None
+    let Some((rest, _)) = leading_stamp(line, &Context::default()) else { return false };
+    let mut words = rest.split_ascii_whitespace();
+    words.next().is_some_and(words::is_dotted) && words.next().is_none_or(words::is_name) && words.next().is_none()
 }
 
-fn is_marked(word: &str, bracketed: bool, after: Option<&u8>) -> bool {
-    let apart = matches!(after, None | Some(b' ' | b':' | b']' | b'>' | b')' | b'|' | b'\t' | b',' | 0x1b));
-    let capitals = word.bytes().all(|b| b.is_ascii_uppercase());
-    word.len() >= LEVEL_BYTES_MIN && apart && (bracketed || capitals || after == Some(&b':'))
+/// Whether a line is `INFO: text`, the second of two.
+pub(crate) fn is_second_of_two(line: &str) -> bool {
+    line.get(..line.len().min(9))
+        .and_then(|head| head.split_once(": "))
+        .is_some_and(|(level, _)| words::capital_level(level).is_some())
 }
 
-/// Whether a line begins with a stamp that a log line would begin with: decided on its first bytes.
+/// Whether a line begins with a stamp that a log line would begin with, or with a level and a stamp: decided on its first bytes.
 pub(crate) fn begins_with_stamp(line: &[u8]) -> bool {
-    let line = line.strip_prefix(b"[").unwrap_or(line);
     match line {
-        [
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'-' | b'/',
-            b'0' | b'1',
-            b'0'..=b'9',
-            b'-' | b'/',
-            b'0'..=b'3',
-            ..,
-        ] => true,
-        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => {
-            let text = std::str::from_utf8(&line[..line.len().min(STAMP_BYTES_MAX)]).unwrap_or_default();
-            let bsd = |input| rfc3164_prefix(input, 0, 0);
-            alt((bsd, preceded(week_day, bsd))).parse(text).is_ok()
+        [b'0'..=b'9' | b'(' | b'@', ..] => begins_with_layout(line),
+        // `E, [2026-...`, of Ruby's logger.
+        [b'A'..=b'Z', b',', b' ', tail @ ..] => begins_with_layout(tail),
+        [b'[', ..] | [b'A'..=b'Z', _, _, ..] => {
+            begins_with_layout(line) || behind_level(line).is_some_and(begins_with_layout)
         }
         _ => false,
     }
+}
+
+/// What follows a level at the beginning: `INFO `, `[WARN] `, `ERROR [main] `.
+fn behind_level(line: &[u8]) -> Option<&[u8]> {
+    let bare = line.strip_prefix(b"[").unwrap_or(line);
+    let end = bare.iter().take(9).take_while(|b| b.is_ascii_uppercase()).count();
+    super::level::from_word(std::str::from_utf8(&bare[..end]).ok()?).filter(|_| end > 2)?;
+    let rest = &bare[end..];
+    Some(rest.trim_ascii_start().strip_prefix(b"]").unwrap_or(rest).trim_ascii_start())
 }

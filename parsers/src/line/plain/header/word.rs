@@ -1,0 +1,349 @@
+//! The pieces of a header that are bare words: levels, loggers, processes, hosts, threads, places.
+
+use super::super::words::{
+    NAME_BYTES_MAX, any_level, capital_level, is_class_path, is_dotted, is_name, is_speaker, letter_level, number,
+    place, plain_level,
+};
+use super::Reader;
+use crate::time::leading_stamp;
+
+impl<'a> Reader<'a, '_> {
+    pub(super) fn word(&mut self, piped: bool) -> bool {
+        let bytes = self.bytes();
+        let ends =
+            |b: &u8| matches!(b, b' ' | b'\t' | b'[' | b']' | b'(' | b')' | b'{' | b'|' | b'"' | b'=' | b',' | b'\n');
+        let end = bytes.iter().take(NAME_BYTES_MAX + 1).position(ends).unwrap_or(bytes.len().min(NAME_BYTES_MAX + 1));
+        let Some(word) = self.rest().get(..end).filter(|word| word.len() <= NAME_BYTES_MAX) else { return false };
+        let tail = &bytes[end..];
+        if self.header.level.is_none()
+            && let Some(goes_on) = self.level_word(word, tail, piped)
+        {
+            return goes_on;
+        }
+        match tail {
+            [b'[', ..] => return self.process(word),
+            [b'(', ..] if word == "ThreadId" => return self.thread_id(),
+            [b',' | b'"' | b'=' | b'(' | b')' | b'{', ..] => return false,
+            _ => {}
+        }
+        let (core, colon) = word.strip_suffix(':').map_or((word, false), |core| (core, true));
+        if let Some(goes_on) = self.before_more(core, colon, tail) {
+            return goes_on;
+        }
+        let columns = matches!(tail, [b'\t' | b'|' | b';', ..] | [b' ', b'|' | b' ' | b';', ..]);
+        let dashed = matches!(tail, [b' ', b'-' | b':', b' ', ..] | [b' ', b'-' | b':'])
+            || (matches!(tail, [b' ', ..]) && column_colon(tail));
+        if let Some(found) = place(core).filter(|_| self.has_header()) {
+            return self.put_place(found, usize::from(colon));
+        }
+        if self.header.logger.is_none() && self.logger(core, colon, columns, dashed, tail) {
+            return true;
+        }
+        self.host(word, tail)
+    }
+
+    /// Words whose meaning the next one tells.
+    fn before_more(&mut self, core: &'a str, colon: bool, tail: &[u8]) -> Option<bool> {
+        let next = self.rest().get(core.len() + usize::from(colon)..)?.strip_prefix(' ')?;
+        // `shop: 2006/01/02 15:04:05 text`, of Go's logger with a prefix.
+        if colon && self.at == self.begin && !self.has_header() && is_name(core) {
+            let (rest, stamp) = leading_stamp(next, self.context)?;
+            self.header.stamp = Some(stamp);
+            self.header.logger = Some(core);
+            self.dated = true;
+            self.at = self.line.len() - rest.len();
+            return Some(self.keep());
+        }
+        if core.ends_with(".exe") && next.starts_with('*') && self.dated {
+            self.header.process = Some(core);
+            self.at += core.len() + 1;
+            self.exact = self.keep();
+            return Some(false);
+        }
+        if colon || !self.dated {
+            return None;
+        }
+        if self.header.level.is_some() && self.header.thread.is_none() && next.starts_with("ThreadId(") {
+            self.header.thread = Some(core);
+            self.at += core.len();
+            return Some(true);
+        }
+        // `com.example.Shop main` and the text in the next line, of java.util.logging.
+        if let Some((function, second)) = next.split_once('\n') {
+            let (level, text) = second.split_once(": ")?;
+            let level = capital_level(level).filter(|_| is_dotted(core) && is_name(function.trim_end()))?;
+            self.header.level = Some(level);
+            (self.header.logger, self.header.function) = (Some(core), Some(function.trim_end()));
+            self.at = self.line.len() - text.len();
+            self.exact = self.keep();
+            return Some(false);
+        }
+        // `shop/4711 on web-1: text`, of bunyan.
+        if let Some((service, pid)) = core.split_once('/').and_then(|(service, pid)| Some((service, number(pid)?)))
+            && let Some(host) = next.strip_prefix("on ")
+            && let Some(end) = host.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b':' | b' '))
+            && host.as_bytes()[end] == b':'
+            && is_name(service)
+        {
+            (self.header.service, self.header.pid, self.header.host) = (Some(service), Some(pid), Some(&host[..end]));
+            self.at += core.len() + 1 + 3 + end + 1;
+            return Some(self.keep());
+        }
+        // `shop.cart ERROR text`.
+        let end = next.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b' ' | b':'))?;
+        let behind = capital_level(&next[..end]).is_some();
+        let free = self.header.level.is_none() && self.header.logger.is_none();
+        if tail.first() == Some(&b' ') && free && behind && is_dotted(core) {
+            self.header.logger = Some(core);
+            self.at += core.len();
+            return Some(true);
+        }
+        None
+    }
+
+    /// A word that may be the level: whether the header goes on, None where it is no level.
+    fn level_word(&mut self, word: &'a str, tail: &[u8], piped: bool) -> Option<bool> {
+        let (core, colon) = word.strip_suffix(':').map_or((word, false), |core| (core, true));
+        let columns =
+            matches!(tail, [b'\t' | b'|', ..] | [b' ', b' ' | b'\t' | b'|' | b';', ..] | [b' ', b'-' | b':', b' ', ..]);
+        let placed = self.header.stamp.is_some() || self.header.pid.is_some() || self.header.unnamed.is_some();
+        if core.len() == 1 {
+            return self.letter(core, tail, piped);
+        }
+        if self.dated && word.as_bytes().get(1) == Some(&b'/') && letter_level(&word[..1]).is_some() {
+            self.logcat_brief();
+            return Some(false);
+        }
+        let capital = capital_level(core).or((core == "LOG" && self.header.service == Some("Nest")).then_some("info"));
+        let Some(level) = capital.or_else(|| any_level(core)) else { return self.joined_level(word) };
+        let capital = capital.is_some();
+        if capital && (placed || colon || columns)
+            || (!capital
+                && ((placed && (colon || columns))
+                    || (columns && self.at == self.begin && tail.first() != Some(&b' '))))
+        {
+            self.header.level = Some(level);
+            self.at += word.len();
+            if placed || self.header.stamp.is_some() {
+                self.dated |= self.header.stamp.is_some();
+            }
+            return Some(self.keep());
+        }
+        if self.at > self.begin && !placed {
+            return None;
+        }
+        if capital {
+            // `ERROR disk full`: header only if more of it follows.
+            self.header.level = Some(level);
+            self.kept.1.level = Some(level);
+            self.at += word.len();
+            return Some(true);
+        }
+        if colon {
+            // `Error: disk full` are the words of a person, `info: Shop.Orders[0]` are .NET's.
+            self.kept.1.level = Some(level);
+            return Some(self.dotnet(level, word.len()));
+        }
+        if placed && self.dated && plain_level(core).is_some() {
+            self.kept.1.level = Some(level);
+            return Some(false);
+        }
+        None
+    }
+
+    /// One letter for the level: `D WindowManager: text`, `|W|`, `I/Tag( 77): `.
+    fn letter(&mut self, letter: &'a str, tail: &[u8], piped: bool) -> Option<bool> {
+        let level = letter_level(letter)?;
+        if (piped && tail.first() == Some(&b'|')) || (self.dated && tail.starts_with(b" | ")) {
+            self.header.level = Some(level);
+            self.at += 1;
+            return Some(self.keep());
+        }
+        if !self.dated || self.header.thread_id.is_none() || tail.first() != Some(&b' ') {
+            return None;
+        }
+        let text = &self.rest()[2..];
+        let end = text.bytes().take(NAME_BYTES_MAX).position(|b| b == b':')?;
+        self.header.level = Some(level);
+        self.header.logger = Some(text[..end].trim()).filter(|tag| !tag.is_empty());
+        self.at += 2 + end + 1;
+        self.at += usize::from(self.bytes().first() == Some(&b' '));
+        self.exact = self.keep();
+        Some(false)
+    }
+
+    /// `D/Tag( 1702): text`.
+    pub(super) fn logcat_brief(&mut self) {
+        let Some(level) = letter_level(&self.rest()[..1]) else { return };
+        let text = &self.rest()[2..];
+        let Some(end) = text.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b':' | b'(')) else { return };
+        let tag = text[..end].trim();
+        if tag.is_empty() || tag.contains(['/', '"', '=']) {
+            return;
+        }
+        let mut behind = end;
+        if text.as_bytes()[end] == b'(' {
+            let Some(close) = text[end..].bytes().take(12).position(|b| b == b')') else { return };
+            let Some(pid) = number(text[end + 1..end + close].trim()) else { return };
+            self.header.pid = Some(pid);
+            behind = end + close + 1;
+        }
+        if !matches!(text.as_bytes().get(behind..), Some([b':', b' ', ..] | [b':'])) {
+            self.header.pid = None;
+            return;
+        }
+        self.header.level = Some(level);
+        self.header.logger = Some(tag);
+        self.at += 2 + behind + 1;
+        self.at += usize::from(self.bytes().first() == Some(&b' '));
+        self.exact = self.keep();
+    }
+
+    /// `WARNING:django.request:text`, `production.ERROR:`.
+    fn joined_level(&mut self, word: &'a str) -> Option<bool> {
+        if self.at == self.begin
+            && let Some((name, _)) = word.split_once(':')
+            && let Some(level) = capital_level(name)
+        {
+            let text = &self.rest()[name.len() + 1..];
+            let end = text
+                .bytes()
+                .take(NAME_BYTES_MAX)
+                .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))?;
+            if text.as_bytes()[end] != b':' || end == 0 {
+                self.kept.1.level = Some(level);
+                return Some(false);
+            }
+            self.header.level = Some(level);
+            self.header.logger = Some(&text[..end]);
+            self.at += name.len() + 1 + end + 1;
+            self.keep();
+            return Some(false);
+        }
+        let (channel, last) = word.strip_suffix(':')?.rsplit_once('.')?;
+        let level = capital_level(last).filter(|_| self.dated && is_name(channel))?;
+        self.header.level = Some(level);
+        self.header.logger = Some(channel);
+        self.at += word.len();
+        self.keep();
+        Some(false)
+    }
+
+    /// `info: Shop.Orders[0]`, of .NET's console: the category and the event's id.
+    fn dotnet(&mut self, level: &'static str, length: usize) -> bool {
+        let Some(text) = self.rest().get(length..).and_then(|text| text.strip_prefix(' ')) else { return false };
+        let Some(open) = text.bytes().take(NAME_BYTES_MAX).position(|b| b == b'[') else { return false };
+        let Some(close) = text[open..].bytes().take(12).position(|b| b == b']') else { return false };
+        let Some(code) = number(&text[open + 1..open + close]).filter(|_| is_name(&text[..open])) else { return false };
+        self.header.level = Some(level);
+        self.header.logger = Some(&text[..open]);
+        self.header.code = Some(code);
+        self.at += length + 1 + open + close + 1;
+        self.keep();
+        false
+    }
+
+    /// `name[77]:`, `name[77] `.
+    fn process(&mut self, name: &'a str) -> bool {
+        let Some((pid, behind)) = process_number(self.rest(), name.len()) else { return false };
+        if !self.has_header() || self.header.process.is_some() || self.header.pid.is_some() || !is_name(name) {
+            return false;
+        }
+        if self.bytes().get(behind) != Some(&b':') {
+            return false;
+        }
+        (self.header.process, self.header.pid) = (Some(name), Some(pid));
+        self.at += behind + 1;
+        self.keep()
+    }
+
+    /// `web-1 sshd[77]:` behind a stamp.
+    fn host(&mut self, word: &'a str, tail: &[u8]) -> bool {
+        if !self.dated
+            || self.header.level.is_some()
+            || self.header.host.is_some()
+            || tail.first() != Some(&b' ')
+            || !is_name(word)
+        {
+            return false;
+        }
+        let next = &self.rest()[word.len() + 1..];
+        let Some(end) = next.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b' ' | b'[')) else { return false };
+        let Some((_, behind)) = process_number(next, end).filter(|_| is_name(&next[..end])) else { return false };
+        if next.as_bytes().get(behind) != Some(&b':') {
+            return false;
+        }
+        self.header.host = Some(word);
+        self.at += word.len();
+        true
+    }
+
+    /// `ThreadId(01)`, of Rust.
+    fn thread_id(&mut self) -> bool {
+        let text = &self.rest()["ThreadId(".len()..];
+        let Some(end) = text.bytes().take(12).position(|b| b == b')') else { return false };
+        let Some(id) = number(&text[..end]).filter(|_| self.has_header()) else { return false };
+        self.header.thread_id = Some(id);
+        self.at += "ThreadId(".len() + end + 1;
+        self.keep()
+    }
+
+    fn logger(&mut self, core: &'a str, colon: bool, columns: bool, dashed: bool, tail: &[u8]) -> bool {
+        let full = self.header.stamp.is_some() && self.header.level.is_some();
+        let before = self.has_header() || self.header.stamp.is_some();
+        let (name, function, line) = parts(core);
+        let bracket_follows = matches!(tail, [b' ', b'[', ..]);
+        let accepted = if colon {
+            is_speaker(name, full) && before
+        } else if dashed || columns {
+            is_name(name)
+                && self.header.stamp.is_some()
+                && self.header.file.is_none()
+                && (dashed || full || self.dated && matches!(tail, [b'|' | b'\t', ..]))
+        } else {
+            let known =
+                self.rest()[core.len()..].starts_with(" [-]") || self.rest()[core.len()..].starts_with(" [req-");
+            full && ((bracket_follows && (is_dotted(name) || (known && is_name(name))))
+                || is_class_path(name)
+                || (self.header.pid.is_some() && is_dotted(name)))
+        };
+        // A thread before the level and nothing else is known yet: wait for what follows.
+        if !accepted {
+            return false;
+        }
+        if name.ends_with(".exe") && self.header.process.is_none() {
+            self.header.process = Some(name);
+        } else {
+            self.header.logger = Some(name);
+        }
+        self.header.function = function;
+        self.header.file_line = line.or(self.header.file_line);
+        self.at += core.len() + usize::from(colon);
+        if self.dated || self.header.level.is_some() { self.keep() } else { true }
+    }
+}
+
+/// `name[77]`, with where the name ends: the number, and where the bracket ends.
+fn process_number(text: &str, name: usize) -> Option<(i64, usize)> {
+    let inside = text.get(name..)?.strip_prefix('[')?;
+    let digits = inside.bytes().take(11).take_while(u8::is_ascii_digit).count();
+    (inside.as_bytes().get(digits) == Some(&b']')).then_some(())?;
+    Some((number(&inside[..digits])?, name + digits + 2))
+}
+
+/// Spaces, then a colon and a space: the end of a padded column.
+pub(super) fn column_colon(tail: &[u8]) -> bool {
+    let spaces = tail.iter().take(NAME_BYTES_MAX).take_while(|b| **b == b' ').count();
+    matches!(tail.get(spaces..), Some([b':', b' ', ..] | [b':']))
+}
+
+/// `module:function:12` and `Class:12`.
+pub(super) fn parts(core: &str) -> (&str, Option<&str>, Option<i64>) {
+    let Some((front, line)) = core.rsplit_once(':').and_then(|(front, line)| Some((front, number(line)?))) else {
+        return (core, None, None);
+    };
+    match front.rsplit_once(':').filter(|(name, _)| !name.ends_with(':')) {
+        Some((name, function)) => (name, Some(function), Some(line)),
+        None => (front, None, Some(line)),
+    }
+}
