@@ -14,8 +14,16 @@ pub mod json;
 pub mod klog;
 pub mod level;
 pub mod logfmt;
+pub mod mysql;
+pub mod mysql_general;
+pub mod mysql_slow;
 pub mod normalize;
+pub(crate) mod parts;
 pub mod plain;
+pub mod postgresql;
+pub mod postgresql_csv;
+pub mod postgresql_json;
+pub mod redis;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
@@ -65,8 +73,22 @@ pub struct Format {
 
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
-pub const FORMATS: &[Format] =
-    &[clf::FORMAT, json::FORMAT, klog::FORMAT, logfmt::FORMAT, plain::FORMAT, syslog3164::FORMAT, syslog5424::FORMAT];
+pub const FORMATS: &[Format] = &[
+    clf::FORMAT,
+    json::FORMAT,
+    klog::FORMAT,
+    logfmt::FORMAT,
+    mysql::FORMAT,
+    mysql_general::FORMAT,
+    mysql_slow::FORMAT,
+    plain::FORMAT,
+    postgresql::FORMAT,
+    postgresql_csv::FORMAT,
+    postgresql_json::FORMAT,
+    redis::FORMAT,
+    syslog3164::FORMAT,
+    syslog5424::FORMAT,
+];
 
 /// The format of that name.
 #[must_use]
