@@ -1,6 +1,6 @@
 //! One JSON object a line, by any of the usual loggers.
 
-use super::{Context, Format, Starts, normalize, postgresql_json};
+use super::{Context, Format, Starts, mongodb, normalize, postgresql_json};
 use crate::error::ParseError;
 use crate::fields::Fields;
 use crate::json;
@@ -34,5 +34,5 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 
 /// Whether the object is one that another format knows better.
 fn is_of_a_product(line: &[u8]) -> bool {
-    (postgresql_json::FORMAT.probe)(line)
+    mongodb::is_json(line) || (postgresql_json::FORMAT.probe)(line)
 }

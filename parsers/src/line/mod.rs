@@ -6,28 +6,37 @@
 //! Field names are Elastic Common Schema's where it has one. `message` is the text for people: the whole line for
 //! formats that people read whole (access lines, plain text), the message alone where the rest are fields.
 
+pub mod cassandra;
 pub mod clf;
+pub mod clickhouse;
 pub mod detect;
+pub mod elasticsearch;
+pub mod etcd;
 pub mod explain;
 pub mod inner;
 pub mod json;
+pub mod kafka;
 pub mod klog;
 pub mod level;
 pub mod logfmt;
+pub mod mongodb;
 pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
+pub mod nats;
 pub mod normalize;
 pub(crate) mod parts;
 pub mod plain;
 pub mod postgresql;
 pub mod postgresql_csv;
 pub mod postgresql_json;
+pub mod rabbitmq;
 pub mod redis;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
+pub mod zookeeper;
 
 use crate::error::ParseError;
 use crate::fields::Fields;
@@ -74,20 +83,29 @@ pub struct Format {
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
 pub const FORMATS: &[Format] = &[
+    cassandra::FORMAT,
     clf::FORMAT,
+    clickhouse::FORMAT,
+    elasticsearch::FORMAT,
+    etcd::FORMAT,
     json::FORMAT,
+    kafka::FORMAT,
     klog::FORMAT,
     logfmt::FORMAT,
+    mongodb::FORMAT,
     mysql::FORMAT,
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
+    nats::FORMAT,
     plain::FORMAT,
     postgresql::FORMAT,
     postgresql_csv::FORMAT,
     postgresql_json::FORMAT,
+    rabbitmq::FORMAT,
     redis::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
+    zookeeper::FORMAT,
 ];
 
 /// The format of that name.

@@ -49,12 +49,15 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let (rest, stamp) = stamp(line, context)?;
     let (rest, ()) = byte(b' ', "a space").parse(rest)?;
     let (rest, thread) = opt((u64, byte(b' ', "a space"))).parse(rest)?;
+    // Only the oldest layout has none.
+    if thread.is_none() && line.as_bytes().get(4) == Some(&b'-') {
+        return stop(rest, "a thread's number");
+    }
     let (rest, word) = enclosed(b'[', b']')(rest)?;
     let level = match word {
         "System" | "Note" => "info",
         "Warning" => "warn",
-        // MySQL writes `ERROR` too.
-        _ if word.eq_ignore_ascii_case("error") => "error",
+        "Error" | "ERROR" => "error",
         _ => return stop(rest, "a level"),
     };
     // Fatal signals interrupt the line, and what follows may be any text.

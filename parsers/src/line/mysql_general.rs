@@ -1,6 +1,7 @@
 //! The general query log of MySQL and MariaDB: `2026-01-02T03:04:05.678901Z<tab>   8 Query<tab>SELECT 1`.
 //!
-//! Every statement of every client, so a line is info. Lines of MariaDB that leave the stamp out are not recognised.
+//! The argument is the message, or where a command has none, the command. The log knows no levels. Lines of MariaDB that
+//! leave the stamp out are not recognised.
 
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
@@ -57,7 +58,6 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         return stop(rest, "a command");
     }
     stamp.put(fields);
-    fields.push("log.level", Value::text("info"));
     fields.push("mysql.thread_id", Value::Int(i64::from(thread)));
     fields.push("event.action", Value::text(command));
     if command == "Connect"
@@ -67,5 +67,5 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         fields.push_present("user.name", user);
         fields.push_present("mysql.database", database.split(' ').next().unwrap_or_default());
     }
-    Ok((rest, ()))
+    Ok((if rest.is_empty() { command } else { rest }, ()))
 }

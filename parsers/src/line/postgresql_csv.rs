@@ -130,7 +130,10 @@ fn put<'a>(column: usize, value: Cow<'a, str>, kind: &str, fields: &mut Fields<'
         // Zero stands for no transaction and no query id.
         Ok(0) if matches!(column, 10 | 25) => {}
         Ok(value) if number => fields.push(name, Value::Int(value)),
-        _ if fields.get(name).is_none() => fields.push(name, Value::Str(value)),
+        // An empty name is none, an empty message is one.
+        _ if fields.get(name).is_none() && (column == MESSAGE || !value.is_empty()) => {
+            fields.push(name, Value::Str(value))
+        }
         _ => {}
     }
 }

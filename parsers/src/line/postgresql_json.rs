@@ -56,7 +56,9 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
                 kind = if word == "LOG" { "LOG" } else { "" };
                 put(Cow::Borrowed("log.level"), Value::text(level), &mut fields);
             }
-            ("remote_host", Value::Str(Cow::Borrowed(address))) if !address.starts_with('[') => {
+            // A socket of this machine has no address.
+            ("remote_host", Value::Str(address)) if address == "[local]" => {}
+            ("remote_host", Value::Str(Cow::Borrowed(address))) => {
                 put_address("client.ip", "client.domain", address, &mut fields);
             }
             ("message", Value::Str(message)) => {
