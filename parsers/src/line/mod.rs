@@ -9,10 +9,13 @@
 pub mod cassandra;
 pub mod clf;
 pub mod clickhouse;
+pub mod cockroachdb;
 pub mod detect;
 pub mod elasticsearch;
 pub mod etcd;
 pub mod explain;
+pub mod hadoop;
+pub mod hclog;
 pub mod inner;
 pub mod json;
 pub mod kafka;
@@ -32,6 +35,8 @@ pub mod postgresql_csv;
 pub mod postgresql_json;
 pub mod rabbitmq;
 pub mod redis;
+pub mod solr;
+pub mod spark;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
@@ -86,8 +91,11 @@ pub const FORMATS: &[Format] = &[
     cassandra::FORMAT,
     clf::FORMAT,
     clickhouse::FORMAT,
+    cockroachdb::FORMAT,
     elasticsearch::FORMAT,
     etcd::FORMAT,
+    hadoop::FORMAT,
+    hclog::FORMAT,
     json::FORMAT,
     kafka::FORMAT,
     klog::FORMAT,
@@ -103,6 +111,8 @@ pub const FORMATS: &[Format] = &[
     postgresql_json::FORMAT,
     rabbitmq::FORMAT,
     redis::FORMAT,
+    solr::FORMAT,
+    spark::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
     zookeeper::FORMAT,

@@ -15,6 +15,8 @@ use std::borrow::Cow;
 
 /// The first bytes of each JSON line.
 const LEAD: &[u8] = br#"{"t":{"$date":""#;
+/// A stamp with an offset has so many bytes at most.
+const STAMP_BYTES_MAX: usize = 40;
 const NANOS_PER_MS: i64 = 1_000_000;
 /// How far into a text line the component begins at most.
 const COMPONENT_OFFSET_MAX: usize = 36;
@@ -36,7 +38,11 @@ pub const FORMAT: Format = Format {
 
 /// Whether a line begins as MongoDB's JSON does.
 pub(super) fn is_json(line: &[u8]) -> bool {
-    line.starts_with(LEAD)
+    let Some(rest) = line.strip_prefix(LEAD) else { return false };
+    let end = rest.iter().take(STAMP_BYTES_MAX).position(|b| *b == b'"');
+    end.is_some_and(|end| {
+        matches!(rest[end..], [b'"', b'}', b',', b'"', b's', b'"', b':', b'"', b'F' | b'E' | b'W' | b'I' | b'D', ..])
+    })
 }
 
 fn probe(line: &[u8]) -> bool {

@@ -34,6 +34,9 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
+    if !probe(line.as_bytes()) {
+        return Err(ParseError::at(line, line, "a header"));
+    }
     let mut fields = Fields::default();
     prefix(line, header(line, context, &mut fields))?;
     fields.push("message", Value::text(line));

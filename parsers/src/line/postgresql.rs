@@ -49,6 +49,9 @@ fn severity_at(line: &[u8]) -> Option<usize> {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
+    if !probe(line.as_bytes()) {
+        return Err(ParseError::at(line, line, "a stamp and a severity"));
+    }
     let mut fields = Fields::default();
     let (message, kind) = prefix(line, header(line, context, &mut fields))?;
     put_statement_parts(message, kind, Value::text, &mut fields);
@@ -221,6 +224,7 @@ fn put_once<'a>(name: &'static str, value: &'a str, fields: &mut Fields<'a>) {
 }
 
 /// [`put_statement_parts`] of a text that borrows from the line or not.
+#[allow(clippy::ptr_arg, reason = "whether the text borrows from the line decides what is kept")]
 pub(super) fn put_statement<'a>(message: &Cow<'a, str>, kind: &str, fields: &mut Fields<'a>) {
     match message {
         Cow::Borrowed(text) => put_statement_parts(text, kind, Value::text, fields),
