@@ -66,6 +66,11 @@ mod tests {
     #[test]
     fn what_is_structured_is_parsed_and_the_rest_is_text() {
         check(r#"{"level":"error","msg":"boom","host":"inner"}"#, Some("error"), Some("boom"));
+        check(
+            r#"{"t":{"$date":"2026-01-02T03:04:05.678Z"},"s":"E","c":"REPL","msg":"boom"}"#,
+            Some("error"),
+            Some("boom"),
+        );
         check("level=warn msg=slow host=inner", Some("warn"), Some("slow"));
         check("{ not json", Some("info"), Some("{ not json"));
         check("a=b only prose", Some("info"), Some("a=b only prose"));
