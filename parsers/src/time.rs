@@ -253,6 +253,15 @@ pub fn any(text: &str, received: i64, utc_offset_s: i32) -> Option<Stamp> {
     }
 }
 
+/// The stamp of a day and a [`time_of_day`], for layouts that only one format has.
+pub(crate) fn of_day(
+    (year, month, day): (u32, u32, u32),
+    (second_of_day, nanos): (u32, u32),
+    utc_offset_s: i32,
+) -> Option<Stamp> {
+    civil(i64::from(year), month, day, second_of_day, nanos).map(|civil| civil.at_offset(utc_offset_s))
+}
+
 fn civil(year: i64, month: u32, day: u32, second_of_day: u32, nanos: u32) -> Option<Civil> {
     let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
     exists.then_some(Civil { year, month, day, second_of_day, nanos })
@@ -260,7 +269,14 @@ fn civil(year: i64, month: u32, day: u32, second_of_day: u32, nanos: u32) -> Opt
 
 /// The reading in the year that puts it nearest to the time of arrival: of the year before, the same and the next one.
 /// A 29th of February that none of these has is the last there was, up to eight years back.
-fn nearest(month: u32, day: u32, second_of_day: u32, nanos: u32, received: i64, utc_offset_s: i32) -> Option<Stamp> {
+pub(crate) fn nearest(
+    month: u32,
+    day: u32,
+    second_of_day: u32,
+    nanos: u32,
+    received: i64,
+    utc_offset_s: i32,
+) -> Option<Stamp> {
     let (year, ..) =
         civil_from_days((received / NANOS_PER_SECOND + i64::from(utc_offset_s)).div_euclid(SECONDS_PER_DAY));
     let back = if (month, day) == (2, 29) { 8 } else { 1 };
@@ -273,7 +289,8 @@ fn nearest(month: u32, day: u32, second_of_day: u32, nanos: u32, received: i64, 
         })
 }
 
-fn month_name(input: &str) -> Step<'_, u32> {
+/// `Jan` to `Dec`.
+pub(crate) fn month_name(input: &str) -> Step<'_, u32> {
     let month = match input.as_bytes().first_chunk::<3>() {
         Some(b"Jan") => 1,
         Some(b"Feb") => 2,
@@ -294,7 +311,7 @@ fn month_name(input: &str) -> Step<'_, u32> {
 
 /// `15:04`, `15:04:05`, `15:04:05.678` or `15:04:05,678` as the second of the day and nanoseconds. Second 60 is the
 /// next minute's first: clocks that show a leap second are read one second late rather than not at all.
-fn time_of_day(input: &str) -> Step<'_, (u32, u32)> {
+pub(crate) fn time_of_day(input: &str) -> Step<'_, (u32, u32)> {
     let (rest, hour) = digits::<2>(input)?;
     let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
     let (rest, minute) = digits::<2>(rest)?;

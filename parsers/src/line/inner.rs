@@ -4,7 +4,7 @@
 //! level and logger win, because whoever wrote the inner text knows them better. An inner stamp counts only where the
 //! outer line has none.
 
-use super::{Context, json, logfmt};
+use super::{Context, json, logfmt, mongodb, postgresql_json};
 use crate::fields::{Fields, Value};
 
 /// The fields in which the inner text is believed more than the line around it.
@@ -23,7 +23,11 @@ pub fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
 #[must_use]
 pub fn structured<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
     match text.as_bytes() {
-        [b'{', ..] => (json::FORMAT.parse)(text, context).ok(),
+        [b'{', ..] => {
+            let formats = [mongodb::FORMAT, postgresql_json::FORMAT, json::FORMAT];
+            let format = formats.iter().find(|format| (format.probe)(text.as_bytes()))?;
+            (format.parse)(text, context).ok()
+        }
         _ if (logfmt::FORMAT.probe)(text.as_bytes()) => (logfmt::FORMAT.parse)(text, context).ok(),
         _ => None,
     }
@@ -62,6 +66,11 @@ mod tests {
     #[test]
     fn what_is_structured_is_parsed_and_the_rest_is_text() {
         check(r#"{"level":"error","msg":"boom","host":"inner"}"#, Some("error"), Some("boom"));
+        check(
+            r#"{"t":{"$date":"2026-01-02T03:04:05.678Z"},"s":"E","c":"REPL","msg":"boom"}"#,
+            Some("error"),
+            Some("boom"),
+        );
         check("level=warn msg=slow host=inner", Some("warn"), Some("slow"));
         check("{ not json", Some("info"), Some("{ not json"));
         check("a=b only prose", Some("info"), Some("a=b only prose"));

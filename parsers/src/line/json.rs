@@ -1,6 +1,6 @@
 //! One JSON object a line, by any of the usual loggers.
 
-use super::{Context, Format, Starts, normalize};
+use super::{Context, Format, Starts, mongodb, normalize, postgresql_json};
 use crate::error::ParseError;
 use crate::fields::Fields;
 use crate::json;
@@ -18,12 +18,21 @@ pub const FORMAT: Format = Format {
 };
 
 fn probe(line: &[u8]) -> bool {
-    line.trim_ascii_start().first() == Some(&b'{')
+    line.trim_ascii_start().first() == Some(&b'{') && !is_of_a_product(line)
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
+    // What names its fields in a way of its own is not read by the usual names, even where this format is forced.
+    if is_of_a_product(line.as_bytes()) {
+        return Err(ParseError::at(line, line, "the fields of a usual logger"));
+    }
     let mut fields = Fields::default();
     json::parse_object(line, &mut fields)?;
     normalize::normalize(&mut fields, context);
     Ok(fields)
+}
+
+/// Whether the object is one that another format knows better.
+fn is_of_a_product(line: &[u8]) -> bool {
+    mongodb::is_json(line) || (postgresql_json::FORMAT.probe)(line)
 }

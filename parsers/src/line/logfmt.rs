@@ -60,7 +60,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 /// One pair and the spaces behind it.
-fn pair(input: &str) -> Step<'_, (&str, Value<'_>)> {
+pub(super) fn pair(input: &str) -> Step<'_, (&str, Value<'_>)> {
     let (rest, key) = key(input)?;
     let (rest, value) = alt((quoted, bare)).parse(rest)?;
     let after = rest.trim_start_matches(' ');

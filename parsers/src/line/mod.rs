@@ -8,32 +8,54 @@
 
 pub mod auditd;
 mod auth;
+pub mod cassandra;
 pub mod cbs;
 pub mod cef;
 pub mod cisco;
 pub mod clf;
+pub mod clickhouse;
+pub mod cockroachdb;
 mod content;
 pub mod detect;
 pub mod dmesg;
 pub mod dpkg;
+pub mod elasticsearch;
+pub mod etcd;
 pub mod explain;
+pub mod hadoop;
+pub mod hclog;
 pub mod inner;
 pub mod json;
+pub mod kafka;
 pub mod klog;
 pub mod leef;
 pub mod level;
 pub mod logcat;
 pub mod logfmt;
+pub mod mongodb;
+pub mod mysql;
+pub mod mysql_general;
+pub mod mysql_slow;
+pub mod nats;
 mod netfilter;
 pub mod normalize;
+pub(crate) mod parts;
 pub mod plain;
+pub mod postgresql;
+pub mod postgresql_csv;
+pub mod postgresql_json;
+pub mod rabbitmq;
 pub mod ras;
+pub mod redis;
+pub mod solr;
+pub mod spark;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
 pub mod unified_log;
 pub mod winlog;
+pub mod zookeeper;
 
 use crate::error::ParseError;
 use crate::fields::Fields;
@@ -81,23 +103,44 @@ pub struct Format {
 /// place in this list, decides the order in which [`detect`] tries them.
 pub const FORMATS: &[Format] = &[
     auditd::FORMAT,
+    cassandra::FORMAT,
     cbs::FORMAT,
     cef::FORMAT,
     cisco::FORMAT,
     clf::FORMAT,
+    clickhouse::FORMAT,
+    cockroachdb::FORMAT,
     dmesg::FORMAT,
     dpkg::FORMAT,
+    elasticsearch::FORMAT,
+    etcd::FORMAT,
+    hadoop::FORMAT,
+    hclog::FORMAT,
     json::FORMAT,
+    kafka::FORMAT,
     klog::FORMAT,
     leef::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
+    mongodb::FORMAT,
+    mysql::FORMAT,
+    mysql_general::FORMAT,
+    mysql_slow::FORMAT,
+    nats::FORMAT,
     plain::FORMAT,
+    postgresql::FORMAT,
+    postgresql_csv::FORMAT,
+    postgresql_json::FORMAT,
+    rabbitmq::FORMAT,
     ras::FORMAT,
+    redis::FORMAT,
+    solr::FORMAT,
+    spark::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
     unified_log::FORMAT,
     winlog::FORMAT,
+    zookeeper::FORMAT,
 ];
 
 /// The format of that name.

@@ -1,0 +1,96 @@
+//! HashiCorp's hclog, which Consul, Vault, Nomad, Terraform and their plugins share:
+//! `2026-01-02T03:04:05.678Z [INFO]  agent.server: text: key=value other="two words"`.
+//!
+//! The pairs become fields; a line whose end is no pairs keeps it in the message.
+
+use super::{Context, Format, Starts, inner, logfmt, normalize};
+use crate::error::ParseError;
+use crate::fields::{Fields, Value};
+use crate::grammar::{Step, byte, prefix, stop};
+use crate::line::parts::{enclosed, level_word};
+use crate::time::iso8601_prefix;
+use memchr::{memchr, memmem};
+use nom::Parser;
+
+/// A stamp with an offset reaches so far at most.
+const STAMP_BYTES_MAX: usize = 40;
+/// How long a logger's name is at most.
+const LOGGER_BYTES_MAX: usize = 96;
+
+/// hclog.
+pub const FORMAT: Format = Format {
+    name: "hclog",
+    summary: "Consul, Vault, Nomad and others of HashiCorp",
+    example: "2026-01-02T03:04:05.678Z [INFO]  agent.server: New leader elected: payload=db-1",
+    rank: 119,
+    starts: Starts::DIGIT,
+    open_ended: true,
+    probe,
+    parse,
+};
+
+fn probe(line: &[u8]) -> bool {
+    let head = &line[..line.len().min(STAMP_BYTES_MAX)];
+    matches!(head, [b'0'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', ..]) && memmem::find(head, b" [").is_some()
+}
+
+fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
+    if !probe(line.as_bytes()) {
+        return Err(ParseError::at(line, line, "a stamp and a level"));
+    }
+    let mut fields = Fields::default();
+    let (text, ()) = prefix(line, header(line, context, &mut fields))?;
+    match pairs(text, context) {
+        Some((message, pairs)) => {
+            fields.push("message", Value::text(message));
+            inner::merge(pairs, &mut fields);
+        }
+        None => fields.push("message", Value::text(text)),
+    }
+    Ok(fields)
+}
+
+fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
+    let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
+    let (rest, ()) = byte(b' ', "a space").parse(rest)?;
+    let (rest, word) = enclosed(b'[', b']')(rest)?;
+    let (left, level) = level_word(word)?;
+    // The level is padded behind its bracket: two spaces after four letters, one after five.
+    let padding = if word.len() == 4 { "  " } else { " " };
+    let Some(rest) =
+        rest.strip_prefix(padding).filter(|_| left.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase()))
+    else {
+        return stop(rest, "a padded level");
+    };
+    let head = &rest.as_bytes()[..rest.len().min(LOGGER_BYTES_MAX)];
+    let Some(end) = memmem::find(head, b": ") else { return stop(rest, "a logger and a colon") };
+    let logger = &rest[..end];
+    if logger.contains(' ') && !logger.starts_with('(') {
+        return stop(rest, "a logger's name");
+    }
+    stamp.put(fields);
+    fields.push("log.level", Value::text(level));
+    fields.push_present("log.logger", logger);
+    Ok((&rest[end + 2..], ()))
+}
+
+/// The text before the pairs, and the pairs, which begin at the first key that has `: ` before it and `=` behind it.
+fn pairs<'a>(text: &'a str, context: &Context) -> Option<(&'a str, Fields<'a>)> {
+    let equals = memchr(b'=', text.as_bytes())?;
+    let message = text[..equals].rfind(": ")?;
+    let pairs = &text[message + 2..];
+    let fields = (logfmt::FORMAT.parse)(pairs, context).ok().or_else(|| single_pair(pairs, context))?;
+    Some((&text[..message], fields))
+}
+
+/// One pair alone, which logfmt does not take for one: here the colon before it says that it is.
+fn single_pair<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
+    let (rest, (key, value)) = logfmt::pair(text).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let mut fields = Fields::default();
+    fields.push(key, value);
+    normalize::normalize(&mut fields, context);
+    Some(fields)
+}
