@@ -6,6 +6,8 @@
 //! Field names are Elastic Common Schema's where it has one. `message` is the text for people: the whole line for
 //! formats that people read whole (access lines, plain text), the message alone where the rest are fields.
 
+mod access;
+pub mod apache_error;
 pub mod clf;
 pub mod detect;
 pub mod explain;
@@ -14,6 +16,7 @@ pub mod json;
 pub mod klog;
 pub mod level;
 pub mod logfmt;
+pub mod nginx_error;
 pub mod normalize;
 pub mod plain;
 pub mod starts;
@@ -65,8 +68,17 @@ pub struct Format {
 
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
-pub const FORMATS: &[Format] =
-    &[clf::FORMAT, json::FORMAT, klog::FORMAT, logfmt::FORMAT, plain::FORMAT, syslog3164::FORMAT, syslog5424::FORMAT];
+pub const FORMATS: &[Format] = &[
+    apache_error::FORMAT,
+    clf::FORMAT,
+    json::FORMAT,
+    klog::FORMAT,
+    logfmt::FORMAT,
+    nginx_error::FORMAT,
+    plain::FORMAT,
+    syslog3164::FORMAT,
+    syslog5424::FORMAT,
+];
 
 /// The format of that name.
 #[must_use]
