@@ -10,7 +10,9 @@ mod access;
 pub mod apache_error;
 pub mod clf;
 pub mod detect;
+pub mod envoy;
 pub mod explain;
+pub mod haproxy;
 pub mod inner;
 pub mod json;
 pub mod klog;
@@ -19,6 +21,7 @@ pub mod logfmt;
 pub mod nginx_error;
 pub mod normalize;
 pub mod plain;
+pub mod squid;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
@@ -71,11 +74,14 @@ pub struct Format {
 pub const FORMATS: &[Format] = &[
     apache_error::FORMAT,
     clf::FORMAT,
+    envoy::FORMAT,
+    haproxy::FORMAT,
     json::FORMAT,
     klog::FORMAT,
     logfmt::FORMAT,
     nginx_error::FORMAT,
     plain::FORMAT,
+    squid::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
 ];
