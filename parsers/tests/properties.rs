@@ -57,6 +57,24 @@ fn line_like() -> impl Strategy<Value = String> {
         "\u{1b}[32m",
         "\u{feff}",
         "a.b.CException: d",
+        "shop.example:443 192.0.2.7 - - ",
+        "2026/01/02 03:04:05 [error] 7#7: *1 ",
+        ", client: 192.0.2.7, server: x, request: \"GET / HTTP/1.1\"",
+        "[Fri Jan 02 03:04:05.000001 2026] [core:error] [pid 7:tid 8] ",
+        "[client 192.0.2.7:5] AH00001: ",
+        "192.0.2.7:5 [02/Jan/2026:03:04:05.678] web shop/shop-1 ",
+        "1/0/1/2/3 200 5 - - ---- 1/1/1/1/0 0/0 ",
+        "1/2/3 5 -- 1/1/1/1/0 0/0",
+        "[2026-01-02T03:04:05.678Z] \"GET / HTTP/1.1\" 200 - ",
+        "0 5 1 1 \"-\" \"-\" \"-\" \"x\" \"-\"",
+        "1767323045.678      1 192.0.2.7 TCP_MISS/200 5 GET / - HIER_NONE/- -",
+        "https 2026-01-02T03:04:05.678901Z app/x/1 192.0.2.7:5 - -1 -1 -1 200 - 1 2 ",
+        "2 123456789012 eni-1 - - - - - - - 1 2 - NODATA",
+        "2026-01-02 03:04:05 10.0.0.2 GET / - 80 - 192.0.2.7 - - 200 0 0 1",
+        "#Fields: date time",
+        "\t",
+        "time:[02/Jan/2026:03:04:05 +0000]\t",
+        "status:200",
     ]);
     let piece = prop_oneof![4 => pieces.prop_map(str::to_owned), 1 => any_text(3)];
     prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
@@ -206,8 +224,21 @@ proptest! {
 #[test]
 fn hostile_lines_are_linear() {
     const BYTES: usize = 1 << 20;
-    let leads =
-        ["", "{\"a\":", "<34>1 ", "<34>", "Jan  2 03:04:05 ", "a=1 ", "1.2.3.4 - - [02/Jan/2026:03:04:05 +0000] \""];
+    let leads = [
+        "",
+        "{\"a\":",
+        "<34>1 ",
+        "<34>",
+        "Jan  2 03:04:05 ",
+        "a=1 ",
+        "1.2.3.4 - - [02/Jan/2026:03:04:05 +0000] \"",
+        "2026/01/02 03:04:05 [error] 7#7: *1 ",
+        "[Fri Jan 02 03:04:05 2026] [error] ",
+        "1.2.3.4:5 [02/Jan/2026:03:04:05.678] web shop/shop-1 1/0/1/2/3 200 5 - - ---- 1/1/1/1/0 0/0 {",
+        "2026-01-02 03:04:05 ",
+        "2026-01-02\t03:04:05\t",
+        "time:1\t",
+    ];
     let pieces = [
         "{",
         "[",
@@ -242,6 +273,9 @@ fn hostile_lines_are_linear() {
         "2026-01-02 ",
         "null,",
         "\"a\":1,",
+        "a:1\t",
+        ", client: ",
+        "host:1\t",
     ];
     for lead in leads {
         for piece in pieces {

@@ -31,9 +31,7 @@ impl Peer {
         if host == "unix:" {
             return;
         }
-        let address = host.split_once('%').map_or(host, |(address, _zone)| address);
-        let is_ip = address.parse::<IpAddr>().is_ok();
-        fields.push_present(if is_ip { self.ip } else { self.domain }, host);
+        fields.push_present(if is_ip(host) { self.ip } else { self.domain }, host);
     }
 
     /// `192.0.2.1:443`, `[2001:db8::1]:443`, `2001:db8::1:443`, `name:443`; without a port as [`Peer::put`].
@@ -42,6 +40,12 @@ impl Peer {
         self.put(host, fields);
         fields.push(self.port, Value::Int(i64::from(port)));
     }
+}
+
+/// Whether it is an address, also with a zone (`fe80::1%eth0`).
+pub(super) fn is_ip(text: &str) -> bool {
+    let address = text.split_once('%').map_or(text, |(address, _zone)| address);
+    address.parse::<IpAddr>().is_ok()
 }
 
 /// The host and the port of `host:port`.

@@ -4,8 +4,8 @@
 //! The whole line is the message.
 
 use super::access::{
-    DESTINATION, SOURCE, count, host_and_port, put_count, put_domain, put_millis, put_request, quoted_word, status,
-    word,
+    DESTINATION, SOURCE, count, host_and_port, is_ip, put_count, put_domain, put_millis, put_request, quoted_word,
+    status, word,
 };
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
@@ -15,7 +15,6 @@ use crate::time::iso8601_prefix;
 use nom::Parser;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
-use std::net::IpAddr;
 
 /// Envoy.
 pub const FORMAT: Format = Format {
@@ -60,7 +59,7 @@ fn access<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let (rest, host) = quoted_word(rest)?;
     stamp.put(fields);
     let first = forwarded.split(',').next().unwrap_or_default();
-    if first.parse::<IpAddr>().is_ok() {
+    if is_ip(first) {
         fields.push("client.ip", Value::text(first));
     }
     put_request(request, fields);

@@ -5,7 +5,7 @@
 //! zone. Timers of -1 were not reached and give no field; `+` before a number (`option logasap`) is dropped. Captured cookies
 //! and headers are fields as written, the columns of `httpslog` those that say something.
 
-use super::access::{DESTINATION, SOURCE, host_and_port, put_count, put_millis, put_request, status, word};
+use super::access::{DESTINATION, SOURCE, host_and_port, is_ip, put_count, put_millis, put_request, status, word};
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -15,7 +15,6 @@ use memchr::memchr;
 use nom::Parser;
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
-use std::net::IpAddr;
 
 /// How far into a line the stamp may begin: an address of IPv6 with its port.
 const STAMP_OFFSET_MAX: usize = 64;
@@ -83,7 +82,7 @@ fn session<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Ste
     let (rest, _) = tag("] ").parse(rest)?;
     let Some((host, port)) = host_and_port(client) else { return stop(line, "an address and a port") };
     // A client at a socket is `unix:1`.
-    if host.parse::<IpAddr>().is_ok() {
+    if is_ip(host) {
         fields.push("source.ip", Value::text(host));
         fields.push("source.port", Value::Int(port.into()));
     } else if host != "unix" {

@@ -8,6 +8,8 @@
 
 mod access;
 pub mod apache_error;
+pub mod aws_elb;
+pub mod aws_s3;
 pub mod clf;
 pub mod detect;
 pub mod envoy;
@@ -18,6 +20,7 @@ pub mod json;
 pub mod klog;
 pub mod level;
 pub mod logfmt;
+pub mod ltsv;
 pub mod nginx_error;
 pub mod normalize;
 pub mod plain;
@@ -26,6 +29,8 @@ pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
+pub mod vpc_flow;
+pub mod w3c;
 
 use crate::error::ParseError;
 use crate::fields::Fields;
@@ -73,17 +78,22 @@ pub struct Format {
 /// place in this list, decides the order in which [`detect`] tries them.
 pub const FORMATS: &[Format] = &[
     apache_error::FORMAT,
+    aws_elb::FORMAT,
+    aws_s3::FORMAT,
     clf::FORMAT,
     envoy::FORMAT,
     haproxy::FORMAT,
     json::FORMAT,
     klog::FORMAT,
     logfmt::FORMAT,
+    ltsv::FORMAT,
     nginx_error::FORMAT,
     plain::FORMAT,
     squid::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
+    vpc_flow::FORMAT,
+    w3c::FORMAT,
 ];
 
 /// The format of that name.
