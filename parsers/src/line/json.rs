@@ -1,6 +1,6 @@
 //! One JSON object a line, by any of the usual loggers.
 
-use super::{Context, Format, Starts, normalize};
+use super::{Context, Format, Starts, json_access, normalize};
 use crate::error::ParseError;
 use crate::fields::Fields;
 use crate::json;
@@ -24,6 +24,7 @@ fn probe(line: &[u8]) -> bool {
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
     json::parse_object(line, &mut fields)?;
+    json_access::rename(&mut fields, context);
     normalize::normalize(&mut fields, context);
     Ok(fields)
 }

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod haproxy;
 pub mod inner;
 pub mod json;
+mod json_access;
 pub mod klog;
 pub mod level;
 pub mod logfmt;
