@@ -173,6 +173,8 @@ pub(super) fn nanos_of_seconds(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::Context;
+    use crate::line::detect::Detector;
 
     #[test]
     fn seconds_are_nanoseconds_exactly() {
@@ -200,5 +202,34 @@ mod tests {
         check("shop.example:70000", None);
         check(":80", None);
         check("[::1]", None);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_servers_line_stays_text() {
+        for line in [
+            "2026/01/02 03:04:05 [error] no process here",
+            "2026/01/02 03:04:05 [main] 77#77: no level",
+            "[Fri Jan 02 03:04:05 2026] worker started",
+            "[Fri Jan 02 03:04:05 2026] [worker] started",
+            "192.0.2.7:5 [02/Jan/2026:03:04:05] a b/c no timers",
+            "shop:5 [02/Jan/2026:03:04:05] a b/c 1/2/3 5 -- 1/1/1/1/0 0/0",
+            "[2026-01-02T03:04:05.678Z] \"GET / HTTP/1.1\" done",
+            "[2026-01-02T03:04:05.678Z] INFO listening",
+            "1767323045.678 listening on port 80",
+            "2026-01-02T03:04:05.678901Z INFO listening on 192.0.2.7:80",
+            "2 123456789012 eni-1 a b c d 6 1 2 3 4 ACCEPT OK",
+            "2026-01-02 03:04:05 10.0.0.2 is up",
+            "2026-01-02 03:04:05 worker 1 of 2 has read 3 of 4 parts in 5 ms of 6 here",
+            "#Field: no directive",
+            "# Fields: a comment",
+            "key:value",
+            "Error: no such file\tin: here\tat: once",
+            "a:1\tb",
+            "https://shop.example/\thttp://shop.example/",
+            "http 2026-01-02T03:04:05.678901Z is a stamp",
+        ] {
+            let (id, _) = Detector::parse(None, line, &Context::default());
+            assert_eq!(id.format().name, "plain", "{line}");
+        }
     }
 }
