@@ -135,6 +135,18 @@ pub(crate) fn iso8601_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> 
 
 /// `02/Jan/2006:15:04:05 -0700`, the stamp of access logs, at the front of a text.
 pub(crate) fn clf_prefix(input: &str) -> Step<'_, Stamp> {
+    let (rest, civil) = clf_civil(input)?;
+    let (rest, offset) = zone(rest)?;
+    Ok((rest, civil.at_offset(offset)))
+}
+
+/// [`clf_prefix`] without a zone, as HAProxy writes it.
+pub(crate) fn clf_local_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, civil) = clf_civil(input)?;
+    Ok((rest, civil.at_offset(utc_offset_s)))
+}
+
+fn clf_civil(input: &str) -> Step<'_, Civil> {
     let (rest, day) = digits::<2>(input)?;
     let (rest, ()) = byte(b'/', "a date").parse(rest)?;
     let (rest, month) = month_name(rest)?;
@@ -142,9 +154,8 @@ pub(crate) fn clf_prefix(input: &str) -> Step<'_, Stamp> {
     let (rest, year) = digits::<4>(rest)?;
     let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
     let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
-    let (rest, offset) = zone(rest)?;
     match civil(i64::from(year), month, day, second_of_day, nanos) {
-        Some(civil) => Ok((rest, civil.at_offset(offset))),
+        Some(civil) => Ok((rest, civil)),
         None => stop(input, "a day that exists"),
     }
 }

@@ -100,8 +100,8 @@ fn line_like() -> impl Strategy<Value = String> {
         "a.b.CException: d",
         "2026-01-02 03:04:05,678 ",
         "03:04:05.678 ",
-        "081109 203615 ",
-        "10.30 16:49:06",
+        "260102 030405 ",
+        "01.02 03:04:05",
         "Jan 02, 2026 3:04:05\u{202f}AM ",
         "@4000000069573539286b7f88 ",
         "1767323045.678 ",
@@ -121,7 +121,7 @@ fn line_like() -> impl Strategy<Value = String> {
         "sshd[77]: ",
         "E, [",
         "=INFO REPORT==== ",
-        "- 1117838570 2005.06.03 R02 ",
+        "- 1767323045 2026.01.02 R02 ",
         "PHP Warning: ",
         "main.go:12: ",
         "ThreadId(01)",
@@ -164,6 +164,24 @@ fn line_like() -> impl Strategy<Value = String> {
         "2026-01-02T03:04:05.678Z [INFO]  a: ",
         ": k=v",
         "I260102 03:04:05.678901 77 a.go:1 ",
+        "shop.example:443 192.0.2.7 - - ",
+        "2026/01/02 03:04:05 [error] 7#7: *1 ",
+        ", client: 192.0.2.7, server: x, request: \"GET / HTTP/1.1\"",
+        "[Fri Jan 02 03:04:05.000001 2026] [core:error] [pid 7:tid 8] ",
+        "[client 192.0.2.7:5] AH00001: ",
+        "192.0.2.7:5 [02/Jan/2026:03:04:05.678] web shop/shop-1 ",
+        "1/0/1/2/3 200 5 - - ---- 1/1/1/1/0 0/0 ",
+        "1/2/3 5 -- 1/1/1/1/0 0/0",
+        "[2026-01-02T03:04:05.678Z] \"GET / HTTP/1.1\" 200 - ",
+        "0 5 1 1 \"-\" \"-\" \"-\" \"x\" \"-\"",
+        "1767323045.678      1 192.0.2.7 TCP_MISS/200 5 GET / - HIER_NONE/- -",
+        "https 2026-01-02T03:04:05.678901Z app/x/1 192.0.2.7:5 - -1 -1 -1 200 - 1 2 ",
+        "2 123456789012 eni-1 - - - - - - - 1 2 - NODATA",
+        "2026-01-02 03:04:05 10.0.0.2 GET / - 80 - 192.0.2.7 - - 200 0 0 1",
+        "#Fields: date time",
+        "\t",
+        "time:[02/Jan/2026:03:04:05 +0000]\t",
+        "status:200",
     ]);
     let piece = prop_oneof![4 => pieces.prop_map(str::to_owned), 1 => any_text(3)];
     prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
@@ -346,6 +364,11 @@ fn hostile_lines_are_linear() {
         "{\"t\":{\"$date\":\"2026-01-02T03:04:05.678Z\"},\"s\":\"I\",\"c\":",
         "[2026-01-02 03:04:05,678] INFO ",
         "2026-01-02 03:04:05.678 INFO  (main) [a:",
+        "2026/01/02 03:04:05 [error] 7#7: *1 ",
+        "[Fri Jan 02 03:04:05 2026] [error] ",
+        "1.2.3.4:5 [02/Jan/2026:03:04:05.678] web shop/shop-1 1/0/1/2/3 200 5 - - ---- 1/1/1/1/0 0/0 {",
+        "2026-01-02\t03:04:05\t",
+        "time:1\t",
     ];
     let pieces = [
         "{",
@@ -393,6 +416,9 @@ fn hostile_lines_are_linear() {
         "- ",
         "\t{",
         "| ",
+        "a:1\t",
+        ", client: ",
+        "host:1\t",
     ];
     for lead in leads {
         for piece in pieces {

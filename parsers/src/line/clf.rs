@@ -1,14 +1,17 @@
-//! Access lines in the Common Log Format, and in the combined one with referrer and user agent.
+//! Access lines in the Common Log Format, and in the combined one with referrer and user agent: Apache's `LogFormat`
+//! `common`, `combined` and `vhost_combined`, nginx's predefined `combined`, `varnishncsa`, Traefik's `common`.
 //!
-//! The whole line stays the message, so what has no field (ident, vendors' columns after the user agent) is kept.
-//! Quoted parts are given as the server wrote them, escapes included.
+//! A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole line stays the message, so what has
+//! no field (ident, columns behind the user agent such as nginx's `$request_time`, whose meaning only the server's
+//! configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
 
+use super::access::{SOURCE, nanos_of_seconds, put_domain, put_request, quoted};
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
 use crate::time::clf_prefix;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 use nom::Parser;
 use nom::combinator::opt;
 use nom::sequence::{delimited, preceded};
@@ -19,10 +22,10 @@ const STAMP_OFFSET_MAX: usize = 512;
 /// Access lines of Apache, nginx and most others.
 pub const FORMAT: Format = Format {
     name: "clf",
-    summary: "access lines, common and combined: Apache, nginx, Caddy, Traefik",
+    summary: "access lines, common and combined, also with virtual host: Apache, nginx, Caddy, Traefik, Varnish",
     example: r#"192.0.2.7 - ann [02/Jan/2026:03:04:05 +0000] "GET /cart?id=7 HTTP/1.1" 200 512 "-" "curl/8.5.0""#,
     rank: 4,
-    starts: Starts::ANY,
+    starts: Starts::DIGIT.or(Starts::LOWER).or(Starts::UPPER).or(Starts::of(b":-_")),
     open_ended: true,
     probe,
     parse,
@@ -42,12 +45,7 @@ fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
 }
 
 fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    let word = || until(b' ', "a word");
-    let (rest, address) = word().parse(line)?;
-    let (rest, _ident) = word().parse(rest)?;
-    // A user's name may hold spaces: it ends where the stamp begins.
-    let (rest, user) = until(b'[', "a stamp").parse(rest)?;
-    let Some(user) = user.strip_suffix(' ') else { return stop(rest, "a space") };
+    let (rest, client) = client(line)?;
     let (rest, stamp) = clf_prefix(rest)?;
     let (rest, request) = preceded(nom::bytes::complete::tag("] "), quoted).parse(rest)?;
     let (rest, status) = delimited(byte(b' ', "a space"), digits::<3>, byte(b' ', "a space")).parse(rest)?;
@@ -58,9 +56,11 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
         return stop(rest, "a space");
     }
     stamp.put(fields);
-    let is_ip = address.as_bytes()[0].is_ascii_digit() || memchr(b':', address.as_bytes()).is_some();
-    fields.push_present(if is_ip { "source.ip" } else { "source.domain" }, address);
-    fields.push_present("user.name", user);
+    if let Some(host) = client.host {
+        put_domain(host, fields);
+    }
+    SOURCE.put(client.address, fields);
+    fields.push_present("user.name", client.user);
     put_request(request, fields);
     fields.push("http.response.status_code", Value::Int(i64::from(status)));
     if let Some(bytes) = bytes {
@@ -69,35 +69,68 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     if let Some((referrer, agent)) = agent {
         fields.push_present("http.request.referrer", referrer);
         fields.push_present("user_agent.original", agent);
+        if let Ok((_, columns)) = traefik(rest) {
+            columns.put(fields);
+        }
     }
     fields.push("message", Value::text(line));
     Ok((rest, ()))
 }
 
-/// `GET /path HTTP/1.1`. What clients send instead of it (TLS to a plain port, scanners) gives no fields.
-fn put_request<'a>(request: &'a str, fields: &mut Fields<'a>) {
-    let Some((method, rest)) = request.split_once(' ') else { return };
-    let Some((url, version)) = rest.rsplit_once(" HTTP/") else { return };
-    if method.bytes().all(|b| b.is_ascii_uppercase()) {
-        fields.push_present("http.request.method", method);
-        fields.push_present("url.original", url);
-        fields.push_present("http.version", version);
+/// Who asked, and which virtual host.
+struct Client<'a> {
+    host: Option<&'a str>,
+    address: &'a str,
+    user: &'a str,
+}
+
+/// The words before the stamp.
+fn client(line: &str) -> Step<'_, Client<'_>> {
+    let (rest, first) = until(b' ', "a word").parse(line)?;
+    let (rest, second) = until(b' ', "a word").parse(rest)?;
+    // An ident (RFC 1413) is `-` or a user's name: an address there is the client's, behind a virtual host.
+    let hosted = memchr::memchr2(b'.', b':', second.as_bytes()).is_some();
+    let (rest, host, address) = match hosted {
+        true => (until(b' ', "a word").parse(rest)?.0, Some(first), second),
+        false => (rest, None, first),
+    };
+    // A user's name may hold spaces: it ends where the stamp begins.
+    let (rest, user) = until(b'[', "a stamp").parse(rest)?;
+    match user.strip_suffix(' ') {
+        Some(user) => Ok((rest, Client { host, address, user })),
+        None => stop(rest, "a space"),
     }
 }
 
-/// Text in double quotes; a backslash protects what follows it.
-fn quoted(input: &str) -> Step<'_, &str> {
-    let Some(inner) = input.strip_prefix('"') else { return stop(input, "a quote") };
-    let bytes = inner.as_bytes();
-    let mut at = 0;
-    while let Some(found) = bytes.get(at..).and_then(|tail| memchr2(b'"', b'\\', tail)) {
-        at += found;
-        if bytes[at] == b'"' {
-            return Ok((&inner[at + 1..], &inner[..at]));
+/// The columns of Traefik.
+struct Traefik<'a> {
+    requests: i64,
+    router: &'a str,
+    server: &'a str,
+    millis: &'a str,
+}
+
+impl<'a> Traefik<'a> {
+    fn put(&self, fields: &mut Fields<'a>) {
+        fields.push("traefik.access.request_count", Value::Int(self.requests));
+        fields.push_present("traefik.access.router_name", self.router);
+        fields.push_present("traefik.access.backend_url", self.server);
+        if let Some(nanos) = nanos_of_seconds(self.millis) {
+            fields.push("event.duration", Value::Int(nanos / 1_000));
         }
-        at += 2;
     }
-    stop("", "a closing quote")
+}
+
+/// ` 42 "router@docker" "http://10.0.0.3:80" 12ms`: the number of the request, who took it, and how long.
+fn traefik(input: &str) -> Step<'_, Traefik<'_>> {
+    let (rest, requests) = preceded(byte(b' ', "a space"), nom::character::complete::i64).parse(input)?;
+    let (rest, router) = preceded(byte(b' ', "a space"), quoted).parse(rest)?;
+    let (rest, server) = preceded(byte(b' ', "a space"), quoted).parse(rest)?;
+    let (rest, ()) = byte(b' ', "a space").parse(rest)?;
+    match rest.strip_suffix("ms") {
+        Some(millis) => Ok(("", Traefik { requests, router, server, millis })),
+        None => stop(rest, "a duration"),
+    }
 }
 
 /// The size of the reply, or `-`.

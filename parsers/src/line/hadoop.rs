@@ -1,6 +1,6 @@
 //! Hadoop, HDFS, YARN, MapReduce, HBase and Hive, by the patterns of their `log4j.properties`.
 //!
-//! `081109 203615 148 INFO dfs.DataNode$PacketResponder: text` is HDFS's of old;
+//! `260102 030405 148 INFO dfs.DataNode$PacketResponder: text` is HDFS's of old;
 //! `2026-01-02 03:04:05,678 INFO [main] org.apache.hadoop.mapred.Child: text`, with thread or without, everything's since.
 //! That layout is common, so a logger of the `org.apache.` family is wanted.
 
@@ -30,7 +30,7 @@ fn probe(line: &[u8]) -> bool {
     is_stamp(line) && matches!(line.get(19..25), Some([b',', _, _, _, b' ', b'A'..=b'Z'])) || is_compact(line)
 }
 
-/// `081109 203615 1`
+/// `260102 030405 1`
 fn is_compact(line: &[u8]) -> bool {
     line.len() > 14
         && line[..14]
@@ -88,7 +88,7 @@ fn compact<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Ste
     Ok((rest, ()))
 }
 
-/// `081109 203615 `
+/// `260102 030405 `
 fn compact_stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
     let two = digits::<2>;
     let (rest, (year, month, day, ())) = (two, two, two, byte(b' ', "a time of day")).parse(input)?;

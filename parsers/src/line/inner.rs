@@ -1,16 +1,17 @@
-//! What is written inside of something else: the message of a syslog line that is JSON, the JSON behind a prefix.
+//! What is written inside of something else: the message of a syslog line that is JSON or a web server's line, the JSON
+//! behind a prefix.
 //!
 //! The outer line's fields stand; the inner ones are added where the outer has none of that name, but the inner message,
 //! level and logger win, because whoever wrote the inner text knows them better. An inner stamp counts only where the
 //! outer line has none.
 
-use super::{Context, json, logfmt, mongodb, postgresql_json};
+use super::{Context, Format, clf, haproxy, json, logfmt, mongodb, nginx_error, postgresql_json};
 use crate::fields::{Fields, Value};
 
 /// The fields in which the inner text is believed more than the line around it.
 const INNER_WINS: [&str; 3] = ["message", "log.level", "log.logger"];
 
-/// Puts a message that may be JSON or key-value pairs into the fields: parsed if it is, else as text.
+/// Puts a message that may be one of these into the fields: parsed if it is, else as text.
 pub fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
     match structured(text, context) {
         Some(inner) => merge(inner, fields),
@@ -19,18 +20,25 @@ pub fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
     }
 }
 
-/// The fields of a text that is a JSON object or key-value pairs as a whole.
+/// What is looked for in a text: structured loggers, and servers that send their lines by syslog.
+const INNER: [&Format; 7] = [
+    &mongodb::FORMAT,
+    &postgresql_json::FORMAT,
+    &json::FORMAT,
+    &logfmt::FORMAT,
+    &haproxy::FORMAT,
+    &clf::FORMAT,
+    &nginx_error::FORMAT,
+];
+
+/// The fields of a text that is a JSON object, key-value pairs or a web server's line as a whole.
 #[must_use]
 pub fn structured<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
-    match text.as_bytes() {
-        [b'{', ..] => {
-            let formats = [mongodb::FORMAT, postgresql_json::FORMAT, json::FORMAT];
-            let format = formats.iter().find(|format| (format.probe)(text.as_bytes()))?;
-            (format.parse)(text, context).ok()
-        }
-        _ if (logfmt::FORMAT.probe)(text.as_bytes()) => (logfmt::FORMAT.parse)(text, context).ok(),
-        _ => None,
-    }
+    let bytes = text.as_bytes();
+    let first = *bytes.first()?;
+    // JSON that is indented is rather a part of something.
+    let formats = INNER.iter().filter(|format| format.starts.has(first) && !first.is_ascii_whitespace());
+    formats.filter(|format| (format.probe)(bytes)).find_map(|format| (format.parse)(text, context).ok())
 }
 
 /// Adds what an inner text says to what the line around it says.
@@ -75,5 +83,7 @@ mod tests {
         check("{ not json", Some("info"), Some("{ not json"));
         check("a=b only prose", Some("info"), Some("a=b only prose"));
         check("", Some("info"), None);
+        let line = r#"192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] "GET / HTTP/1.1" 200 5"#;
+        check(line, Some("info"), Some(line));
     }
 }

@@ -1,6 +1,6 @@
 //! One JSON object a line, by any of the usual loggers.
 
-use super::{Context, Format, Starts, mongodb, normalize, postgresql_json};
+use super::{Context, Format, Starts, json_access, mongodb, normalize, postgresql_json};
 use crate::error::ParseError;
 use crate::fields::Fields;
 use crate::json;
@@ -28,6 +28,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     }
     let mut fields = Fields::default();
     json::parse_object(line, &mut fields)?;
+    json_access::rename(&mut fields, context);
     normalize::normalize(&mut fields, context);
     Ok(fields)
 }

@@ -6,8 +6,12 @@
 //! Field names are Elastic Common Schema's where it has one. `message` is the text for people: the whole line for
 //! formats that people read whole (access lines, plain text), the message alone where the rest are fields.
 
+mod access;
+pub mod apache_error;
 pub mod auditd;
 mod auth;
+pub mod aws_elb;
+pub mod aws_s3;
 pub mod cassandra;
 pub mod cbs;
 pub mod cef;
@@ -20,24 +24,29 @@ pub mod detect;
 pub mod dmesg;
 pub mod dpkg;
 pub mod elasticsearch;
+pub mod envoy;
 pub mod etcd;
 pub mod explain;
 pub mod hadoop;
+pub mod haproxy;
 pub mod hclog;
 pub mod inner;
 pub mod json;
+mod json_access;
 pub mod kafka;
 pub mod klog;
 pub mod leef;
 pub mod level;
 pub mod logcat;
 pub mod logfmt;
+pub mod ltsv;
 pub mod mongodb;
 pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
 pub mod nats;
 mod netfilter;
+pub mod nginx_error;
 pub mod normalize;
 pub(crate) mod parts;
 pub mod plain;
@@ -49,11 +58,14 @@ pub mod ras;
 pub mod redis;
 pub mod solr;
 pub mod spark;
+pub mod squid;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod trace;
 pub mod unified_log;
+pub mod vpc_flow;
+pub mod w3c;
 pub mod winlog;
 pub mod zookeeper;
 
@@ -102,7 +114,10 @@ pub struct Format {
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
 pub const FORMATS: &[Format] = &[
+    apache_error::FORMAT,
     auditd::FORMAT,
+    aws_elb::FORMAT,
+    aws_s3::FORMAT,
     cassandra::FORMAT,
     cbs::FORMAT,
     cef::FORMAT,
@@ -113,8 +128,10 @@ pub const FORMATS: &[Format] = &[
     dmesg::FORMAT,
     dpkg::FORMAT,
     elasticsearch::FORMAT,
+    envoy::FORMAT,
     etcd::FORMAT,
     hadoop::FORMAT,
+    haproxy::FORMAT,
     hclog::FORMAT,
     json::FORMAT,
     kafka::FORMAT,
@@ -122,11 +139,13 @@ pub const FORMATS: &[Format] = &[
     leef::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
+    ltsv::FORMAT,
     mongodb::FORMAT,
     mysql::FORMAT,
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
     nats::FORMAT,
+    nginx_error::FORMAT,
     plain::FORMAT,
     postgresql::FORMAT,
     postgresql_csv::FORMAT,
@@ -136,9 +155,12 @@ pub const FORMATS: &[Format] = &[
     redis::FORMAT,
     solr::FORMAT,
     spark::FORMAT,
+    squid::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
     unified_log::FORMAT,
+    vpc_flow::FORMAT,
+    w3c::FORMAT,
     winlog::FORMAT,
     zookeeper::FORMAT,
 ];

@@ -1,6 +1,6 @@
 //! The reliability logs of supercomputers, as public research data sets keep them: one line begins with a label (`-` for
 //! none) and the seconds since 1970, then either Blue Gene's
-//! `- 1767323045 2026.01.02 R02-M1-N0 2026-01-02-03.04.05.678901 R02-M1-N0 RAS KERNEL INFO text`, or a syslog line of a
+//! `- 1767323045 2026.01.02 R07-M1-N3 2026-01-02-03.04.05.678901 R07-M1-N3 RAS KERNEL INFO text`, or a syslog line of a
 //! cluster (Thunderbird, Spirit, Liberty): `- 1767323045 2026.01.02 dn7 Jan 2 03:04:05 dn7/dn7 crond[77]: text`. The third
 //! layout counts its lines: `134681 node-246 unix.hw state_change.unavailable 1767323045 1 text`.
 //!
@@ -23,7 +23,7 @@ const NUMBER_BYTES_MAX: usize = 10;
 pub const FORMAT: Format = Format {
     name: "ras",
     summary: "reliability logs of supercomputers: Blue Gene, Thunderbird, Spirit, Liberty, HPC",
-    example: "- 1767323045 2026.01.02 R02-M1-N0 2026-01-02-03.04.05.678901 R02-M1-N0 RAS KERNEL INFO parity error corrected",
+    example: "- 1767323045 2026.01.02 R07-M1-N3 2026-01-02-03.04.05.678901 R07-M1-N3 RAS KERNEL INFO parity error corrected",
     rank: 65,
     starts: Starts::of(b"-").or(Starts::UPPER).or(Starts::DIGIT),
     open_ended: true,
@@ -112,7 +112,7 @@ fn blue_gene_stamp(input: &str) -> Step<'_, u32> {
     Ok((rest, micros))
 }
 
-/// `R02-M1-N0 RAS KERNEL INFO text`.
+/// `R07-M1-N3 RAS KERNEL INFO text`.
 fn blue_gene<'a>(input: &'a str, node: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, _place) = until(b' ', "a place").parse(input)?;
     let (rest, kind) = until(b' ', "a kind").parse(rest)?;

@@ -145,7 +145,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// `- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.363779 R02-M1 RAS KERNEL INFO text`: time since 1970, date, node,
+    /// `- 1767323045 2026.01.02 R02-M1 2026-01-02-03.04.05.678901 R02-M1 RAS KERNEL INFO text`: time since 1970, date, node,
     /// the node's own stamp, the node again. What follows differs from system to system.
     fn alert(&mut self, label: &'a str) -> bool {
         let text = &self.rest()[label.len() + 1..];

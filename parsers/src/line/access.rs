@@ -1,0 +1,235 @@
+//! What the access lines of many servers share: quoted parts, the request, addresses, sizes and durations.
+//!
+//! Quoted parts are given as the server wrote them, escapes included.
+
+use crate::fields::{Fields, Value};
+use crate::grammar::{Step, stop};
+use memchr::{memchr, memchr2};
+use std::net::IpAddr;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// Nanoseconds are the ninth digit behind the point.
+const NANO_DIGITS: usize = 9;
+
+/// The words in which the two ends of a connection are named.
+#[derive(Clone, Copy)]
+pub(super) struct Peer {
+    ip: &'static str,
+    domain: &'static str,
+    port: &'static str,
+}
+
+/// Who asked.
+pub(super) const SOURCE: Peer = Peer { ip: "source.ip", domain: "source.domain", port: "source.port" };
+/// Who was asked, or was to answer.
+pub(super) const DESTINATION: Peer =
+    Peer { ip: "destination.ip", domain: "destination.domain", port: "destination.port" };
+
+impl Peer {
+    /// An address or a name without a port. `-` is none, nor is the `unix:` of nginx behind a socket.
+    pub(super) fn put<'a>(self, host: &'a str, fields: &mut Fields<'a>) {
+        if host == "unix:" {
+            return;
+        }
+        fields.push_present(if is_ip(host) { self.ip } else { self.domain }, host);
+    }
+
+    /// `192.0.2.1:443`, `[2001:db8::1]:443`, `2001:db8::1:443`, `name:443`; without a port as [`Peer::put`].
+    pub(super) fn put_with_port<'a>(self, text: &'a str, fields: &mut Fields<'a>) {
+        let Some((host, port)) = host_and_port(text) else { return self.put(unbracketed(text), fields) };
+        self.put(host, fields);
+        fields.push(self.port, Value::Int(i64::from(port)));
+    }
+}
+
+/// Whether it is an address, also with a zone (`fe80::1%eth0`).
+pub(super) fn is_ip(text: &str) -> bool {
+    let address = text.split_once('%').map_or(text, |(address, _zone)| address);
+    address.parse::<IpAddr>().is_ok()
+}
+
+/// The host and the port of `host:port`.
+pub(super) fn host_and_port(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let digits = port.bytes().all(|b| b.is_ascii_digit());
+    let port = port.parse().ok().filter(|_| digits && !host.is_empty())?;
+    Some((unbracketed(host), port))
+}
+
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// `example.com` or `example.com:443`: the host that was asked for.
+pub(super) fn put_domain<'a>(text: &'a str, fields: &mut Fields<'a>) {
+    match host_and_port(text) {
+        Some((host, port)) => {
+            fields.push_present("url.domain", host);
+            fields.push("url.port", Value::Int(i64::from(port)));
+        }
+        None => fields.push_present("url.domain", unbracketed(text)),
+    }
+}
+
+/// `GET /path HTTP/1.1`. What clients send instead of it (TLS to a plain port, scanners) gives no fields.
+pub(super) fn put_request<'a>(request: &'a str, fields: &mut Fields<'a>) {
+    let Some((method, rest)) = request.split_once(' ') else { return };
+    let Some((url, version)) = rest.rsplit_once(" HTTP/") else { return };
+    if is_method(method) {
+        fields.push_present("http.request.method", method);
+        fields.push_present("url.original", url);
+        fields.push_present("http.version", version);
+    }
+}
+
+/// Whether the word is written as methods of HTTP are.
+pub(super) fn is_method(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_'))
+}
+
+/// Text in double quotes; a backslash protects what follows it.
+pub(super) fn quoted(input: &str) -> Step<'_, &str> {
+    let Some(inner) = input.strip_prefix('"') else { return stop(input, "a quote") };
+    let bytes = inner.as_bytes();
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|tail| memchr2(b'"', b'\\', tail)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return Ok((&inner[at + 1..], &inner[..at]));
+        }
+        at += 2;
+    }
+    stop("", "a closing quote")
+}
+
+/// A word and the space behind it, or the last word of the line.
+pub(super) fn word(input: &str) -> Step<'_, &str> {
+    match memchr(b' ', input.as_bytes()) {
+        Some(0) => stop(input, "a word"),
+        Some(end) => Ok((&input[end + 1..], &input[..end])),
+        None if input.is_empty() => stop(input, "a word"),
+        None => Ok(("", input)),
+    }
+}
+
+/// [`quoted`] and the space behind it, or the end of the line.
+pub(super) fn quoted_word(input: &str) -> Step<'_, &str> {
+    let (rest, text) = quoted(input)?;
+    match rest.strip_prefix(' ') {
+        Some(rest) => Ok((rest, text)),
+        None if rest.is_empty() => Ok((rest, text)),
+        None => stop(rest, "a space"),
+    }
+}
+
+/// A word that is a whole number, or `-`.
+pub(super) fn count(input: &str) -> Step<'_, Option<i64>> {
+    let (rest, text) = word(input)?;
+    match text {
+        "-" => Ok((rest, None)),
+        _ => text.parse().map_or_else(|_| stop(input, "a number"), |number| Ok((rest, Some(number)))),
+    }
+}
+
+/// A word that is an HTTP status, `-`, or a 0 or -1, which stand for none.
+pub(super) fn status(input: &str) -> Step<'_, Option<i64>> {
+    let (rest, number) = count(input)?;
+    match number {
+        Some(100..=999) => Ok((rest, number)),
+        None | Some(-1..=0) => Ok((rest, None)),
+        Some(_) => stop(input, "a status"),
+    }
+}
+
+/// Adds a number where there is one.
+pub(super) fn put_count(name: &'static str, number: Option<i64>, fields: &mut Fields<'_>) {
+    if let Some(number) = number {
+        fields.push(name, Value::Int(number));
+    }
+}
+
+/// Adds a duration of so many milliseconds; negative ones mean that it was not measured.
+pub(super) fn put_millis(millis: i64, fields: &mut Fields<'_>) {
+    if let Some(nanos) = millis.checked_mul(1_000_000).filter(|nanos| *nanos >= 0) {
+        fields.push("event.duration", Value::Int(nanos));
+    }
+}
+
+/// Seconds with a fraction (`0.012`) as nanoseconds, exactly; what is finer is cut off. Signs and exponents are no
+/// durations.
+pub(super) fn nanos_of_seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let kept = &fraction.as_bytes()[..fraction.len().min(NANO_DIGITS)];
+    let number = kept.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let nanos = (kept.len()..NANO_DIGITS).fold(number, |sum, _| sum * 10);
+    seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Context;
+    use crate::line::detect::Detector;
+
+    #[test]
+    fn seconds_are_nanoseconds_exactly() {
+        let check = |text: &str, expected| assert_eq!(nanos_of_seconds(text), expected, "{text}");
+        check("0.012", Some(12_000_000));
+        check("3", Some(3_000_000_000));
+        check("0.0000730001", Some(73_000));
+        check("9223372036.854775807", Some(i64::MAX));
+        check("9223372036.854775808", None);
+        check("-1", None);
+        check("1.", None);
+        check(".5", None);
+        check("1e3", None);
+        check("", None);
+    }
+
+    #[test]
+    fn hosts_and_ports_part_at_the_last_colon() {
+        let check = |text: &str, expected| assert_eq!(host_and_port(text), expected, "{text}");
+        check("192.0.2.1:443", Some(("192.0.2.1", 443)));
+        check("[2001:db8::1]:443", Some(("2001:db8::1", 443)));
+        check("2001:db8::1:443", Some(("2001:db8::1", 443)));
+        check("shop.example:", None);
+        check("shop.example:+80", None);
+        check("shop.example:70000", None);
+        check(":80", None);
+        check("[::1]", None);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_servers_line_stays_text() {
+        for line in [
+            "2026/01/02 03:04:05 [error] no process here",
+            "2026/01/02 03:04:05 [main] 77#77: no level",
+            "[Fri Jan 02 03:04:05 2026] worker started",
+            "[Fri Jan 02 03:04:05 2026] [worker] started",
+            "192.0.2.7:5 [02/Jan/2026:03:04:05] a b/c no timers",
+            "shop:5 [02/Jan/2026:03:04:05] a b/c 1/2/3 5 -- 1/1/1/1/0 0/0",
+            "[2026-01-02T03:04:05.678Z] \"GET / HTTP/1.1\" done",
+            "[2026-01-02T03:04:05.678Z] INFO listening",
+            "1767323045.678 listening on port 80",
+            "2026-01-02T03:04:05.678901Z INFO listening on 192.0.2.7:80",
+            "2 123456789012 eni-1 a b c d 6 1 2 3 4 ACCEPT OK",
+            "2026-01-02 03:04:05 10.0.0.2 is up",
+            "2026-01-02 03:04:05 worker 1 of 2 has read 3 of 4 parts in 5 ms of 6 here",
+            "#Field: no directive",
+            "# Fields: a comment",
+            "key:value",
+            "Error: no such file\tin: here\tat: once",
+            "a:1\tb",
+            "https://shop.example/\thttp://shop.example/",
+            "http 2026-01-02T03:04:05.678901Z is a stamp",
+        ] {
+            let (id, _) = Detector::parse(None, line, &Context::default());
+            assert_eq!(id.format().name, "plain", "{line}");
+        }
+    }
+}
