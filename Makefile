@@ -46,4 +46,4 @@ ui: ui/node_modules/.package-lock.json
 	cd ui && npm run build
 
 bench:
-	cargo bench --workspace
+	cargo bench --quiet --bench parse --bench pipe --bench store

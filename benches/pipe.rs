@@ -1,123 +1,145 @@
-//! What the whole process costs: `app | logship --format none` for [`LINES`] access lines, beside `gzip -1` of the same
-//! file, whose CPU time is the unit (machines differ, the ratio hardly). Run with `cargo bench --bench pipe`; Linux only.
+//! What whole processes cost, Linux only: `app | logship --format none` beside `gzip -1` of the same file, whose CPU time is
+//! the unit (machines differ, the ratio hardly), the time to the first line, and the memory of idle processes. Run with
+//! `cargo bench --bench pipe`; needs gzip and script. Where the project has set itself a bar, the row names it.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod lines;
+mod proc;
+
+use lines::Numbers;
 use std::{
-    fmt::Write as _,
     fs::{self, File},
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::{Duration, UNIX_EPOCH},
 };
 
+/// Lines whose CPU time is measured.
 const LINES: usize = 300_000;
-const PAIRS: usize = 3;
-const STARTS: usize = 10;
-/// The process is idle when it used no CPU for this long.
-const IDLE: Duration = Duration::from_secs(2);
+const PAIRS: usize = 5;
+const STARTS: usize = 11;
+/// Events of the store whose processes' memory is measured.
+const EVENTS: usize = 1_000_000;
+/// A process is idle so long before its memory is read.
+const IDLE: Duration = Duration::from_secs(15);
+const LINES_PER_SECOND: usize = 10;
+/// Path and query of the requests between two readings of memory: what the page asks for.
+const QUESTIONS: [(&str, &str); 10] = [
+    ("search", ""),
+    ("search", "curl"),
+    ("search", "status:503"),
+    ("search", "\"Windows NT 10.0\" -status:200"),
+    ("search", "path:/api/v1/orders/* http.response.body.bytes:>50000"),
+    ("search", "method:(POST OR PUT) status:[400 TO 599]"),
+    ("search", "/Chrome\\/9[0-9]/"),
+    ("histogram", "status:>=400"),
+    ("fields", ""),
+    ("fields/values?field=http.response.status_code", "users"),
+];
 
-/// A small generator of repeatable numbers (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
+fn row(name: &str, bar: &str, figure: &str) {
+    println!("{name:62} {bar:>10}  {figure}");
 }
 
-fn access_lines() -> String {
-    let numbers = &mut Numbers(1);
-    let mut text = String::new();
-    for n in 0..LINES {
-        let ip: [u64; 4] = std::array::from_fn(|_| 1 + numbers.below(250));
-        let (hour, minute, second) = (n / 36_000, n / 600 % 60, n / 10 % 60);
-        let method = ["GET", "GET", "GET", "POST", "PUT"][numbers.below(5) as usize];
-        let path = match numbers.below(4) {
-            0 => "/index.html".to_owned(),
-            1 => format!("/static/app.{:x}.js", numbers.below(40)),
-            2 => format!("/api/v1/orders/{}/items", numbers.below(100_000)),
-            _ => format!("/api/v1/users/{}", numbers.below(300_000)),
-        };
-        let status = [200, 200, 200, 200, 304, 404, 503][numbers.below(7) as usize];
-        let bytes = numbers.below(60_000);
-        let agent = match numbers.below(3) {
-            0 => format!("curl/7.{}.0", numbers.below(90)),
-            _ => format!(
-                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
-                 Chrome/{}.0.{}.{} Safari/537.36",
-                90 + numbers.below(40),
-                numbers.below(100),
-                numbers.below(200)
-            ),
-        };
-        let [a, b, c, d] = ip;
-        writeln!(
-            text,
-            "{a}.{b}.{c}.{d} - - [01/Jan/2026:{hour:02}:{minute:02}:{second:02} +0000] \"{method} {path} HTTP/1.1\" \
-             {status} {bytes} \"-\" \"{agent}\""
-        )
-        .unwrap();
+fn write_lines(path: &Path, count: usize) -> u64 {
+    let (mut file, numbers) = (std::io::BufWriter::new(File::create(path).unwrap()), &mut Numbers(1));
+    for n in 0..count {
+        writeln!(file, "{}", lines::access(numbers, n / LINES_PER_SECOND)).unwrap();
     }
-    text
+    file.into_inner().unwrap().metadata().unwrap().len()
 }
 
 fn logship(data: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logship"));
-    command.arg("--data").arg(data).args(["--listen", "127.0.0.1:0", "--quiet"]).args(more).stdout(Stdio::null());
+    command.arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).args(more).stdout(Stdio::null());
     command
-}
-
-/// User and system seconds in `/proc/PID/stat`, in ticks of 10 ms. `children` counts those waited for.
-fn cpu_seconds(stat: &str, children: bool) -> f64 {
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let first = if children { 13 } else { 11 };
-    (fields[first].parse::<f64>().unwrap() + fields[first + 1].parse::<f64>().unwrap()) / 100.0
 }
 
 /// CPU seconds of a whole process.
 fn run(command: &mut Command, input: &Path) -> f64 {
-    let children = || cpu_seconds(&fs::read_to_string("/proc/self/stat").unwrap(), true);
-    let before = children();
+    let before = proc::cpu_seconds(true);
     let status = command.stdin(File::open(input).unwrap()).stdout(Stdio::null()).status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
-    children() - before
+    proc::cpu_seconds(true) - before
 }
 
-/// A line of `/proc/PID/status` in MiB.
-fn memory(child: &Child, name: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<f64>().unwrap() / 1024.0
+/// A process that has printed its URL.
+struct Running {
+    child: Child,
+    url: String,
+    /// Kept open, so that its messages have somewhere to go.
+    _stderr: BufReader<ChildStderr>,
 }
 
-fn wait_until_idle(child: &Child) {
-    let stat = || cpu_seconds(&fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap(), false);
-    let mut before = -1.0;
-    while stat() - before > 0.05 {
-        before = stat();
+impl Running {
+    fn start(command: &mut Command) -> Running {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("http://") {
+            line.clear();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "{command:?} ended without an address");
+        }
+        let url = line[line.find("http://").unwrap()..].trim_end().to_owned();
+        Running { child, url, _stderr: stderr }
+    }
+
+    fn get(&self, path: &str, query: &str) -> String {
+        let mut request = ureq::get(format!("{}api/v1/{path}", self.url));
+        if !query.is_empty() {
+            request = request.query("q", query);
+        }
+        request.call().unwrap().body_mut().read_to_string().unwrap()
+    }
+
+    fn wait_for_events(&self, count: usize) {
+        loop {
+            let status: serde_json::Value = serde_json::from_str(&self.get("status", "")).unwrap();
+            if status["events"] == count && status["idle"] == true {
+                return;
+            }
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// MiB of anonymous memory after a while in which nothing was asked.
+    fn idle_memory(&self) -> String {
         sleep(IDLE);
+        format!("{:.1}", self.memory("RssAnon:"))
+    }
+
+    fn memory(&self, name: &str) -> f64 {
+        proc::memory(&self.child.id().to_string(), name)
+    }
+
+    fn stop(mut self) {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
     }
 }
 
-/// Milliseconds from the start of the process to the first byte that it prints of a line that waits for it.
+/// Milliseconds from the start of the process to the first byte that a terminal gets of a line that waits for it.
 fn first_line(data: &Path) -> f64 {
-    let begun = Instant::now();
-    let mut command = logship(data, &["--format", "pretty"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(b"level=info msg=hello\n").unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-    let took = begun.elapsed().as_secs_f64() * 1e3;
-    drop(input);
-    child.wait().unwrap();
-    took
+    let logship = logship(data, &["--quiet"]);
+    let words: Vec<_> = std::iter::once(logship.get_program()).chain(logship.get_args()).collect();
+    let words: Vec<String> = words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    // The shell tells when it begins: what reads the terminal may come late.
+    let line = format!("date +%s.%N; echo level=info msg=hello | {}", words.join(" "));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = script.spawn().expect("the bench needs script (on Debian: sudo apt-get install bsdutils)");
+    let mut terminal = BufReader::new(child.stdout.take().unwrap());
+    let (mut begun, mut shown) = (String::new(), String::new());
+    terminal.read_line(&mut begun).unwrap();
+    terminal.fill_buf().unwrap();
+    let now = UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    terminal.read_to_string(&mut shown).unwrap();
+    assert!(child.wait().unwrap().success() && shown.contains("hello"), "{shown}");
+    (now - begun.trim().parse::<f64>().unwrap()) * 1e3
 }
 
 fn disk_bytes(folder: &Path) -> u64 {
@@ -132,43 +154,51 @@ fn spread(mut figures: Vec<f64>) -> String {
     format!("{:.2} / {:.2} / {:.2}", figures[0], figures[figures.len() / 2], figures[figures.len() - 1])
 }
 
-fn row(name: &str, figure: &str) {
-    println!("{name:58} {figure}");
-}
-
-fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("access.log");
-    let text = access_lines();
-    fs::write(&input, &text).unwrap();
-    row("access lines, MB", &format!("{LINES}, {:.1}", text.len() as f64 / 1e6));
-
+fn cost(folder: &Path) {
+    let input = folder.join("access.log");
+    let bytes = write_lines(&input, LINES);
+    row("access lines, MB", "", &format!("{LINES}, {:.1}", bytes as f64 / 1e6));
     let (mut ratios, mut units) = (Vec::new(), Vec::new());
     let mut stored = PathBuf::new();
     for pair in 0..PAIRS {
         units.push(run(Command::new("gzip").args(["-1", "-c"]), &input));
-        stored = folder.path().join(format!("data-{pair}"));
-        ratios.push(run(&mut logship(&stored, &["--format", "none"]), &input) / units[pair]);
+        stored = folder.join(format!("data-{pair}"));
+        ratios.push(run(&mut logship(&stored, &["--quiet", "--format", "none"]), &input) / units[pair]);
     }
-    row("gzip -1, CPU seconds: min / median / max", &spread(units));
-    row("stored and searchable, CPU in units of gzip -1", &spread(ratios));
-    row("bytes on disk, MB", &format!("{:.1}", disk_bytes(&stored) as f64 / 1e6));
+    row("gzip -1, CPU seconds: min / median / max", "", &spread(units));
+    row("stored and searchable, CPU in units of gzip -1", "10", &spread(ratios));
+    row("bytes on disk, MB", "", &format!("{:.1}", disk_bytes(&stored) as f64 / 1e6));
+}
 
-    let serving = folder.path().join("serving");
-    let mut child =
-        logship(&serving, &["--format", "none", "--serve"]).stdin(File::open(&input).unwrap()).spawn().unwrap();
-    wait_until_idle(&child);
-    row("peak resident, MiB", &format!("{:.1}", memory(&child, "VmHWM:")));
-    row("resident anonymous, idle after that, MiB", &format!("{:.1}", memory(&child, "RssAnon:")));
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn idle_memory(folder: &Path) {
+    let empty = Running::start(logship(&folder.join("empty"), &[]).arg("server"));
+    row("an idle empty server, anonymous MiB", "", &empty.idle_memory());
+    empty.stop();
 
-    let mut server = logship(&folder.path().join("empty"), &[]).arg("server").spawn().unwrap();
-    wait_until_idle(&server);
-    row("resident anonymous, empty server, MiB", &format!("{:.1}", memory(&server, "RssAnon:")));
-    server.kill().unwrap();
-    server.wait().unwrap();
+    let (input, data) = (folder.join("million.log"), folder.join("million"));
+    write_lines(&input, EVENTS);
+    let mut pipe = logship(&data, &["--format", "none", "--serve"]);
+    let pipe = Running::start(pipe.stdin(File::open(&input).unwrap()));
+    pipe.wait_for_events(EVENTS);
+    row("idle after it took 1 M events, anonymous MiB", "", &pipe.idle_memory());
+    row("  its peak, resident MiB", "", &format!("{:.1}", pipe.memory("VmHWM:")));
+    pipe.stop();
 
+    let server = Running::start(logship(&data, &[]).arg("server"));
+    server.wait_for_events(EVENTS);
+    row("an idle fresh server on 1 M events, anonymous MiB", "40", &server.idle_memory());
+    for (path, query) in QUESTIONS {
+        server.get(path, query);
+    }
+    row("  the same after ten queries", "", &server.idle_memory());
+    server.stop();
+}
+
+fn main() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    row("", "bar", "");
+    cost(folder.path());
     let starts = (0..STARTS).map(|start| first_line(&folder.path().join(format!("start-{start}")))).collect();
-    row("first line on stdout, ms after start", &spread(starts));
+    row("first line on a terminal, ms after start: min / median / max", "50", &spread(starts));
+    idle_memory(folder.path());
 }

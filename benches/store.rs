@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use bytestring::ByteString;
-use logship::event::{Event, Key, Map, Timestamp, Value};
+mod lines;
+mod proc;
+
+use lines::Numbers;
+use logship::event::{Timestamp, Value};
 use logship::flow::{Batch, EventId, LogId, Pos, Stored};
 use logship::store::{Options, Store};
+use logship_parsers::line::{Context, detect::FormatId};
 use std::fs;
 use std::path::Path;
 use tantivy::schema::document::Value as _;
@@ -19,99 +23,25 @@ const PER_BATCH: usize = 2_000;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// A small generator of repeatable numbers (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-}
-
-fn set(map: &mut Map, path: &str, value: Value) {
-    match path.split_once('.') {
-        None => drop(map.insert(Key::from(path), value)),
-        Some((first, rest)) => {
-            if map.get(first).is_none() {
-                map.insert(Key::from(first), Value::Map(Map::default()));
-            }
-            if let Some(Value::Map(inner)) = map.get_mut(first) {
-                set(inner, rest, value);
-            }
-        }
-    }
-}
-
-/// One access line, parsed: strings are slices of the line, numbers are numbers. `shuffle` moves times by some seconds.
-fn access(numbers: &mut Numbers, n: usize, shuffle: bool) -> Event {
-    let ip = numbers.below(5_000);
-    let method = ["GET", "GET", "GET", "GET", "POST"][numbers.below(5) as usize];
-    let path = match numbers.below(4) {
-        0 => "/index.html".to_owned(),
-        1 => format!("/static/app.{:x}.js", numbers.below(40)),
-        _ => format!("/api/v1/users/{}/orders?page={}", numbers.below(50_000), numbers.below(10)),
-    };
-    let status = if numbers.below(100) == 0 { 503 } else { 200 };
-    let bytes = numbers.below(60_000);
-    let agent = format!(
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.{}.{} Safari/537.36",
-        90 + numbers.below(40),
-        numbers.below(5_000),
-        numbers.below(100)
-    );
-    let address = format!("10.{}.{}.{}", ip / 1000, ip / 200 % 200, ip % 200);
-    let time = 1_767_225_600_000 + n as i64 * 5 + if shuffle { numbers.below(5_000) as i64 } else { 0 };
-    let stamp = Timestamp::from_millis(time);
-    let line = format!("{address} - - [{stamp}] \"{method} {path} HTTP/1.1\" {status} {bytes} \"-\" \"{agent}\"");
-    let line = ByteString::from(line);
-    let slice = |text: &str| {
-        let at = line.find(text).unwrap();
-        Value::Str(line.slice_ref(&line[at..at + text.len()]))
-    };
-    let mut event = Event::from_line(stamp, line.clone());
-    let fields = &mut event.fields;
-    set(fields, "source.ip", slice(&address));
-    set(fields, "http.request.method", slice(method));
-    set(fields, "url.original", slice(&path));
-    set(fields, "http.version", slice("1.1"));
-    set(fields, "http.response.status_code", Value::Int(status));
-    set(fields, "http.response.body.bytes", Value::Int(bytes as i64));
-    set(fields, "user_agent.original", slice(&agent));
-    set(fields, "service.name", Value::from("shop"));
-    set(fields, "host.name", Value::from("web-1"));
-    event
-}
-
+/// Access events, five milliseconds apart. `shuffle` moves their times by some seconds.
 fn batches(shuffle: bool) -> Vec<Batch> {
     let log = LogId::from_bits(7);
-    let mut numbers = Numbers(1);
+    let (mut numbers, context, hint) = (Numbers(1), Context::default(), FormatId::by_name("clf"));
     let mut made = Vec::new();
     for first in (0..EVENTS).step_by(PER_BATCH) {
         let start = first as u64 * 300;
         let events = (0..PER_BATCH).map(|n| {
             let id = EventId { log, at: Pos(start + n as u64) };
-            Stored { id, event: access(&mut numbers, first + n, shuffle) }
+            let millis = (first + n) * 5;
+            let mut event = lines::event(&lines::access(&mut numbers, millis / 1_000).into(), hint, &context);
+            let later = millis % 1_000 + if shuffle { numbers.below(5_000) as usize } else { 0 };
+            event.time = Timestamp::from_millis(event.time.as_millis() + later as i64);
+            Stored { id, event }
         });
         let events = events.collect();
         made.push(Batch { log, end: Pos(start + PER_BATCH as u64 * 300), first_number: first as u64, events });
     }
     made
-}
-
-fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}
-
-fn resident_anonymous_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
 fn megabytes(dir: &Path, extension: &str) -> f64 {
@@ -136,9 +66,9 @@ enum Scheme {
 }
 
 fn store(name: &str, batches: &[Batch], scheme: Scheme) -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir_in("target").unwrap();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut store = Store::open(dir.path(), Options::default()).unwrap();
-    let before = cpu_seconds();
+    let before = proc::cpu_seconds(false);
     for (n, batch) in (1..).zip(batches) {
         store.add(batch).unwrap();
         match scheme {
@@ -148,14 +78,14 @@ fn store(name: &str, batches: &[Batch], scheme: Scheme) -> (tempfile::TempDir, S
         }
     }
     store.commit_hard().unwrap();
-    let memory = resident_anonymous_mb();
+    let memory = proc::memory("self", "RssAnon:");
     drop(store);
-    let cpu = cpu_seconds() - before;
+    let cpu = proc::cpu_seconds(false) - before;
     let store = Store::open(dir.path(), Options::default()).unwrap();
     let open = dir.path().join("p-0");
     let part = |extension| megabytes(&open, extension) * 1e6 / EVENTS as f64;
     let note = format!(
-        "segments {:2}, anon {memory:.0} MB; idx {:.1} pos {:.1} term {:.1} fast {:.1} store {:.1}",
+        "segments {:2}, anon {memory:.0} MiB; idx {:.1} pos {:.1} term {:.1} fast {:.1} store {:.1}",
         store.stats().open_segments,
         part("idx"),
         part("pos"),
@@ -193,7 +123,7 @@ fn compressed(name: &str, copies: &[Vec<u8>]) {
     row(name, 0.0, raw as f64 / 1e6, "not compressed");
     for (level, block) in [(1, 16 << 10), (1, 64 << 10), (1, 256 << 10), (3, 64 << 10), (3, 256 << 10), (6, 256 << 10)]
     {
-        let before = cpu_seconds();
+        let before = proc::cpu_seconds(false);
         let (mut bytes, mut buffer) = (0, Vec::new());
         let mut compressor = zstd::bulk::Compressor::new(level).unwrap();
         for copy in copies {
@@ -204,7 +134,7 @@ fn compressed(name: &str, copies: &[Vec<u8>]) {
             }
         }
         bytes += compressor.compress(&buffer).unwrap().len();
-        row(&format!("  zstd {level}, {} KiB", block >> 10), cpu_seconds() - before, bytes as f64 / 1e6, "");
+        row(&format!("  zstd {level}, {} KiB", block >> 10), proc::cpu_seconds(false) - before, bytes as f64 / 1e6, "");
     }
 }
 

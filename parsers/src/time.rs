@@ -12,6 +12,7 @@ use crate::fields::Fields;
 use crate::grammar::{Step, byte, complete, digits, stop};
 use nom::Parser;
 use nom::combinator::opt;
+use std::fmt;
 
 pub(crate) use leading::begins_with_layout;
 pub use leading::{leading_clock, leading_stamp};
@@ -50,9 +51,9 @@ impl Stamp {
     }
 }
 
-/// A wall clock reading, already checked to name a real day and time.
-#[derive(Clone, Copy)]
-struct Civil {
+/// A wall clock reading: a day that exists and a time of that day. Prints as `2026-01-02T03:04:05`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
     year: i64,
     month: u32,
     day: u32,
@@ -61,10 +62,45 @@ struct Civil {
 }
 
 impl Civil {
+    /// None where the calendar has no such day.
+    fn new((year, month, day): (i64, u32, u32), (second_of_day, nanos): (u32, u32)) -> Option<Civil> {
+        let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
+        exists.then_some(Civil { year, month, day, second_of_day, nanos })
+    }
+
+    /// What a clock at UTC shows so many nanoseconds after 1970.
+    #[must_use]
+    pub const fn from_nanos(at: i64) -> Civil {
+        let seconds = at.div_euclid(NANOS_PER_SECOND);
+        let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
+        let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
+        Civil { year, month, day, second_of_day, nanos: at.rem_euclid(NANOS_PER_SECOND) as u32 }
+    }
+
+    /// Seconds since midnight.
+    #[must_use]
+    pub const fn second_of_day(self) -> u32 {
+        self.second_of_day
+    }
+
+    /// Nanoseconds since the last full second.
+    #[must_use]
+    pub const fn nanos(self) -> u32 {
+        self.nanos
+    }
+
     fn at_offset(self, offset_s: i32) -> Stamp {
         let days = days_from_civil(self.year, self.month, self.day);
         let seconds = days * SECONDS_PER_DAY + i64::from(self.second_of_day) - i64::from(offset_s);
         Stamp::from_seconds(seconds, self.nanos)
+    }
+}
+
+impl fmt::Display for Civil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil { year, month, day, second_of_day: second, .. } = *self;
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
     }
 }
 
@@ -113,6 +149,40 @@ pub fn iso8601(text: &str, utc_offset_s: i32) -> Option<Stamp> {
 
 /// [`iso8601`] at the front of a text.
 pub(crate) fn iso8601_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, day) = day(input)?;
+    let (rest, clock) = after_day(rest)?;
+    let (rest, offset) = opt(zone).parse(rest)?;
+    let Some(civil) = Civil::new(day, clock) else { return stop(input, "a day that exists") };
+    Ok((rest, civil.at_offset(offset.unwrap_or(utc_offset_s))))
+}
+
+/// The first nanosecond that a text means and how many it covers: `2026-01-02` is a day, `2026-01-02T03:04` a minute,
+/// `2026-01-02 03:04:05` a second, `2026-01-02T03:04:05.678+01:00` a millisecond. Without a zone it is UTC.
+pub(crate) fn span(text: &str) -> Option<(i64, i64)> {
+    let (rest, day) = day(text).ok()?;
+    if text.as_bytes().get(4) == Some(&b'/') {
+        return None;
+    }
+    let (mut clock, mut offset, mut covers) = ((0, 0), 0, SECONDS_PER_DAY * NANOS_PER_SECOND);
+    if !rest.is_empty() {
+        let (zone_text, found) = after_day(rest).ok()?;
+        covers = match rest.len() - zone_text.len() {
+            6 => 60 * NANOS_PER_SECOND,
+            9 => NANOS_PER_SECOND,
+            length @ 11..=19 => 10i64.pow(19 - length as u32),
+            _ => return None,
+        };
+        clock = found;
+        offset = if zone_text.is_empty() { 0 } else { complete(zone_text, zone(zone_text)).ok()? };
+    }
+    match Civil::new(day, clock)?.at_offset(offset) {
+        Stamp::At(nanos) => Some((nanos, covers)),
+        Stamp::OutOfRange => None,
+    }
+}
+
+/// `2006-01-02` or `2006/01/02`, which need not exist.
+fn day(input: &str) -> Step<'_, (i64, u32, u32)> {
     let (rest, year) = digits::<4>(input)?;
     let separator = match rest.as_bytes().first() {
         Some(&found @ (b'-' | b'/')) => found,
@@ -121,16 +191,15 @@ pub(crate) fn iso8601_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> 
     let (rest, month) = digits::<2>(&rest[1..])?;
     let (rest, ()) = byte(separator, "a date").parse(rest)?;
     let (rest, day) = digits::<2>(rest)?;
-    let rest = match rest.as_bytes().first() {
-        Some(b'T' | b't' | b' ') => &rest[1..],
-        _ => return stop(rest, "a time of day"),
-    };
-    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
-    let (rest, offset) = opt(zone).parse(rest)?;
-    let Some(civil) = civil(i64::from(year), month, day, second_of_day, nanos) else {
-        return stop(input, "a day that exists");
-    };
-    Ok((rest, civil.at_offset(offset.unwrap_or(utc_offset_s))))
+    Ok((rest, (i64::from(year), month, day)))
+}
+
+/// [`time_of_day`] behind `T` or a space.
+fn after_day(input: &str) -> Step<'_, (u32, u32)> {
+    match input.as_bytes().first() {
+        Some(b'T' | b't' | b' ') => time_of_day(&input[1..]),
+        _ => stop(input, "a time of day"),
+    }
 }
 
 /// `02/Jan/2006:15:04:05 -0700`, the stamp of access logs, at the front of a text.
@@ -153,8 +222,8 @@ fn clf_civil(input: &str) -> Step<'_, Civil> {
     let (rest, ()) = byte(b'/', "a date").parse(rest)?;
     let (rest, year) = digits::<4>(rest)?;
     let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
-    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
-    match civil(i64::from(year), month, day, second_of_day, nanos) {
+    let (rest, clock) = time_of_day(rest)?;
+    match Civil::new((i64::from(year), month, day), clock) {
         Some(civil) => Ok((rest, civil)),
         None => stop(input, "a day that exists"),
     }
@@ -172,14 +241,12 @@ pub(crate) fn rfc3164_prefix(input: &str, received: i64, utc_offset_s: i32) -> S
     };
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
     let (rest, year_before) = opt((digits::<4>, byte(b' ', "a time of day"))).parse(rest)?;
-    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
+    let (rest, clock) = time_of_day(rest)?;
     let (rest, year_after) = opt((byte(b' ', "a year"), digits::<4>)).parse(rest)?;
     let year = year_before.map(|(year, ())| year).or(year_after.map(|((), year)| year));
     let stamp = match year {
-        Some(year) => {
-            civil(i64::from(year), month, day, second_of_day, nanos).map(|civil| civil.at_offset(utc_offset_s))
-        }
-        None => nearest(month, day, second_of_day, nanos, received, utc_offset_s),
+        Some(year) => Civil::new((i64::from(year), month, day), clock).map(|civil| civil.at_offset(utc_offset_s)),
+        None => nearest(month, day, clock, received, utc_offset_s),
     };
     stamp.map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
 }
@@ -189,8 +256,8 @@ pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step
     let (rest, month) = digits::<2>(input)?;
     let (rest, day) = digits::<2>(rest)?;
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
-    let (rest, (second_of_day, nanos)) = time_of_day(rest)?;
-    nearest(month, day, second_of_day, nanos, received, utc_offset_s)
+    let (rest, clock) = time_of_day(rest)?;
+    nearest(month, day, clock, received, utc_offset_s)
         .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
 }
 
@@ -265,34 +332,18 @@ pub fn any(text: &str, received: i64, utc_offset_s: i32) -> Option<Stamp> {
 }
 
 /// The stamp of a day and a [`time_of_day`], for layouts that only one format has.
-pub(crate) fn of_day(
-    (year, month, day): (u32, u32, u32),
-    (second_of_day, nanos): (u32, u32),
-    utc_offset_s: i32,
-) -> Option<Stamp> {
-    civil(i64::from(year), month, day, second_of_day, nanos).map(|civil| civil.at_offset(utc_offset_s))
-}
-
-fn civil(year: i64, month: u32, day: u32, second_of_day: u32, nanos: u32) -> Option<Civil> {
-    let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
-    exists.then_some(Civil { year, month, day, second_of_day, nanos })
+pub(crate) fn of_day((year, month, day): (u32, u32, u32), clock: (u32, u32), utc_offset_s: i32) -> Option<Stamp> {
+    Civil::new((i64::from(year), month, day), clock).map(|civil| civil.at_offset(utc_offset_s))
 }
 
 /// The reading in the year that puts it nearest to the time of arrival: of the year before, the same and the next one.
 /// A 29th of February that none of these has is the last there was, up to eight years back.
-pub(crate) fn nearest(
-    month: u32,
-    day: u32,
-    second_of_day: u32,
-    nanos: u32,
-    received: i64,
-    utc_offset_s: i32,
-) -> Option<Stamp> {
+pub(crate) fn nearest(month: u32, day: u32, clock: (u32, u32), received: i64, utc_offset_s: i32) -> Option<Stamp> {
     let (year, ..) =
         civil_from_days((received / NANOS_PER_SECOND + i64::from(utc_offset_s)).div_euclid(SECONDS_PER_DAY));
     let back = if (month, day) == (2, 29) { 8 } else { 1 };
     (year - back..=year + 1)
-        .filter_map(|year| civil(year, month, day, second_of_day, nanos))
+        .filter_map(|year| Civil::new((year, month, day), clock))
         .map(|civil| civil.at_offset(utc_offset_s))
         .min_by_key(|stamp| match stamp {
             Stamp::At(nanos) => nanos.abs_diff(received),
@@ -326,21 +377,29 @@ pub(crate) fn time_of_day(input: &str) -> Step<'_, (u32, u32)> {
     let (rest, hour) = digits::<2>(input)?;
     let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
     let (rest, minute) = digits::<2>(rest)?;
-    let (rest, second) = match rest.as_bytes().first() {
-        Some(b':') => digits::<2>(&rest[1..])?,
-        _ => (rest, 0),
+    let (rest, second, nanos) = match rest.as_bytes().first() {
+        Some(b':') => {
+            let (rest, second) = digits::<2>(&rest[1..])?;
+            let (rest, nanos) = fraction(rest);
+            (rest, second, nanos)
+        }
+        _ => (rest, 0, 0),
     };
     if hour > 23 || minute > 59 || second > 60 {
         return stop(input, "a time of day");
     }
-    let (rest, nanos) = match rest.as_bytes() {
-        [b'.' | b',', b'0'..=b'9', ..] => {
-            let end = 1 + rest.as_bytes()[1..].iter().take_while(|b| b.is_ascii_digit()).count();
-            (&rest[end..], fraction_nanos(&rest.as_bytes()[1..end]))
-        }
-        _ => (rest, 0),
-    };
     Ok((rest, (hour * 3_600 + minute * 60 + second, nanos)))
+}
+
+/// A fraction of a second, if one stands here, as nanoseconds.
+fn fraction(input: &str) -> (&str, u32) {
+    match input.as_bytes() {
+        [b'.' | b',', b'0'..=b'9', ..] => {
+            let end = 1 + input.as_bytes()[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+            (&input[end..], fraction_nanos(&input.as_bytes()[1..end]))
+        }
+        _ => (input, 0),
+    }
 }
 
 /// The digits after the point as nanoseconds; what is finer is cut off.
@@ -405,6 +464,7 @@ mod tests {
             ("2026-01-02 03:04:05 UTC", noon),
             ("2026-01-02 04:04:05 +0100", noon),
             ("2026-01-02T03:04Z", at(2026, 1, 2, 11_040, 0)),
+            ("2026-01-02T03:04.5Z", None),
             ("2026-01-02T03:04:05.678Z", at(2026, 1, 2, 11_045, 678_000_000)),
             ("2026-01-02 03:04:05,678", at(2026, 1, 2, 11_045, 678_000_000)),
             ("2026-01-02T03:04:05.1234567891Z", at(2026, 1, 2, 11_045, 123_456_789)),

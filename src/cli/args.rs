@@ -21,6 +21,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Shared {
     /// Where logs and the store are [default: $XDG_STATE_HOME/logship, ~/.local/state/logship, /var/lib/logship]
     #[arg(long, global = true, env = "LOGSHIP_DATA", value_name = "DIR")]
@@ -28,7 +29,7 @@ pub struct Shared {
     /// The address that the page and the API listen on
     #[arg(long, global = true, env = "LOGSHIP_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7447")]
     pub listen: String,
-    /// The server to ask, such as http://logs.example:7447
+    /// The server that search and tail ask, such as http://logs.example:7447 [default: the one that uses --data, if any]
     #[arg(long, global = true, env = "LOGSHIP_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// A file of tokens, one a line: a server takes each of them, search and tail send the first; LOGSHIP_TOKEN holds them itself
@@ -78,6 +79,7 @@ pub enum LogFormat {
 
 /// Options of `app | logship`.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of `app | logship`")]
 pub struct Pipe {
     /// What stdout shows [default: pretty on a terminal, raw else]
     #[arg(long, env = "LOGSHIP_FORMAT", value_enum)]
@@ -88,8 +90,8 @@ pub struct Pipe {
     /// The service name of lines that name none
     #[arg(long, env = "LOGSHIP_SERVICE", value_name = "NAME")]
     pub service: Option<String>,
-    /// Try this line format first
-    #[arg(long = "as", value_name = "NAME")]
+    /// The format of all lines, such as json or clf, instead of finding out; a line that is not of it is plain text
+    #[arg(long = "as", env = "LOGSHIP_AS", value_name = "NAME")]
     pub format_name: Option<String>,
 }
 
@@ -130,7 +132,7 @@ pub enum Output {
 /// `logship search`
 #[derive(Clone, Debug, Args)]
 pub struct Search {
-    /// The query, such as: level:error timeout
+    /// The query, such as: level:error timeout; one that begins with - stands behind --
     #[arg(value_name = "QUERY", num_args = 0..)]
     pub query: Vec<String>,
     /// Events at or after: 1h, 2026-01-02, 2026-01-02T03:04:05Z
@@ -140,7 +142,7 @@ pub struct Search {
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// The newest N events
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     pub limit: u64,
     /// What events look like
     #[arg(long, short, value_enum, default_value = "text")]
@@ -161,7 +163,7 @@ pub struct Search {
 /// `logship tail`
 #[derive(Clone, Debug, Args)]
 pub struct Tail {
-    /// The query
+    /// The query, such as: level:error timeout; one that begins with - stands behind --
     #[arg(value_name = "QUERY", num_args = 0..)]
     pub query: Vec<String>,
     /// What events look like
@@ -186,7 +188,7 @@ pub struct Parse {
     /// Show for each line which format it has, what was read where, and why others did not match
     #[arg(long)]
     pub explain: bool,
-    /// Try this line format first
+    /// The format of all lines, such as json or clf, instead of finding out; a line that is not of it is plain text
     #[arg(long = "as", value_name = "NAME")]
     pub format_name: Option<String>,
 }
@@ -203,6 +205,6 @@ pub struct Formats {
 #[derive(Clone, Debug, Args)]
 pub struct Demo {
     /// Events a second
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
     pub rate: u32,
 }

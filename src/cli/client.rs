@@ -191,10 +191,7 @@ fn open_store(data: &DataDir, options: store::Options) -> Result<Box<dyn Backend
     let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning, say };
     let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
         .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
-    while common.state() == State::Opening {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    match common.state() {
+    match common.wait_until_opened() {
         State::Waiting | State::Failed(_) => {
             drop(owner);
             read_only(data)

@@ -63,8 +63,9 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
         None if stdin_is_fed() => pipe::run(&cli.shared, &cli.pipe),
         None => {
-            let _ = Cli::command().print_help();
-            return ExitCode::from(2);
+            // Above the message, which stays in sight.
+            eprintln!("{}", Cli::command().render_help());
+            Err(Failure::usage("nothing to read on stdin: pipe lines into it (app | logship), or name a command"))
         }
     };
     match outcome {

@@ -253,10 +253,7 @@ pub fn components_json(common: &Common, pipe: Option<&crate::api::Component>) ->
 /// Prints the page of the process that owns the store, when that is another one.
 fn say_whose_page(data: crate::config::DataDir, common: Arc<Common>) {
     let body = move || {
-        while common.state() == State::Opening {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        if common.state() == State::Waiting
+        if common.wait_until_opened() == State::Waiting
             && let Some(server) = data.read_server()
         {
             say(server.url);

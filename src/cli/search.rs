@@ -27,6 +27,11 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
     let now = clock::now();
     let since = args.since.as_deref().map(|text| times::parse("since", text, now)).transpose()?;
     let until = args.until.as_deref().map(|text| times::parse("until", text, now)).transpose()?;
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(Failure::usage(
+            "--since is later than --until: `--since 2h --until 1h` is the hour before the last",
+        ));
+    }
     let question = Question::new(&args.query, since, until)?;
     let mut source = Source::find(shared)?;
     if args.count {

@@ -16,7 +16,7 @@ use crate::{
 use std::{
     net::TcpListener,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -38,10 +38,9 @@ pub fn run(shared: &args::Shared) -> Result<(), Failure> {
     if !shared.quiet {
         say(server.url());
     }
-    while signals.recv_timeout(Duration::from_millis(200)).is_err() {
-        if server.has_ended() {
-            break;
-        }
+    crossbeam_channel::select! {
+        recv(signals) -> _ => {}
+        recv(server.owner.ended()) -> _ => {}
     }
     server.finish()
 }
@@ -72,17 +71,16 @@ impl Server {
     ) -> Result<Server, Failure> {
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(LogId::random()));
-        let started = Arc::new(Mutex::new(None));
+        let (starting, started) = crossbeam_channel::bounded(1);
         // Until it serves, a failure is the command's outcome, which is printed when it ends.
         let serves = Arc::new(AtomicBool::new(false));
         let listening = serving::listen(listener, door, &common, None, runtime.handle())?;
         let owning = {
             let serves = serves.clone();
-            let (started, data) = (started.clone(), data.clone());
-            let (common, handle) = (common.clone(), runtime.handle().clone());
+            let (data, common, handle) = (data.clone(), common.clone(), runtime.handle().clone());
             Box::new(move || {
-                let serving = listening.open(&data, storage.log, &common, &handle);
-                *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
+                // There is room for the one.
+                let _ = starting.try_send(listening.open(&data, storage.log, &common, &handle));
                 serves.store(true, Ordering::Release);
             })
         };
@@ -94,23 +92,20 @@ impl Server {
         let owner_settings = OwnerSettings { store: storage.store, plan: Plan::auto(), owning, say };
         let owner = Owner::start(data.clone(), owner_settings, common, runtime.handle().clone())
             .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
-        loop {
-            if let Some(serving) = started.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return Ok(Server { owner, serving: serving?, runtime });
+        match owner.common().wait_until_opened() {
+            State::Waiting => {
+                let other = data.read_server().map(|server| format!(" (process {}, {})", server.pid, server.url));
+                return Err(Failure::failed(format!(
+                    "another logship{} uses {}: stop it, or choose another --data DIR",
+                    other.unwrap_or_default(),
+                    data.root().display()
+                )));
             }
-            match owner.common().state() {
-                State::Waiting => {
-                    let other = data.read_server().map(|server| format!(" (process {}, {})", server.pid, server.url));
-                    return Err(Failure::failed(format!(
-                        "another logship{} uses {}: stop it, or choose another --data DIR",
-                        other.unwrap_or_default(),
-                        data.root().display()
-                    )));
-                }
-                State::Failed(cause) => return Err(Failure::failed(cause)),
-                _ => std::thread::sleep(Duration::from_millis(2)),
-            }
+            State::Failed(cause) if started.is_empty() => return Err(Failure::failed(cause)),
+            _ => {}
         }
+        let serving = started.recv().map_err(|_| Failure::failed("the owner's thread died"))??;
+        Ok(Server { owner, serving, runtime })
     }
 
     /// Where the page is.

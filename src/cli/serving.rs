@@ -71,7 +71,9 @@ impl Door {
     pub fn bind(&self) -> Result<TcpListener, Failure> {
         TcpListener::bind(self.address).map_err(|cause| {
             let advice = match cause.kind() {
-                io::ErrorKind::AddrInUse => "; another program listens there: choose another with --listen ADDR",
+                io::ErrorKind::AddrInUse => {
+                    "; another program listens there, perhaps another logship: stop it, or choose another with --listen ADDR"
+                }
                 _ => "",
             };
             Failure::failed(format!("cannot listen on {}: {cause}{advice}", self.listen))

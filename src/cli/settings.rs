@@ -20,7 +20,8 @@ use std::{path::PathBuf, time::Duration};
 pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
     let Some(path) = cli.shared.config.clone() else { return Ok(cli) };
     let named = |what: &str| Failure::usage(format!("config file {}: {what}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|cause| named(&cause.to_string()))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|cause| Failure::usage(format!("cannot read the config file {}: {cause}", path.display())))?;
     let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| named(&cause.to_string()))?;
     let matches = Cli::command().get_matches();
     let command = Cli::command();

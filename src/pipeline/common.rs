@@ -21,7 +21,7 @@ use std::{
     collections::BTreeMap,
     ops::ControlFlow,
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -57,6 +57,7 @@ struct Snapshots {
 /// What outlives every engine. Cheap to share: this is what the API and the commands hold.
 pub struct Common {
     state: Mutex<State>,
+    decided: Condvar,
     pub(super) engine: Mutex<Option<Arc<Shared>>>,
     snapshots: Mutex<Snapshots>,
     stats: Mutex<StoreStats>,
@@ -87,6 +88,7 @@ impl Common {
     pub fn new(tail: Arc<Tail>) -> Arc<Common> {
         Arc::new(Common {
             state: Mutex::new(State::Opening),
+            decided: Condvar::new(),
             engine: Mutex::default(),
             snapshots: Mutex::default(),
             stats: Mutex::default(),
@@ -169,6 +171,14 @@ impl Common {
 
     pub(super) fn set_state(&self, state: State) {
         *held(&self.state) = state;
+        self.decided.notify_all();
+    }
+
+    /// Waits while the store is being opened: how the owner is then.
+    #[must_use]
+    pub fn wait_until_opened(&self) -> State {
+        let opening = |state: &mut State| *state == State::Opening;
+        self.decided.wait_while(held(&self.state), opening).unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All logs that are being read.

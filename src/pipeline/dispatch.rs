@@ -37,7 +37,7 @@ pub const POLL: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Wakes the dispatcher: own logs have grown, or it should stop.
+/// Wakes a thread that waits for something to do.
 #[derive(Debug, Default)]
 pub struct Wake {
     rung: Mutex<bool>,
@@ -51,7 +51,8 @@ impl Wake {
         self.bell.notify_all();
     }
 
-    fn wait(&self, patience: Duration) {
+    /// Waits until it rings, or for so long.
+    pub(super) fn wait(&self, patience: Duration) {
         let rung = held(&self.rung);
         let waited = self.bell.wait_timeout_while(rung, patience, |rung| !*rung);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;

@@ -6,7 +6,7 @@
 
 use super::{
     common::{Common, State},
-    dispatch::Shared,
+    dispatch::{Shared, Wake},
     engine::{Engine, EngineFailure, Parts},
     held,
     notices::{Notices, Say},
@@ -22,8 +22,10 @@ use crate::{
     plan::Plan,
     store::{self, Store, StoreError},
 };
+use crossbeam_channel::Receiver;
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     io,
     sync::{
         Arc, Mutex,
@@ -59,6 +61,7 @@ pub struct Owner {
     common: Arc<Common>,
     wish: Arc<Wish>,
     thread: Option<JoinHandle<Result<Finished, String>>>,
+    ended: Receiver<Infallible>,
 }
 
 /// How an owner has ended.
@@ -77,6 +80,17 @@ struct Wish {
     drain: AtomicBool,
     /// End as soon as possible.
     stop: AtomicBool,
+    /// One of both is new.
+    changed: Wake,
+}
+
+impl Wish {
+    /// Tells a running engine.
+    fn tell(&self, engine: &Shared) {
+        engine.drain.fetch_or(self.drain.load(Ordering::Acquire), Ordering::AcqRel);
+        engine.abandon.fetch_or(self.stop.load(Ordering::Acquire), Ordering::AcqRel);
+        engine.wake.ring();
+    }
 }
 
 impl Owner {
@@ -87,8 +101,12 @@ impl Owner {
     pub fn start(data: DataDir, settings: OwnerSettings, common: Arc<Common>, runtime: Handle) -> io::Result<Owner> {
         let wish = Arc::new(Wish::default());
         let life = Life { data, common: common.clone(), runtime, wish: wish.clone() };
-        let thread = Builder::new().name("owner".into()).spawn(move || life.run(settings))?;
-        Ok(Owner { common, wish, thread: Some(thread) })
+        let (alive, ended) = crossbeam_channel::bounded(0);
+        let thread = Builder::new().name("owner".into()).spawn(move || {
+            let _alive = alive;
+            life.run(settings)
+        })?;
+        Ok(Owner { common, wish, thread: Some(thread), ended })
     }
 
     /// What the API and the commands hold.
@@ -97,10 +115,16 @@ impl Owner {
         &self.common
     }
 
-    /// Whether the owner has ended by itself, which it does only when it cannot go on.
+    /// Disconnected when the owner has ended by itself, which it does only when it cannot go on.
+    #[must_use]
+    pub fn ended(&self) -> &Receiver<Infallible> {
+        &self.ended
+    }
+
+    /// Whether the owner has ended by itself.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.ended.try_recv().is_err_and(|nothing| nothing.is_disconnected())
     }
 
     /// Indexes all that the logs hold, if the store can be owned, and ends. Logs whose writers live are read to their last
@@ -109,24 +133,19 @@ impl Owner {
     /// # Errors
     /// Indexing failed; the logs keep what is not indexed.
     pub fn finish(mut self, patience: Duration) -> Result<Finished, String> {
-        self.wish.drain.store(true, Ordering::Release);
-        let begun = clock::instant();
-        while !self.has_ended() {
-            if clock::since(begun) > patience {
-                self.wish.stop.store(true, Ordering::Release);
-            }
-            self.pass_on();
-            std::thread::park_timeout(Duration::from_millis(5));
+        self.ask(&self.wish.drain);
+        if self.ended.recv_timeout(patience).is_err_and(|nothing| nothing.is_timeout()) {
+            self.ask(&self.wish.stop);
         }
         self.join()
     }
 
-    /// Tells a running engine.
-    fn pass_on(&self) {
-        if let Some(shared) = held(&self.common.engine).as_ref() {
-            shared.drain.fetch_or(self.wish.drain.load(Ordering::Acquire), Ordering::AcqRel);
-            shared.abandon.fetch_or(self.wish.stop.load(Ordering::Acquire), Ordering::AcqRel);
-            shared.wake.ring();
+    /// Tells the owner's thread and a running engine; an engine that starts meanwhile asks for itself.
+    fn ask(&self, wish: &AtomicBool) {
+        wish.store(true, Ordering::Release);
+        self.wish.changed.ring();
+        if let Some(engine) = held(&self.common.engine).as_ref() {
+            self.wish.tell(engine);
         }
     }
 
@@ -141,11 +160,7 @@ impl Owner {
 impl Drop for Owner {
     /// Ends the threads, which use the runtime, without waiting for what is not indexed yet: the logs have it.
     fn drop(&mut self) {
-        self.wish.stop.store(true, Ordering::Release);
-        while !self.has_ended() {
-            self.pass_on();
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
+        self.ask(&self.wish.stop);
         if let Err(cause) = self.join() {
             tracing::debug!("{cause}");
         }
@@ -241,10 +256,10 @@ impl Life {
         store.snapshot().set_aside().iter().for_each(|line| known.notices.say(line));
         let shared = Arc::new(Shared::default());
         *held(&self.common.engine) = Some(shared.clone());
+        // After it can be told, so that no wish falls in between.
+        self.wish.tell(&shared);
         // Behind the engine, so that logs which are carried this moment are not missed.
         held(&shared.carried).extend(held(&self.common.carried).iter());
-        shared.drain.store(self.wish.drain.load(Ordering::Acquire), Ordering::Release);
-        shared.abandon.store(self.wish.stop.load(Ordering::Acquire), Ordering::Release);
         let parts = Parts {
             root: self.data.log(),
             plan,
@@ -279,10 +294,8 @@ impl Life {
 
     /// Sleeps, but not while there is only draining left to do.
     fn sleep(&self, pause: Duration) {
-        let begun = clock::instant();
-        let hurry = || self.wish.drain.load(Ordering::Acquire) || self.wish.stop.load(Ordering::Acquire);
-        while !hurry() && clock::since(begun) < pause {
-            std::thread::sleep(Duration::from_millis(20).min(pause));
+        if !self.wish.drain.load(Ordering::Acquire) && !self.wish.stop.load(Ordering::Acquire) {
+            self.wish.changed.wait(pause);
         }
     }
 }

@@ -242,7 +242,7 @@ fn request(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (
             let body = response.body_mut().with_config().limit(256 << 20).read_to_string().unwrap_or_default();
             (response.status().as_u16(), body)
         }
-        Err(_) => (0, String::new()),
+        Err(cause) => (0, cause.to_string()),
     }
 }
 

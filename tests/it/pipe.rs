@@ -318,5 +318,6 @@ fn without_input_and_command_there_is_help() {
     let data = folder();
     let output = outcome(data.path(), &[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("app | logship"), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("Usage: logship") && said.contains("nothing to read on stdin"), "{output:?}");
 }

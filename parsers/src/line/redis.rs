@@ -93,7 +93,7 @@ fn stamp<'a>(context: Context) -> impl Fn(&'a str) -> Step<'a, Stamp> {
         let (rest, ()) = byte(b' ', "a year").parse(rest)?;
         if rest.as_bytes().get(2) == Some(&b':') {
             let (rest, (second, nanos)) = time_of_day(rest)?;
-            return match nearest(month, day, second, nanos, context.received, context.utc_offset_s) {
+            return match nearest(month, day, (second, nanos), context.received, context.utc_offset_s) {
                 Some(stamp) => Ok((rest, stamp)),
                 None => stop(input, "a day that exists"),
             };

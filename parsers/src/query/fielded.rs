@@ -5,8 +5,9 @@ use super::ast::{Pattern, PatternPart};
 use super::error::QueryErrorCode;
 use super::grammar::{Grammar, negate, slop_phrase, unclosed};
 use super::lexical::{self, Head, Op, Place, Read, fail, keyword, mismatch};
-use super::literal::{cidr, in_order, literal, time, time_text, unknown_unit};
+use super::literal::{cidr, in_order, literal, time_text, unknown_unit};
 use super::loki;
+use crate::time::span;
 use nom::Parser;
 use nom::branch::alt;
 use nom::bytes::complete::tag;
@@ -367,7 +368,7 @@ fn moment(literal: &Literal) -> Result<(Bound, Bound), (QueryErrorCode, &'static
     if matches!(literal.meaning, Meaning::Relative(_)) {
         return Ok((Bound::Included(literal.clone()), Bound::Included(literal.clone())));
     }
-    let (start, covers) = time(&literal.text).ok_or(wrong)?;
+    let (start, covers) = span(&literal.text).ok_or(wrong)?;
     let end = start.checked_add(covers).ok_or(wrong)?;
     let low = Literal { text: literal.text.clone(), quoted: false, meaning: Meaning::Time(start) };
     let high = Literal { text: time_text(end), quoted: false, meaning: Meaning::Time(end) };
@@ -381,7 +382,7 @@ fn time_bound(bound: Bound) -> Result<Bound, (QueryErrorCode, &'static str)> {
         Meaning::Duration(_) => {
             Err((QueryErrorCode::BadTime, "expected a time, not a duration: `15m` ago is `now-15m`"))
         }
-        _ => match time(&literal.text) {
+        _ => match span(&literal.text) {
             Some((at, _)) => Ok(Literal { text: literal.text, quoted: false, meaning: Meaning::Time(at) }),
             None => Err((QueryErrorCode::BadTime, "expected a time, such as `2026-01-31T10:00Z` or `now-1h`")),
         },

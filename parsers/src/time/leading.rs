@@ -11,7 +11,7 @@
 mod names;
 
 use super::zone::zone;
-use super::{NANOS_PER_SECOND, SECONDS_PER_DAY, Stamp, civil, fraction_nanos, nearest};
+use super::{Civil, NANOS_PER_SECOND, SECONDS_PER_DAY, Stamp, fraction_nanos, nearest};
 use crate::line::Context;
 use names::arrival_year;
 
@@ -90,11 +90,11 @@ impl Reading {
     fn stamp(self, rest: &str, context: &Context<'_>) -> Option<Stamp> {
         match self {
             Reading::Date { year: Some(year), month, day, clock, offset } => {
-                let civil = civil(i64::from(year), month, day, clock.0, clock.1)?;
+                let civil = Civil::new((i64::from(year), month, day), clock)?;
                 Some(civil.at_offset(offset.unwrap_or(context.utc_offset_s)))
             }
             Reading::Date { year: None, month, day, clock, offset } => {
-                nearest(month, day, clock.0, clock.1, context.received, offset.unwrap_or(context.utc_offset_s))
+                nearest(month, day, clock, context.received, offset.unwrap_or(context.utc_offset_s))
             }
             Reading::Epoch { seconds, nanos, exact } => {
                 let now = context.received / NANOS_PER_SECOND;
@@ -132,7 +132,7 @@ fn read(bytes: &[u8], context: &Context<'_>) -> Option<(usize, Reading)> {
     at.boundary()?;
     if let Reading::Date { year, month, day, .. } = reading {
         // A 29th of February is looked for in the years around when none is written.
-        civil(year.map_or(2000, i64::from), month, day, 0, 0)?;
+        Civil::new((year.map_or(2000, i64::from), month, day), (0, 0))?;
     }
     Some((at.at, reading))
 }
