@@ -16,6 +16,7 @@ use std::{
 #[test]
 fn a_pipe_ends_although_another_that_joined_goes_on() {
     const LINES_EACH: usize = 2_000;
+    const BATCHES_MAX: usize = 100;
     let data = folder();
     let mut first = spawn_pipe(data.path(), &["--format", "none"]);
     let mut stdin = first.stdin.take().unwrap();
@@ -24,10 +25,14 @@ fn a_pipe_ends_although_another_that_joined_goes_on() {
     let mut busy_stdin = busy.stdin.take().unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    // More than can be indexed meanwhile, for as long as the first lives.
+    // More than can be indexed meanwhile, for as long as the first lives, and no more than the other can index in time.
     let writing = std::thread::spawn(move || {
         let mut number = 0;
         while !stopped.load(Ordering::Relaxed) {
+            if number == BATCHES_MAX {
+                std::thread::yield_now();
+                continue;
+            }
             let lines: String = (0..LINES_EACH).map(|line| record(number, line) + "\n").collect();
             busy_stdin.write_all(lines.as_bytes()).unwrap();
             number += 1;
