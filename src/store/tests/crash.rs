@@ -117,7 +117,7 @@ fn a_crash_before_the_manifest_write_undoes_the_sealing() {
         &|_| {},
         &|dir| fs::remove_file(dir.join("p-1/meta.json")).unwrap(),
         &|dir| fs::remove_dir_all(dir.join("p-1")).unwrap(),
-        &|dir| fs::write(dir.join("manifest.new"), "{").unwrap(),
+        &|dir| fs::write(dir.join("manifest.tmp"), "{").unwrap(),
     ];
     for damage in damages {
         let copied = tempfile::tempdir().unwrap();
