@@ -218,7 +218,7 @@ pub fn remove(fs: &dyn Fs, dir: &Path) -> Result<(), LogError> {
 }
 
 /// Removes what crashes left of logs that were coming or going.
-pub(super) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
+pub(crate) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
     let mut remains = Vec::new();
     for name in names(fs, root)? {
         let id = name.strip_prefix(NEW).or_else(|| name.strip_prefix(OLD));

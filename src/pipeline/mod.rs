@@ -15,6 +15,8 @@ mod dispatch;
 mod engine;
 mod ingest_log;
 mod logs;
+#[cfg(test)]
+mod model;
 mod notices;
 mod owner;
 mod read_only;

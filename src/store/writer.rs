@@ -1,5 +1,6 @@
 //! The store as the index thread holds it: the one writer of a folder.
 
+use super::directory::META;
 use super::error::failed;
 use super::manifest::{FILE as MANIFEST, Manifest, Sealed, folder, folders};
 use super::partition::OpenPartition;
@@ -352,10 +353,16 @@ fn begin(fs: &dyn Fs, dir: &Path) -> Result<(Box<dyn Lock>, Option<Manifest>), S
 /// The first partition of an empty folder. Partitions without a manifest are a store that lost it.
 fn create(dir: &Path, options: &Options) -> Result<(Manifest, OpenPartition), StoreError> {
     let fs = &*options.fs;
-    for (id, _) in folders(fs, dir)? {
-        let left = OpenPartition::open(dir, id, options, &mut 0);
-        if left.is_ok_and(|left| left.tally.events == 0 && left.progress.is_empty()) {
+    for (id, path) in folders(fs, dir)? {
+        // A crash while the first partition came into being leaves a folder without an index, or with an empty one.
+        let names = fs.list(&path).map_err(failed("list", &path))?;
+        if !names.iter().any(|name| name == META || !name.starts_with("meta.")) {
             continue;
+        }
+        match OpenPartition::open(dir, id, options, &mut 0) {
+            Ok(left) if left.tally.events == 0 && left.progress.is_empty() => continue,
+            Err(cause @ StoreError::Io { .. }) => return Err(cause),
+            _ => {}
         }
         return Err(StoreError::Corrupt {
             path: dir.join(MANIFEST),

@@ -163,4 +163,10 @@ fn a_crash_while_the_store_is_created() {
         }
         check(copied.path(), &frames);
     }
+    for left in [None, Some("meta.tmp")] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("p-0")).unwrap();
+        left.into_iter().for_each(|name| fs::write(dir.path().join("p-0").join(name), "{").unwrap());
+        check(dir.path(), &frames);
+    }
 }
