@@ -29,7 +29,7 @@ use tantivy::index::{SegmentId, SegmentMeta};
 use tantivy::{Index, IndexMeta, IndexReader, ReloadPolicy, TantivyError};
 
 /// The files of a segment; those that a segment does not need are not there.
-const EXTENSIONS: [&str; 7] = ["idx", "pos", "term", "store", "fast", "fieldnorm", "store.temp"];
+const EXTENSIONS: [&str; 6] = ["idx", "pos", "term", "store", "fast", "fieldnorm"];
 /// Decompressed blocks of stored events that each segment keeps for the next read: more would let an idle server's
 /// memory grow with its searches.
 const BLOCKS_CACHED: usize = 1;
