@@ -1,4 +1,4 @@
-//! File access of everything that promises durability: the log's segments and the store's manifest.
+//! File access of everything that promises durability: the log and the store.
 //!
 //! The trait holds exactly what they need, with durability as its own operation: [`File::sync_data`] for bytes,
 //! [`Fs::sync_dir`] for names. Two implementations: [`RealFs`], and in tests a simulated one that keeps durable and
@@ -10,7 +10,8 @@ pub mod sim;
 
 pub use real::RealFs;
 
-use std::{fmt::Debug, io, path::Path};
+use std::{fmt::Debug, io, path::Path, sync::Arc};
+use tantivy::directory::FileHandle;
 
 /// A file system.
 pub trait Fs: Debug + Send + Sync {
@@ -86,10 +87,28 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As the operating system says.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
+
+    /// Opens a folder whose files are to be read where they lie in memory.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn folder(&self, dir: &Path) -> io::Result<Arc<dyn Folder>>;
+}
+
+/// A folder whose files are mapped into memory, each once for as long as somebody reads it.
+pub trait Folder: Debug + Send + Sync {
+    /// The content of a file, which must not change any more.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn map(&self, name: &Path) -> io::Result<Arc<dyn FileHandle>>;
+
+    /// Forgets which files were mapped that nobody reads any more.
+    fn forget_unused(&self);
 }
 
 /// An open file.
-pub trait File: Debug + Send {
+pub trait File: Debug + Send + Sync {
     /// Writes at the end.
     ///
     /// # Errors
@@ -162,6 +181,17 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written?;
     fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a folder and the files in it.
+///
+/// # Errors
+/// As the operating system says; then some of it is gone.
+pub fn remove_folder(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
+    for name in fs.list(dir)? {
+        fs.remove_file(&dir.join(name))?;
+    }
+    fs.remove_dir(dir)
 }
 
 /// Creates a folder and those above it, and makes their names durable. Those that exist count as well: whoever created

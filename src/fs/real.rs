@@ -1,11 +1,19 @@
 //! The operating system's files.
 
-use super::{File, Fs, Lock};
+use super::{File, Folder, Fs, Lock};
 use std::{
     fs::{self, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::FileExt as _,
     path::Path,
+    sync::Arc,
+};
+use tantivy::{
+    Directory as _,
+    directory::{
+        FileHandle, MmapDirectory,
+        error::{OpenDirectoryError, OpenReadError},
+    },
 };
 
 /// The operating system's files. Locks are `flock`: they belong to the open file and end with the process.
@@ -90,6 +98,31 @@ impl Fs for RealFs {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn folder(&self, dir: &Path) -> io::Result<Arc<dyn Folder>> {
+        let folder = MmapDirectory::open(dir).map_err(|error| match error {
+            OpenDirectoryError::DoesNotExist(_) => io::ErrorKind::NotFound.into(),
+            OpenDirectoryError::NotADirectory(_) => io::ErrorKind::NotADirectory.into(),
+            OpenDirectoryError::IoError { io_error, .. } => io::Error::new(io_error.kind(), io_error),
+            other => io::Error::other(other.to_string()),
+        })?;
+        Ok(Arc::new(folder))
+    }
+}
+
+impl Folder for MmapDirectory {
+    fn map(&self, name: &Path) -> io::Result<Arc<dyn FileHandle>> {
+        self.get_file_handle(name).map_err(|error| match error {
+            OpenReadError::FileDoesNotExist(_) => io::ErrorKind::NotFound.into(),
+            OpenReadError::IoError { io_error, .. } => io::Error::new(io_error.kind(), io_error),
+            other => io::Error::other(other.to_string()),
+        })
+    }
+
+    fn forget_unused(&self) {
+        // Asking for what is mapped drops what is not.
+        self.get_cache_info();
     }
 }
 

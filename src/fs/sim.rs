@@ -4,13 +4,14 @@
 //! each file and folder for itself; a new name is lost unless its folder was synced; bytes written before a failed sync
 //! stay readable but may never become durable. Everything random comes from one seed.
 
-use super::{File, Fs, Lock};
+use super::{File, Folder, Fs, Lock};
 use std::{
     collections::BTreeMap,
     io,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
+use tantivy::directory::{FileHandle, OwnedBytes};
 
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,6 +369,25 @@ impl Fs for SimFs {
         let disk = self.disk()?;
         Ok(disk.find(path).is_ok_and(|node| disk.locks.get(&node) == Some(&disk.life)))
     }
+
+    fn folder(&self, dir: &Path) -> io::Result<Arc<dyn Folder>> {
+        self.list(dir)?;
+        Ok(Arc::new(SimFolder { fs: self.clone(), dir: dir.to_owned() }))
+    }
+}
+
+#[derive(Debug)]
+struct SimFolder {
+    fs: SimFs,
+    dir: PathBuf,
+}
+
+impl Folder for SimFolder {
+    fn map(&self, name: &Path) -> io::Result<Arc<dyn FileHandle>> {
+        Ok(Arc::new(OwnedBytes::new(super::read(&self.fs, &self.dir.join(name))?)))
+    }
+
+    fn forget_unused(&self) {}
 }
 
 #[derive(Debug)]

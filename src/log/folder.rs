@@ -8,7 +8,7 @@ use super::{
     sources::SourceTable,
 };
 use crate::flow::{LogId, Pos};
-use crate::fs::{Fs, Lock};
+use crate::fs::{Fs, Lock, remove_folder};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -214,18 +214,11 @@ pub fn remove(fs: &dyn Fs, dir: &Path) -> Result<(), LogError> {
     let aside = root.join(format!("{OLD}{id}"));
     fs.rename(dir, &aside).map_err(LogError::io("rename", dir))?;
     fs.sync_dir(root).map_err(LogError::io("sync", root))?;
-    delete(fs, &aside).map_err(LogError::io("remove", &aside))
-}
-
-fn delete(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
-    for name in fs.list(dir)? {
-        fs.remove_file(&dir.join(name))?;
-    }
-    fs.remove_dir(dir)
+    remove_folder(fs, &aside).map_err(LogError::io("remove", &aside))
 }
 
 /// Removes what crashes left of logs that were coming or going.
-pub(super) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
+pub(crate) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
     let mut remains = Vec::new();
     for name in names(fs, root)? {
         let id = name.strip_prefix(NEW).or_else(|| name.strip_prefix(OLD));
@@ -246,7 +239,7 @@ pub(super) fn tidy(fs: &dyn Fs, root: &Path) -> Result<(), LogError> {
     fs.sync_dir(root).map_err(LogError::io("sync", root))?;
     for aside in remains {
         // Two may tidy at a time, and what cannot be removed harms nobody.
-        let _ = delete(fs, &aside);
+        let _ = remove_folder(fs, &aside);
     }
     Ok(())
 }

@@ -56,6 +56,8 @@ pub use sources::{
     PositionSet, RANGES_MAX, SOURCE_BYTES_MAX, SOURCES_MAX, SourceState, SourceTable, TABLE_BYTES_MAX, TooManySources,
 };
 pub use thread::{LogWriter, open};
+#[cfg(test)]
+pub(crate) use {folder::tidy, writer::Writer};
 
 use crate::flow::{LogId, Pos};
 use std::{

@@ -52,7 +52,7 @@ struct Waiting {
 
 /// The writing half of one log.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
     id: LogId,

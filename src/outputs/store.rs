@@ -6,7 +6,7 @@
 
 use crate::{
     clock,
-    flow::{Batch, LogId, Outlet},
+    flow::{Batch, LogId, Outlet, Progress},
     store::{Maintained, Steps, Store, StoreError, StoreStats},
 };
 use std::{
@@ -70,6 +70,17 @@ pub fn run(
     }
     clockwork.hard(&mut store, outlet, gone, watcher)?;
     Ok(store)
+}
+
+/// Makes everything durable, and forgets how far the logs were that are durably gone: what is durable.
+///
+/// # Errors
+/// The store failed.
+pub fn commit(store: &mut Store, gone: &Mutex<Vec<LogId>>) -> Result<Progress, StoreError> {
+    for log in gone.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        store.forget_log(log);
+    }
+    store.commit_hard()
 }
 
 impl Clockwork {
@@ -138,10 +149,7 @@ impl Clockwork {
         gone: &Mutex<Vec<LogId>>,
         watcher: &dyn Watcher,
     ) -> Result<(), StoreError> {
-        for log in gone.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            store.forget_log(log);
-        }
-        let progress = store.commit_hard()?;
+        let progress = commit(store, gone)?;
         self.soft_done();
         watcher.durable(self.uncommitted_events);
         self.uncommitted_events = 0;

@@ -3,8 +3,9 @@
 
 use super::{
     counters::{Counters, Reading},
-    dispatch::{LogState, Shared},
+    dispatch::Shared,
     held,
+    logs::LogState,
     tail::Tail,
 };
 use crate::{

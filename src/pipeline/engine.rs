@@ -3,7 +3,8 @@
 use super::{
     common::Common,
     deliver,
-    dispatch::{Dispatch, Removal, Shared},
+    dispatch::{Dispatch, Shared},
+    logs::Removal,
     notices::Notices,
     suspects::Suspects,
     workers,
@@ -148,7 +149,7 @@ impl Engine {
         let indexed = indexed?;
         delivered.map_err(EngineFailure::died)?;
         let removal = dispatched.map_err(EngineFailure::died)?.map_err(EngineFailure::Log)?;
-        removal.finish(&indexed, &self.shared).map_err(EngineFailure::Early)
+        removal.finish(&indexed, &|id| self.shared.is_carried(id)).map_err(EngineFailure::Early)
     }
 }
 

@@ -7,6 +7,7 @@
 use super::Common;
 use crate::{
     clock,
+    flow::LogId,
     fs::{Fs, RealFs},
     log::{self, LogError, LogWriter, Options, SourceTable},
 };
@@ -23,17 +24,29 @@ const DYING_POLL: Duration = Duration::from_millis(10);
 /// A dead log cannot be read, or the new one not be written.
 pub fn open(root: &Path, options: Options, common: &Common) -> Result<LogWriter, LogError> {
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let (table, dead) = carry_over(&fs, root)?;
+    let writer = log::open(&fs, root, options, &table)?;
+    common.carry(dead);
+    Ok(writer)
+}
+
+/// What all logs know of their sources, and the dead ones that need not be kept for it once the table is durable in
+/// another log.
+///
+/// # Errors
+/// A dead log cannot be read.
+pub(super) fn carry_over(fs: &Arc<dyn Fs>, root: &Path) -> Result<(SourceTable, Vec<LogId>), LogError> {
     let mut table = SourceTable::default();
     let mut dead = Vec::new();
     let begun = clock::instant();
     let living = loop {
-        let (living, ended): (Vec<_>, Vec<_>) = log::list(&*fs, root)?.into_iter().partition(|found| found.alive);
+        let (living, ended): (Vec<_>, Vec<_>) = log::list(&**fs, root)?.into_iter().partition(|found| found.alive);
         for found in ended.into_iter().filter(|found| !dead.contains(&found.id)).collect::<Vec<_>>() {
-            table.merge(&log::sources_of(&fs, &found.dir)?);
+            table.merge(&log::sources_of(fs, &found.dir)?);
             dead.push(found.id);
         }
         let knows =
-            |found: &log::Found| log::sources_by_now(&fs, &found.dir).map_or(true, |sources| !sources.is_empty());
+            |found: &log::Found| log::sources_by_now(fs, &found.dir).map_or(true, |sources| !sources.is_empty());
         let dying: Vec<_> = living.into_iter().filter(knows).collect();
         if dying.is_empty() || clock::since(begun) > DYING_MAX {
             break dying;
@@ -42,9 +55,7 @@ pub fn open(root: &Path, options: Options, common: &Common) -> Result<LogWriter,
     };
     // Still alive: what they know now is better than nothing, but they are not carried on.
     for found in living {
-        table.merge(&log::sources_by_now(&fs, &found.dir)?);
+        table.merge(&log::sources_by_now(fs, &found.dir)?);
     }
-    let writer = log::open(&fs, root, options, &table)?;
-    common.carry(dead);
-    Ok(writer)
+    Ok((table, dead))
 }

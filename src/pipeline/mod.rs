@@ -14,6 +14,9 @@ mod deliver;
 mod dispatch;
 mod engine;
 mod ingest_log;
+mod logs;
+#[cfg(test)]
+mod model;
 mod notices;
 mod owner;
 mod read_only;
@@ -22,8 +25,8 @@ pub mod tail;
 mod workers;
 
 pub use common::{Common, State};
-pub use dispatch::LogState;
 pub use ingest_log::open as open_ingest_log;
+pub use logs::LogState;
 pub use owner::{Finished, Owner, OwnerSettings};
 pub use read_only::{ReadError, ReadOnly, open as open_read_only};
 pub use workers::{JOBS_PER_WORKER_MAX, WORKERS_MAX};

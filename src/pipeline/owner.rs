@@ -8,23 +8,20 @@ use super::{
     common::{Common, State},
     dispatch::{Shared, Wake},
     engine::{Engine, EngineFailure, Parts},
-    held,
+    held, logs,
     notices::{Notices, Say},
     suspects::Suspects,
 };
 use crate::{
     clock,
     config::DataDir,
-    flow::LogId,
     fs::RealFs,
-    log,
     outputs::store::Watcher as _,
     plan::Plan,
     store::{self, Store, StoreError},
 };
 use crossbeam_channel::Receiver;
 use std::{
-    collections::BTreeSet,
     convert::Infallible,
     io,
     sync::{
@@ -282,12 +279,8 @@ impl Life {
 
     /// Logs whose folders are gone need no entry: they went at the end of an owner, after its last commit.
     fn forget_gone(&self, store: &mut Store) {
-        match log::list(&RealFs, &self.data.log()) {
-            Ok(found) => {
-                let there: BTreeSet<LogId> = found.iter().map(|found| found.id).collect();
-                let gone: Vec<LogId> = store.progress().keys().copied().filter(|log| !there.contains(log)).collect();
-                gone.into_iter().for_each(|log| store.forget_log(log));
-            }
+        match logs::gone(&RealFs, &self.data.log(), store.progress()) {
+            Ok(gone) => gone.into_iter().for_each(|log| store.forget_log(log)),
             Err(cause) => tracing::warn!("{cause}"),
         }
     }

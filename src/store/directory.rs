@@ -7,42 +7,25 @@
 
 use super::StoreError;
 use super::error::{damaged, failed};
+use crate::fs::{self, File, Folder, Fs};
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite, WatchCallback,
-    WatchHandle, WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, TerminatingWrite, WatchCallback, WatchHandle, WritePtr,
 };
 
 pub(super) const META: &str = "meta.json";
 const MANAGED: &str = ".managed.json";
 
-/// Writes a file so that after a crash there is either the old or the new content, durably once this returns.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let temp = path.with_extension("new");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temp)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temp, path)
-    };
-    write().map_err(failed("write", path))?;
-    sync_folder(path.parent().unwrap_or(path))
-}
-
-pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("sync", path))
-}
-
 /// The folder of one partition. Clones share everything.
 #[derive(Clone)]
 pub(super) struct PartitionDirectory {
     path: Arc<Path>,
-    mmap: MmapDirectory,
+    fs: Arc<dyn Fs>,
+    mapped: Arc<dyn Folder>,
     /// The current `meta.json`; empty where there is none.
     meta: Arc<Mutex<Vec<u8>>>,
     /// Files written since the folder was opened that are not known to be on disk.
@@ -61,19 +44,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl PartitionDirectory {
     /// Opens the folder with the `meta.json` that is on disk, if there is one.
-    pub(super) fn open(path: &Path) -> Result<PartitionDirectory, StoreError> {
-        if !path.is_dir() {
-            return Err(damaged(path, "the folder is missing"));
-        }
-        let mmap =
-            MmapDirectory::open(path).map_err(|error| failed("open", path)(io::Error::other(error.to_string())))?;
-        let meta = match fs::read(path.join(META)) {
+    pub(super) fn open(fs: &Arc<dyn Fs>, path: &Path) -> Result<PartitionDirectory, StoreError> {
+        let mapped = match fs.folder(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(damaged(path, "the folder is missing"));
+            }
+            other => other.map_err(failed("open", path))?,
+        };
+        let meta = match fs::read(&**fs, &path.join(META)) {
             Ok(meta) => meta,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed("read", &path.join(META))(error)),
         };
         let (meta, dirty) = (Arc::new(Mutex::new(meta)), Arc::default());
-        Ok(PartitionDirectory { path: Arc::from(path), mmap, meta, dirty })
+        Ok(PartitionDirectory { path: Arc::from(path), fs: fs.clone(), mapped, meta, dirty })
     }
 
     /// The same files with a `meta.json` of their own: where merges write.
@@ -85,10 +69,14 @@ impl PartitionDirectory {
         &self.path
     }
 
+    pub(super) fn fs(&self) -> &dyn Fs {
+        &*self.fs
+    }
+
     pub(super) fn set_meta(&self, meta: Vec<u8>) {
         *lock(&self.meta) = meta;
         // Otherwise the engine's list of mapped files grows by each file that ever was.
-        self.mmap.get_cache_info();
+        self.mapped.forget_unused();
     }
 
     /// Makes the current `meta.json` durable, and before it the files for which `needed` says so.
@@ -96,13 +84,13 @@ impl PartitionDirectory {
         let dirty: Vec<PathBuf> = lock(&self.dirty).iter().filter(|file| needed(file)).cloned().collect();
         for file in &dirty {
             let path = self.path.join(file);
-            File::open(&path).and_then(|file| file.sync_data()).map_err(failed("sync", &path))?;
+            self.fs.open(&path).and_then(|mut file| file.sync_data()).map_err(failed("sync", &path))?;
         }
         if !dirty.is_empty() {
-            sync_folder(&self.path)?;
+            self.fs.sync_dir(&self.path).map_err(failed("sync", &self.path))?;
         }
-        let meta = lock(&self.meta).clone();
-        replace(&self.path.join(META), &meta)?;
+        let (path, meta) = (self.path.join(META), lock(&self.meta).clone());
+        fs::replace(&*self.fs, &path, &meta).map_err(failed("write", &path))?;
         let mut known = lock(&self.dirty);
         dirty.iter().for_each(|file| {
             known.remove(file);
@@ -114,7 +102,7 @@ impl PartitionDirectory {
     pub(super) fn remove(&self, file: &Path) {
         lock(&self.dirty).remove(file);
         // What cannot be removed now is swept when the store is opened again.
-        let _ = fs::remove_file(self.path.join(file));
+        let _ = self.fs.remove_file(&self.path.join(file));
     }
 
     #[cfg(test)]
@@ -124,43 +112,52 @@ impl PartitionDirectory {
 }
 
 /// A file being written; the engine's `terminate` does not sync.
-struct FileWriter(File);
+struct FileWriter(Box<dyn File>);
 
 impl Write for FileWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.write(buf)
+        self.0.append(buf)?;
+        Ok(buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
 }
 
 impl TerminatingWrite for FileWriter {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
 }
 
 impl Directory for PartitionDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.mmap.get_file_handle(path)
+        self.mapped.map(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
+            _ => OpenReadError::wrap_io_error(error, path.to_owned()),
+        })
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        self.mmap.delete(path)
+        self.fs.remove_file(&self.path.join(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
+            _ => DeleteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() },
+        })
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        if path == Path::new(META) { Ok(!lock(&self.meta).is_empty()) } else { self.mmap.exists(path) }
+        Ok(if path == Path::new(META) {
+            !lock(&self.meta).is_empty()
+        } else {
+            self.fs.len(&self.path.join(path)).is_ok()
+        })
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        let file = OpenOptions::new().write(true).create_new(true).open(self.path.join(path));
-        let file = file.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
-            _ => OpenWriteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() },
-        })?;
+        // No name is used twice: each has the random number of its segment.
+        let file = self.fs.create(&self.path.join(path));
+        let file = file.map_err(|error| OpenWriteError::wrap_io_error(error, path.to_owned()))?;
         lock(&self.dirty).insert(path.to_owned());
         Ok(io::BufWriter::new(Box::new(FileWriter(file))))
     }

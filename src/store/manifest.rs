@@ -4,14 +4,14 @@
 //! left by a crash before or after the one write is swept when the store is opened.
 
 use super::StoreError;
-use super::directory::replace;
 use super::error::failed;
 use super::tally::{Payload, Tally};
+use crate::fs::{self, Fs};
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-const FILE: &str = "manifest.json";
+pub(super) const FILE: &str = "manifest.json";
 
 /// One sealed partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +45,9 @@ impl Manifest {
     }
 
     /// Reads the manifest; none if there is no file.
-    pub(super) fn load(dir: &Path) -> Result<Option<Manifest>, StoreError> {
+    pub(super) fn load(fs: &dyn Fs, dir: &Path) -> Result<Option<Manifest>, StoreError> {
         let path = dir.join(FILE);
-        let text = match fs::read(&path) {
+        let text = match fs::read(fs, &path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("read", &path)(error)),
@@ -77,11 +77,11 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    pub(super) fn save(&self, dir: &Path) -> Result<(), StoreError> {
+    pub(super) fn save(&self, fs: &dyn Fs, dir: &Path) -> Result<(), StoreError> {
         let path = dir.join(FILE);
         let mut text = serde_json::to_vec(self).map_err(|e| failed("write", &path)(io::Error::other(e)))?;
         text.push(b'\n');
-        replace(&path, &text)
+        fs::replace(fs, &path, &text).map_err(failed("write", &path))
     }
 
     pub(super) fn names(&self, id: u64) -> bool {
@@ -95,22 +95,15 @@ pub(super) fn folder(dir: &Path, id: u64) -> PathBuf {
 }
 
 /// The partition folders that are there, by number.
-pub(super) fn folders(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
-        let entry = entry.map_err(failed("list", dir))?;
-        let id = entry.file_name().to_str().and_then(|name| name.strip_prefix("p-")?.parse().ok());
-        found.extend(id.map(|id| (id, entry.path())));
-    }
-    Ok(found)
+pub(super) fn folders(fs: &dyn Fs, dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+    let names = fs.list(dir).map_err(failed("list", dir))?;
+    let id = |name: &String| name.strip_prefix("p-")?.parse().ok();
+    Ok(names.iter().filter_map(|name| Some((id(name)?, dir.join(name)))).collect())
 }
 
 /// The sum of the file sizes of a folder.
-pub(super) fn size_of(path: &Path) -> Result<u64, StoreError> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(path).map_err(failed("list", path))? {
-        // A file that a merge removes meanwhile has no size.
-        bytes += entry.and_then(|entry| entry.metadata()).map_or(0, |meta| meta.len());
-    }
-    Ok(bytes)
+pub(super) fn size_of(fs: &dyn Fs, path: &Path) -> Result<u64, StoreError> {
+    let names = fs.list(path).map_err(failed("list", path))?;
+    // A file that a merge removes meanwhile has no size.
+    Ok(names.iter().map(|name| fs.len(&path.join(name)).unwrap_or(0)).sum())
 }

@@ -88,7 +88,7 @@ impl Merge {
 fn merge(output: &PartitionDirectory, index: &Index, inputs: Vec<SegmentMeta>) -> Result<SegmentMeta, StoreError> {
     let wrong = || refused("merge segments of", output.path());
     let read = files(output.path(), inputs.iter().map(SegmentMeta::id));
-    verify_all(&read, &mut || true).map_err(StoreError::of_the_open_partition)?;
+    verify_all(output.fs(), &read, &mut || true).map_err(StoreError::of_the_open_partition)?;
     let segments: Vec<_> = inputs.into_iter().map(|meta| index.segment(meta)).collect();
     let keep_all = segments.iter().map(|_| None).collect();
     let merged = merge_filtered_segments(&segments, settings(), keep_all, output.clone()).map_err(wrong())?;

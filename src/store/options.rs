@@ -3,7 +3,9 @@
 use super::VERIFY_AT_OPEN_BYTES_MAX;
 use crate::clock;
 use crate::event::Timestamp;
+use crate::fs::{Fs, RealFs};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -69,6 +71,8 @@ pub struct Options {
     pub verify_at_open: u64,
     /// When it is committed and maintained.
     pub steps: Steps,
+    /// The file system that holds the store.
+    pub fs: Arc<dyn Fs>,
     /// The time at which events arrive.
     pub now: fn() -> Timestamp,
     /// The free bytes of the disk that holds a folder.
@@ -86,6 +90,7 @@ impl Default for Options {
             segment_memory: SEGMENT_MEMORY_MAX,
             verify_at_open: VERIFY_AT_OPEN_BYTES_MAX,
             steps: Steps::default(),
+            fs: Arc::new(RealFs),
             now: clock::now,
             free_space,
         }

@@ -7,7 +7,7 @@
 //! Promises: a commit names whole segments, the progress and the counts together; a file goes away only when neither the
 //! current nor the durable `meta.json` names it.
 
-use super::directory::{META, PartitionDirectory, sync_folder};
+use super::directory::{META, PartitionDirectory};
 use super::document::{Columns, DocumentWriter};
 use super::error::{damaged, failed, refused};
 use super::manifest::{folder, size_of};
@@ -20,8 +20,8 @@ use super::tokenizer::tokenizers;
 use super::{Options, StoreError, verify};
 use crate::event::Timestamp;
 use crate::flow::{LogId, Progress, Stored};
+use crate::fs::{Fs, remove_folder};
 use std::collections::HashSet;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use tantivy::index::{SegmentId, SegmentMeta};
 use tantivy::{Index, IndexMeta, IndexReader, ReloadPolicy, TantivyError};
 
 /// The files of a segment; those that a segment does not need are not there.
-const EXTENSIONS: [&str; 7] = ["idx", "pos", "term", "store", "fast", "fieldnorm", "store.temp"];
+const EXTENSIONS: [&str; 6] = ["idx", "pos", "term", "store", "fast", "fieldnorm"];
 /// Decompressed blocks of stored events that each segment keeps for the next read: more would let an idle server's
 /// memory grow with its searches.
 const BLOCKS_CACHED: usize = 1;
@@ -49,7 +49,7 @@ pub(super) fn open_index(directory: &PartitionDirectory, budget: &mut u64) -> Re
     index.set_tokenizers(tokenizers());
     let segments = index.searchable_segment_ids().map_err(refused("open", path))?;
     let files = verify::files(path, segments.into_iter());
-    verify::verify_within(&files, budget)?;
+    verify::verify_within(directory.fs(), &files, budget)?;
     let open = || -> tantivy::Result<IndexReader> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         reader.doc_store_cache_num_blocks(BLOCKS_CACHED).try_into()
@@ -60,7 +60,7 @@ pub(super) fn open_index(directory: &PartitionDirectory, budget: &mut u64) -> Re
         Ok(Err(error)) => refused("open", path)(error),
         Err(_) => damaged(path, "a file of the index is damaged"),
     };
-    verify::verify_all(&files, &mut || true)?;
+    verify::verify_all(directory.fs(), &files, &mut || true)?;
     Err(error)
 }
 
@@ -105,17 +105,17 @@ pub(super) struct OpenPartition {
 impl OpenPartition {
     /// A new partition, durable, that goes on where `progress` ends.
     pub(super) fn create(dir: &Path, id: u64, progress: &Progress, options: &Options) -> Result<Self, StoreError> {
-        let path = folder(dir, id);
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+        let (fs, path) = (&options.fs, folder(dir, id));
+        if fs.list(&path).is_ok() {
+            remove_folder(&**fs, &path).map_err(failed("remove", &path))?;
         }
-        fs::create_dir(&path).map_err(failed("create", &path))?;
-        let directory = PartitionDirectory::open(&path)?;
+        fs.create_dir(&path).map_err(failed("create", &path))?;
+        let directory = PartitionDirectory::open(fs, &path)?;
         let schema = Schema::new();
         Index::create(directory.clone(), schema.index.clone(), settings()).map_err(refused("create", &path))?;
         write_meta(&directory, &schema, &[], &Payload::new(progress, Tally::default()))?;
         directory.harden(|_| true)?;
-        sync_folder(dir)?;
+        fs.sync_dir(dir).map_err(failed("sync", dir))?;
         let mut budget = options.verify_at_open;
         OpenPartition::open(dir, id, options, &mut budget)
     }
@@ -124,11 +124,13 @@ impl OpenPartition {
     /// not name.
     pub(super) fn open(dir: &Path, id: u64, options: &Options, budget: &mut u64) -> Result<Self, StoreError> {
         let path = folder(dir, id);
-        let directory = PartitionDirectory::open(&path)?;
+        let directory = PartitionDirectory::open(&options.fs, &path)?;
         let (index, reader) = open_index(&directory, budget)?;
         let payload = payload_of(&index, &path)?;
         let segments = index.searchable_segment_metas().map_err(refused("open", &path))?;
-        sweep(&path, &segments)?;
+        // Who renamed `meta.json` may have died before it was durable. From here on it is relied on.
+        directory.fs().sync_dir(&path).map_err(failed("sync", &path))?;
+        sweep(directory.fs(), &path, &segments)?;
         let mut columns = Columns::default();
         for segment in reader.searcher().segment_readers() {
             for field in segment.fields_metadata().map_err(refused("open", &path))? {
@@ -281,7 +283,7 @@ impl OpenPartition {
     }
 
     pub(super) fn size(&self) -> Result<u64, StoreError> {
-        size_of(self.path())
+        size_of(self.directory.fs(), self.path())
     }
 
     /// What a search sees of it: everything up to the last commit.
@@ -329,12 +331,11 @@ pub(super) fn files_of(segment: &SegmentId) -> Vec<PathBuf> {
 }
 
 /// Removes what a crash left: files of segments that were never committed, and half-written ones.
-fn sweep(path: &Path, segments: &[SegmentMeta]) -> Result<(), StoreError> {
+fn sweep(fs: &dyn Fs, path: &Path, segments: &[SegmentMeta]) -> Result<(), StoreError> {
     let named: HashSet<PathBuf> = segments.iter().flat_map(|segment| files_of(&segment.id())).collect();
-    for entry in fs::read_dir(path).map_err(failed("list", path))? {
-        let name = PathBuf::from(entry.map_err(failed("list", path))?.file_name());
-        if name != Path::new(META) && !named.contains(&name) {
-            fs::remove_file(path.join(&name)).map_err(failed("remove", &path.join(&name)))?;
+    for name in fs.list(path).map_err(failed("list", path))? {
+        if name != META && !named.contains(Path::new(&name)) {
+            fs.remove_file(&path.join(&name)).map_err(failed("remove", &path.join(&name)))?;
         }
     }
     Ok(())

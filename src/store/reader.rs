@@ -10,18 +10,19 @@ use super::verify::Unverified;
 use super::{FORMAT, StoreError, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
 use crate::flow::Progress;
+use crate::fs::{self, Fs};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::{fs, io};
 
 /// How often the store may change under a reader before it gives up: each time is a sealing or a retention.
 const READ_ATTEMPTS_MAX: usize = 5;
 
 /// Refuses a folder of a later version.
-pub(super) fn check_format(dir: &Path) -> Result<bool, StoreError> {
+pub(super) fn check_format(fs: &dyn Fs, dir: &Path) -> Result<bool, StoreError> {
     let path = dir.join("FORMAT");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let text = match fs::read(fs, &path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(cause) => return Err(StoreError::Io { doing: "read", path, cause }),
     };
@@ -37,9 +38,9 @@ pub(super) fn check_format(dir: &Path) -> Result<bool, StoreError> {
 }
 
 /// Opens a sealed partition, verified as far as the budget goes.
-fn open_sealed(dir: &Path, sealed: &Sealed, budget: &mut u64) -> Result<PartitionView, StoreError> {
+fn open_sealed(fs: &Arc<dyn Fs>, dir: &Path, sealed: &Sealed, budget: &mut u64) -> Result<PartitionView, StoreError> {
     let path = folder(dir, sealed.id);
-    let directory = PartitionDirectory::open(&path)?;
+    let directory = PartitionDirectory::open(fs, &path)?;
     let (index, reader) = open_index(&directory, budget)?;
     let tally = payload_of(&index, &path)?.tally;
     Ok(PartitionView::new(sealed.id, &path, reader.searcher(), Schema::new(), &tally))
@@ -56,10 +57,10 @@ pub(super) struct Opened {
 }
 
 /// Opens the sealed partitions of a manifest and verifies the newest as far as the budget goes.
-pub(super) fn open_all(dir: &Path, manifest: &Manifest, budget: &mut u64) -> Opened {
+pub(super) fn open_all(fs: &Arc<dyn Fs>, dir: &Path, manifest: &Manifest, budget: &mut u64) -> Opened {
     let mut opened = Opened::default();
     for sealed in manifest.partitions.iter().rev() {
-        match open_sealed(dir, sealed, budget) {
+        match open_sealed(fs, dir, sealed, budget) {
             Ok(view) => {
                 if *budget == 0 {
                     opened.unverified.push(Unverified::of(&view));
@@ -80,17 +81,17 @@ pub(super) fn open_all(dir: &Path, manifest: &Manifest, budget: &mut u64) -> Ope
 }
 
 /// The store at its last hard commit, without any lock and without writing a byte.
-pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
-    check_format(dir)?;
+pub(super) fn open_read_only(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Snapshot, StoreError> {
+    check_format(&**fs, dir)?;
     let mut attempt = 1;
     loop {
-        let manifest = Manifest::load(dir)?;
+        let manifest = Manifest::load(&**fs, dir)?;
         let opened = match &manifest {
-            Some(manifest) => read(dir, manifest),
+            Some(manifest) => read(fs, dir, manifest),
             None => Ok(snapshot(Vec::new(), Vec::new(), Progress::new())),
         };
         // What is missing may have been dropped or merged away meanwhile; what is missing again is damage.
-        let changed = || Ok::<bool, StoreError>(Manifest::load(dir)? != manifest);
+        let changed = || Ok::<bool, StoreError>(Manifest::load(&**fs, dir)? != manifest);
         match opened {
             Ok(snapshot) if snapshot.set_aside().is_empty() || attempt >= READ_ATTEMPTS_MAX || !changed()? => {
                 return Ok(snapshot);
@@ -101,15 +102,15 @@ pub(super) fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
     }
 }
 
-fn read(dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
+fn read(fs: &Arc<dyn Fs>, dir: &Path, manifest: &Manifest) -> Result<Snapshot, StoreError> {
     let path = folder(dir, manifest.open);
-    let directory = PartitionDirectory::open(&path).map_err(StoreError::of_the_open_partition)?;
+    let directory = PartitionDirectory::open(fs, &path).map_err(StoreError::of_the_open_partition)?;
     let mut budget = VERIFY_AT_OPEN_BYTES_MAX;
     let opened =
         open_index(&directory, &mut budget).and_then(|(index, reader)| Ok((payload_of(&index, &path)?, reader)));
     let (payload, reader) = opened.map_err(StoreError::of_the_open_partition)?;
     let open = PartitionView::new(manifest.open, &path, reader.searcher(), Schema::new(), &payload.tally);
-    let Opened { mut views, set_aside, .. } = open_all(dir, manifest, &mut budget);
+    let Opened { mut views, set_aside, .. } = open_all(fs, dir, manifest, &mut budget);
     views.push(Arc::new(open));
     Ok(snapshot(views, lines(&set_aside), payload.progress()))
 }

@@ -12,9 +12,10 @@ use super::error::{damaged, unreadable};
 use super::partition::files_of;
 use super::sealed::Shelf;
 use super::snapshot::{PartitionView, SnapshotHandle};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use crate::fs::{File, Fs};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tantivy::HasLen;
 use tantivy::directory::FileSlice;
@@ -42,15 +43,15 @@ pub(super) fn files(folder: &Path, segments: impl Iterator<Item = SegmentId>) ->
 ///
 /// # Errors
 /// One of them is damaged.
-pub(super) fn verify_within(files: &[PathBuf], budget: &mut u64) -> Result<(), StoreError> {
+pub(super) fn verify_within(fs: &dyn Fs, files: &[PathBuf], budget: &mut u64) -> Result<(), StoreError> {
     for path in files {
-        let size = path.metadata().map_or(0, |metadata| metadata.len());
+        let size = fs.len(path).unwrap_or(0);
         if size > *budget {
             *budget = 0;
             return Ok(());
         }
         *budget -= size;
-        verify(path, &mut || true)?;
+        verify(fs, path, &mut || true)?;
     }
     Ok(())
 }
@@ -59,14 +60,14 @@ pub(super) fn verify_within(files: &[PathBuf], budget: &mut u64) -> Result<(), S
 ///
 /// # Errors
 /// One of them is damaged.
-pub(super) fn verify_all(files: &[PathBuf], go_on: GoOn<'_>) -> Result<(), StoreError> {
-    files.iter().try_for_each(|path| verify(path, go_on))
+pub(super) fn verify_all(fs: &dyn Fs, files: &[PathBuf], go_on: GoOn<'_>) -> Result<(), StoreError> {
+    files.iter().try_for_each(|path| verify(fs, path, go_on))
 }
 
 /// A file that is not there is not damaged: segments lack files that they do not need, and merges and retention remove
 /// files meanwhile. What is missing and needed is found when the index is opened.
-fn verify(path: &Path, go_on: GoOn<'_>) -> Result<(), StoreError> {
-    match is_whole(path, go_on) {
+fn verify(fs: &dyn Fs, path: &Path, go_on: GoOn<'_>) -> Result<(), StoreError> {
+    match fs.open(path).and_then(|file| is_whole(&*file, go_on)) {
         Ok(true) => Ok(()),
         Ok(false) => Err(damaged(path, "the file is damaged (its checksum does not match)")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -75,23 +76,21 @@ fn verify(path: &Path, go_on: GoOn<'_>) -> Result<(), StoreError> {
 }
 
 /// Read and not mapped, so that a bad disk gives an error and the pages do not count as this process's memory.
-fn is_whole(path: &Path, go_on: GoOn<'_>) -> io::Result<bool> {
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(FOOTER_BYTES_MAX)))?;
-    let mut tail = Vec::new();
-    (&file).take(FOOTER_BYTES_MAX).read_to_end(&mut tail)?;
-    let tail_size = tail.len();
+fn is_whole(file: &dyn File, go_on: GoOn<'_>) -> io::Result<bool> {
+    let size = file.size()?;
+    let tail_at = size.saturating_sub(FOOTER_BYTES_MAX);
+    let mut tail = vec![0; usize::try_from(size - tail_at).map_err(io::Error::other)?];
+    read_exact(file, &mut tail, tail_at)?;
     let (footer, before) = Footer::extract_footer(FileSlice::from(tail))?;
-    let mut left = size.saturating_sub((tail_size - before.len()) as u64);
-    file.seek(SeekFrom::Start(0))?;
+    let end = tail_at + before.len() as u64;
     let mut hasher = crc32fast::Hasher::new();
-    let mut chunk = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
-    while left > 0 {
-        let size = chunk.len().min(usize::try_from(left).unwrap_or(CHUNK));
-        file.read_exact(&mut chunk[..size])?;
+    let mut chunk = vec![0; CHUNK.min(usize::try_from(end).unwrap_or(CHUNK))];
+    let mut at = 0;
+    while at < end {
+        let size = chunk.len().min(usize::try_from(end - at).unwrap_or(CHUNK));
+        read_exact(file, &mut chunk[..size], at)?;
         hasher.update(&chunk[..size]);
-        left -= size as u64;
+        at += size as u64;
         if !go_on() {
             return Ok(true);
         }
@@ -99,8 +98,13 @@ fn is_whole(path: &Path, go_on: GoOn<'_>) -> io::Result<bool> {
     Ok(hasher.finalize() == footer.crc)
 }
 
+fn read_exact(file: &dyn File, into: &mut [u8], at: u64) -> io::Result<()> {
+    if file.read_at(into, at)? == into.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
 /// What opening a store left to verify.
 pub struct Scrub {
+    pub(super) fs: Arc<dyn Fs>,
     /// The partition that was open, if it was not verified whole.
     pub(super) open: Option<Unverified>,
     /// Sealed ones, the newest first.
@@ -144,7 +148,7 @@ impl Scrub {
             if stop() {
                 return Ok(());
             }
-            let Err(error) = verify_all(&partition.files, &mut go_on) else { continue };
+            let Err(error) = verify_all(&*self.fs, &partition.files, &mut go_on) else { continue };
             // It may have been sealed meanwhile, or dropped.
             match self.shelf.set_aside(partition.id, &error, &self.handle) {
                 Some(line) => found(&line),

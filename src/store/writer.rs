@@ -1,8 +1,8 @@
 //! The store as the index thread holds it: the one writer of a folder.
 
-use super::directory::{replace, sync_folder};
+use super::directory::META;
 use super::error::failed;
-use super::manifest::{Manifest, Sealed, folder, folders};
+use super::manifest::{FILE as MANIFEST, Manifest, Sealed, folder, folders};
 use super::partition::OpenPartition;
 use super::reader::{self, Opened, check_format, open_all};
 use super::retention;
@@ -14,8 +14,8 @@ use super::verify::{Scrub, Unverified};
 use super::{Dropped, FORMAT, Maintained, Options, Steps, StoreError, StoreStats, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
 use crate::flow::{Batch, LogId, Pos, Progress};
+use crate::fs::{self, Fs, Lock, RealFs};
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub struct Store {
     open_bytes: u64,
     failure: Option<String>,
     /// Held for as long as the store is open. Last, so that it is released when all else is gone.
-    _lock: File,
+    _lock: Box<dyn Lock>,
 }
 
 impl Store {
@@ -53,24 +53,23 @@ impl Store {
     /// [`StoreError::Locked`] when another process writes to it; else what is wrong with which file. A damaged sealed
     /// partition is no error: it is left out ([`Snapshot::set_aside`]).
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
-        fs::create_dir_all(dir).map_err(failed("create", dir))?;
-        let lock = take_lock(&dir.join("store.lock"))?;
-        if !check_format(dir)? {
-            replace(&dir.join("FORMAT"), format!("{FORMAT}\n").as_bytes())?;
-        }
+        let fs = options.fs.clone();
+        let (lock, manifest) = begin(&*fs, dir)?;
         let mut budget = options.verify_at_open;
-        let (manifest, open) = match Manifest::load(dir)? {
+        let (manifest, open) = match manifest {
             Some(manifest) => {
-                sweep(dir, &manifest)?;
+                // Who renamed it may have died before it was durable. From here on it is relied on.
+                fs.sync_dir(dir).map_err(failed("sync", dir))?;
+                sweep(&*fs, dir, &manifest)?;
                 let open = OpenPartition::open(dir, manifest.open, &options, &mut budget);
                 (manifest, open.map_err(StoreError::of_the_open_partition)?)
             }
-            None => begin(dir, &options)?,
+            None => create(dir, &options)?,
         };
         let view = open.view();
         let unverified = (budget == 0).then(|| Unverified::of(&view));
         budget = budget.min(VERIFY_AT_OPEN_BYTES_MAX);
-        let Opened { views, set_aside, unverified: sealed } = open_all(dir, &manifest, &mut budget);
+        let Opened { views, set_aside, unverified: sealed } = open_all(&fs, dir, &manifest, &mut budget);
         let done = open.progress.clone();
         let open_bytes = open.size()?;
         let (mut partitions, progress, aside) = (views.clone(), done.clone(), lines(&set_aside));
@@ -78,7 +77,7 @@ impl Store {
         let parts = SnapshotParts { schema: Schema::new(), partitions, progress, next_number: 0, set_aside: aside };
         let handle = SnapshotHandle::new(Snapshot(Arc::new(parts)));
         let shelf = Shelf::new(manifest.open, views, set_aside);
-        let scrub = Scrub { open: unverified, sealed, shelf: shelf.clone(), handle: handle.clone() };
+        let scrub = Scrub { fs, open: unverified, sealed, shelf: shelf.clone(), handle: handle.clone() };
         Ok(Store {
             dir: dir.to_owned(),
             options,
@@ -104,7 +103,8 @@ impl Store {
     /// # Errors
     /// What is wrong with which file.
     pub fn open_read_only(dir: &Path) -> Result<Snapshot, StoreError> {
-        reader::open_read_only(dir)
+        let fs: Arc<dyn Fs> = Arc::new(RealFs);
+        reader::open_read_only(&fs, dir)
     }
 
     /// The work of verifying what opening the store did not, for a thread of its own; once.
@@ -252,7 +252,7 @@ impl Store {
         manifest.open = manifest.next;
         manifest.next += 1;
         let open = OpenPartition::create(&self.dir, manifest.open, &self.open.progress, &self.options)?;
-        manifest.save(&self.dir)?;
+        manifest.save(&*self.options.fs, &self.dir)?;
         self.manifest = manifest;
         self.shelf.seal(self.open.view(), open.id);
         self.open = open;
@@ -267,12 +267,12 @@ impl Store {
         if !plan.dropped.is_empty() {
             let mut manifest = self.manifest.clone();
             manifest.partitions.drain(..plan.dropped.len());
-            match manifest.save(&self.dir) {
+            match manifest.save(&*self.options.fs, &self.dir) {
                 // Not even the manifest has room until they are gone. After a crash in between, their entries name folders
                 // that are missing: they are left out of searches, and dropped again.
                 Err(cause) if cause.is_no_room() => {
                     self.let_go(&manifest, &plan.dropped);
-                    manifest.save(&self.dir)?;
+                    manifest.save(&*self.options.fs, &self.dir)?;
                 }
                 saved => {
                     saved?;
@@ -289,7 +289,7 @@ impl Store {
         self.shelf.retain(|id| manifest.names(id), &self.handle);
         for dropped in dropped {
             // What cannot be removed now is swept at the next start.
-            let _ = fs::remove_dir_all(folder(&self.dir, dropped.id));
+            let _ = fs::remove_folder(&*self.options.fs, &folder(&self.dir, dropped.id));
         }
     }
 
@@ -335,40 +335,52 @@ impl Store {
     }
 }
 
-fn take_lock(path: &Path) -> Result<File, StoreError> {
-    let lock = File::options().create(true).truncate(false).write(true).open(path).map_err(failed("open", path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
-        Err(TryLockError::Error(cause)) => Err(failed("lock", path)(cause)),
+/// Takes the lock of a folder that holds a store or may come to, and reads the manifest.
+fn begin(fs: &dyn Fs, dir: &Path) -> Result<(Box<dyn Lock>, Option<Manifest>), StoreError> {
+    // A manifest is written after this, so where there is one the folder's name is durable.
+    if fs.len(&dir.join(MANIFEST)).is_err() {
+        fs::create_dirs(fs, dir).map_err(failed("create", dir))?;
     }
+    let path = dir.join("store.lock");
+    let lock = fs.try_lock(&path).map_err(failed("lock", &path))?.ok_or(StoreError::Locked(path))?;
+    if !check_format(fs, dir)? {
+        let path = dir.join("FORMAT");
+        fs::replace(fs, &path, format!("{FORMAT}\n").as_bytes()).map_err(failed("write", &path))?;
+    }
+    Ok((lock, Manifest::load(fs, dir)?))
 }
 
 /// The first partition of an empty folder. Partitions without a manifest are a store that lost it.
-fn begin(dir: &Path, options: &Options) -> Result<(Manifest, OpenPartition), StoreError> {
-    for (id, _) in folders(dir)? {
-        let left = OpenPartition::open(dir, id, options, &mut 0);
-        if left.is_ok_and(|left| left.tally.events == 0 && left.progress.is_empty()) {
+fn create(dir: &Path, options: &Options) -> Result<(Manifest, OpenPartition), StoreError> {
+    let fs = &*options.fs;
+    for (id, path) in folders(fs, dir)? {
+        // A crash while the first partition came into being leaves a folder without an index, or with an empty one.
+        let names = fs.list(&path).map_err(failed("list", &path))?;
+        if !names.iter().any(|name| name == META || !name.starts_with("meta.")) {
             continue;
         }
+        match OpenPartition::open(dir, id, options, &mut 0) {
+            Ok(left) if left.tally.events == 0 && left.progress.is_empty() => continue,
+            Err(cause @ StoreError::Io { .. }) => return Err(cause),
+            _ => {}
+        }
         return Err(StoreError::Corrupt {
-            path: dir.join("manifest.json"),
+            path: dir.join(MANIFEST),
             what: format!("missing, although there is p-{id}"),
             remedy: "restore it from a backup, or move the whole folder away to start with an empty store",
         });
     }
     let open = OpenPartition::create(dir, 0, &Progress::new(), options)?;
     let manifest = Manifest::new(0);
-    manifest.save(dir)?;
-    sync_folder(dir)?;
+    manifest.save(fs, dir)?;
     Ok((manifest, open))
 }
 
 /// Removes partitions that a crash left without an entry in the manifest.
-fn sweep(dir: &Path, manifest: &Manifest) -> Result<(), StoreError> {
-    for (id, path) in folders(dir)? {
+fn sweep(fs: &dyn Fs, dir: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    for (id, path) in folders(fs, dir)? {
         if !manifest.names(id) {
-            fs::remove_dir_all(&path).map_err(failed("remove", &path))?;
+            fs::remove_folder(fs, &path).map_err(failed("remove", &path))?;
         }
     }
     Ok(())

@@ -176,14 +176,14 @@ fn a_search_over_a_failing_disk_loses_nothing() {
     check("openat", "EIO", &[SEGMENT]);
     check("openat", "EMFILE", &["log/ID"]);
     check("fsync", "EIO", &["store/p-0"]);
-    check("fsync", "EIO", &["store/p-0/meta.new"]);
+    check("fdatasync", "EIO", &["store/p-0/meta.tmp"]);
     check("fsync", "EIO", &["log"]);
     check("fsync", "EIO", &["log/ID"]);
     check("fdatasync", "EIO", &[]);
     check("fdatasync", "EIO", &[SEGMENT, SEGMENT_ASIDE]);
-    check(RENAME, "EIO", &["store/p-0/meta.new"]);
+    check(RENAME, "EIO", &["store/p-0/meta.tmp"]);
     check(RENAME, "ENOSPC", &["log/ID"]);
-    check("write", "ENOSPC", &["store/p-0/meta.new"]);
+    check("write", "ENOSPC", &["store/p-0/meta.tmp"]);
     check(UNLINK, "EIO", &["log/.old-ID/0000000000000000.seg"]);
 }
 
@@ -212,16 +212,16 @@ fn one_failed_read_does_not_remove_a_log() {
 const LASTING: &[(&str, &str, &str, &[&str])] = &[
     ("fdatasync", "EIO", "5", &[]),
     ("fdatasync", "ENOSPC", "4+3", &[]),
-    ("fsync", "EIO", "2", &["store/p-0/meta.new"]),
+    ("fdatasync", "EIO", "2", &["store/p-0/meta.tmp"]),
     ("fsync", "EIO", "2", &["store/p-0"]),
     ("fsync", "EIO", "3+4", &[]),
-    ("write", "ENOSPC", "3+", &["store/p-0/meta.new"]),
-    (RENAME, "EIO", "3", &["store/p-0/meta.new"]),
+    ("write", "ENOSPC", "3+", &["store/p-0/meta.tmp"]),
+    (RENAME, "EIO", "3", &["store/p-0/meta.tmp"]),
     ("pread64", "EIO", "3+5", &[]),
-    ("fsync", "EIO", "1", &["store/manifest.new"]),
-    (RENAME, "ENOSPC", "1+", &["store/manifest.new"]),
+    ("fdatasync", "EIO", "1", &["store/manifest.tmp"]),
+    (RENAME, "ENOSPC", "1+", &["store/manifest.tmp"]),
     ("fsync", "EIO", "1+", &["store"]),
-    ("fsync", "EIO", "1", &["store/p-1", "store/p-1/meta.new"]),
+    ("fsync,fdatasync", "EIO", "1", &["store/p-1", "store/p-1/meta.tmp"]),
 ];
 
 /// Lines of a batch, so that partitions are sealed and segments fill, too.

@@ -30,7 +30,7 @@ fn a_pipe_ends_although_another_that_joined_goes_on() {
         let mut number = 0;
         while !stopped.load(Ordering::Relaxed) {
             if number == BATCHES_MAX {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_millis(10));
                 continue;
             }
             let lines: String = (0..LINES_EACH).map(|line| record(number, line) + "\n").collect();

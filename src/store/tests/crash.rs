@@ -117,7 +117,7 @@ fn a_crash_before_the_manifest_write_undoes_the_sealing() {
         &|_| {},
         &|dir| fs::remove_file(dir.join("p-1/meta.json")).unwrap(),
         &|dir| fs::remove_dir_all(dir.join("p-1")).unwrap(),
-        &|dir| fs::write(dir.join("manifest.new"), "{").unwrap(),
+        &|dir| fs::write(dir.join("manifest.tmp"), "{").unwrap(),
     ];
     for damage in damages {
         let copied = tempfile::tempdir().unwrap();
@@ -163,4 +163,26 @@ fn a_crash_while_the_store_is_created() {
         }
         check(copied.path(), &frames);
     }
+    for left in [None, Some("meta.tmp")] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("p-0")).unwrap();
+        left.into_iter().for_each(|name| fs::write(dir.path().join("p-0").join(name), "{").unwrap());
+        check(dir.path(), &frames);
+    }
+}
+
+/// The engine's file for sorting is removed without waiting: a loss of power may keep any part of it.
+#[test]
+fn what_is_left_of_sorting_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.add(&batch(LOG, 0, vec![event(at(DAY), "a")])).unwrap();
+    store.commit_hard().unwrap();
+    drop(store);
+    let mut files = fs::read_dir(dir.path().join("p-0")).unwrap().map(|entry| entry.unwrap().path());
+    let left = files.find(|path| path.extension().is_some_and(|found| found == "store")).unwrap();
+    let left = left.with_extension("store.temp");
+    fs::write(&left, "torn").unwrap();
+    assert_eq!(messages(&open(dir.path()).snapshot()), ["a"]);
+    assert!(!left.exists());
 }
