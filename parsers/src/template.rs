@@ -2,7 +2,7 @@
 //!
 //! [`id`] is a 64-bit hash of the masked message, [`masked`] the masked message itself. Both look at one message and at
 //! nothing else, so they can run anywhere and give the same answer after every restart and on every machine. Templates
-//! that differ in words, not in masks (`for user ann`, `for user bob`), are joined by `merge` when patterns are asked for.
+//! that differ in words, not in masks (`for user ann`, `for user bob`), are joined by [`merge`] when patterns are asked for.
 //!
 //! # What is masked
 //! Numbers with signs and units, hex and other ids, addresses with ports, paths, URLs, e-mail addresses, stamps, quoted
@@ -14,6 +14,7 @@
 //! [`TOKENS_MAX`] tokens.
 
 mod hash;
+pub mod merge;
 mod scan;
 mod shape;
 
@@ -131,6 +132,13 @@ impl<'o, O: Out> Writer<'o, O> {
         self.held_len += 1;
     }
 
+    /// Takes back a space that was not written yet.
+    fn unspace(&mut self) {
+        if self.held_len > 0 && self.held[self.held_len - 1] == b' ' {
+            self.held_len -= 1;
+        }
+    }
+
     /// Writes what was held, unless the token that would follow is one too many.
     fn flush(&mut self) {
         let held = &self.held[..self.held_len];
@@ -145,9 +153,7 @@ impl<'o, O: Out> Writer<'o, O> {
     }
 
     fn finish(mut self) {
-        if self.held_len > 0 && self.held[self.held_len - 1] == b' ' {
-            self.held_len -= 1;
-        }
+        self.unspace();
         if !self.full {
             self.flush();
         }
@@ -180,6 +186,7 @@ mod tests {
         check("<6>kernel up", "<*>kernel up");
         check("sent 1293 bytes (1.26 KB) in 3s", "sent * in *");
         check("section 4. Next", "section *. Next");
+        check("to=ann (0/0), delay=3, id=<12.7f@a.example>", "to=*, delay=*, id=<*>");
         // Ids.
         check("id 123e4567-e89b-12d3-a456-426614174000, done", "id *, done");
         check("id [a23e4567-e89b-12d3-a456-426614174000]", "id [*]");

@@ -202,12 +202,14 @@ impl<O: Out> Scan<'_, '_, O> {
     }
 
     fn number(&mut self, digit: usize) {
+        let end = self.number_end(digit);
+        self.mask(shape::unit(self.bytes, end));
+    }
+
+    fn number_end(&self, digit: usize) -> usize {
         let end = shape::uuid(self.bytes, digit).or_else(|| shape::colon_hex(self.bytes, digit));
         let end = end.unwrap_or_else(|| shape::number(self.bytes, digit));
-        if self.byte(end) == b'@' && self.is(end + 1, WORD) {
-            return self.mask(shape::name(self.bytes, end + 1));
-        }
-        self.mask(shape::unit(self.bytes, end));
+        if self.byte(end) == b'@' && self.is(end + 1, WORD) { shape::name(self.bytes, end + 1) } else { end }
     }
 
     fn punctuation(&mut self, byte: u8) {
@@ -242,7 +244,7 @@ impl<O: Out> Scan<'_, '_, O> {
 
     /// `<6>`, which is no comparison.
     fn is_tag(&self, byte: u8, digit: usize) -> bool {
-        byte == b'<' && self.byte(shape::number(self.bytes, digit)) == b'>'
+        byte == b'<' && self.byte(self.number_end(digit)) == b'>'
     }
 
     /// `1293 (1.26 KB)`: the same number again, for people.
@@ -251,6 +253,7 @@ impl<O: Out> Scan<'_, '_, O> {
         let end = if self.is(inside, DIGIT) { shape::number(self.bytes, inside) } else { inside };
         let end = shape::unit(self.bytes, end);
         if end > inside && self.byte(end) == b')' {
+            self.writer.unspace();
             self.at = end + 1;
         } else {
             self.text(self.at, inside);
