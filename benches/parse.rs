@@ -5,9 +5,12 @@
 
 use bytestring::ByteString;
 use logship::event::{Event, Timestamp, json};
-use logship_parsers::line::{
-    Context,
-    detect::{Detector, FormatId},
+use logship_parsers::{
+    line::{
+        Context,
+        detect::{Detector, FormatId},
+    },
+    template,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::{alloc::System, hint::black_box, time::Instant};
@@ -63,6 +66,16 @@ const FORMATS: [(&str, Line); 4] = [
     }),
 ];
 
+/// A message with words, ids, addresses and numbers, of about 100 bytes.
+fn message(n: usize) -> String {
+    format!(
+        "Received block blk_-16089996879198{n} of size {} from /10.0.{}.{}:50010 by user ann, took {n} ms (retry=false)",
+        n * 7,
+        n / 250,
+        n % 250
+    )
+}
+
 /// Prints nanoseconds and allocations for each of [`LINES`] pieces of work.
 fn row(name: &str, mut work: impl FnMut(usize)) {
     let (mut best, mut allocations, mut bytes) = (f64::MAX, 0, 0);
@@ -94,6 +107,9 @@ fn event(line: &ByteString, hint: Option<FormatId>, context: &Context) -> Event 
 fn main() {
     println!("{:34} {:>8} {:>12} {:>10}  a line", "", "ns", "allocations", "bytes");
     let context = Context::default();
+    let messages: Vec<String> = (0..LINES).map(message).collect();
+    println!("{:34} {:>8}", "template: bytes of a message", messages.iter().map(String::len).sum::<usize>() / LINES);
+    row("template: id of a message", |n| drop(black_box(template::id(&messages[n]))));
     for (name, line) in FORMATS {
         let lines: Vec<ByteString> = (0..LINES).map(|n| line(n).into()).collect();
         let hint = FormatId::by_name(name);
@@ -105,6 +121,7 @@ fn main() {
         row(&format!("{name}: line to event"), |n| drop(black_box(event(&lines[n], hint, &context))));
         let events: Vec<Event> = lines.iter().map(|line| event(line, hint, &context)).collect();
         let mut out = String::new();
+        row(&format!("{name}: template id"), |n| drop(black_box(events[n].message().map(template::id))));
         row(&format!("{name}: event to JSON"), |n| {
             out.clear();
             json::write_event(&mut out, &events[n], None);
