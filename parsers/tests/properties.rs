@@ -536,8 +536,7 @@ fn templates_take_linear_time() {
         ".1", " ", "\u{e9}",
     ] {
         let line = piece.repeat(200_000 / piece.len());
-        template::id(&line);
-        template::id(&format!("5 {line}x"));
+        assert_ne!(template::id(&line), template::id(&format!("over {line}x")));
     }
 }
 
