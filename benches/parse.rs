@@ -9,9 +9,12 @@ mod lines;
 use bytestring::ByteString;
 use lines::{Numbers, event};
 use logship::event::{Event, json};
-use logship_parsers::line::{
-    Context,
-    detect::{Detector, FormatId},
+use logship_parsers::{
+    line::{
+        Context,
+        detect::{Detector, FormatId},
+    },
+    template,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::{alloc::System, hint::black_box, time::Instant};
@@ -57,6 +60,16 @@ const FORMATS: [(&str, Line); 4] = [
     }),
 ];
 
+/// A message with words, ids, addresses and numbers, of about 100 bytes.
+fn message(n: usize) -> String {
+    format!(
+        "Received block blk_-70{n} of size {} from /10.0.{}.{}:50010 by user ann, took {n} ms (retry=false)",
+        n * 7,
+        n / 250,
+        n % 250
+    )
+}
+
 /// Prints nanoseconds and allocations for each of [`LINES`] pieces of work.
 fn row(name: &str, mut work: impl FnMut(usize)) {
     let (mut seconds, mut allocations, mut bytes) = (Vec::new(), 0, 0);
@@ -85,6 +98,11 @@ fn row(name: &str, mut work: impl FnMut(usize)) {
 fn main() {
     println!("{:34} {:>8} {:>12} {:>10}  a line", "", "ns", "allocations", "bytes");
     let context = Context::default();
+    let messages: Vec<String> = (0..LINES).map(message).collect();
+    println!("{:34} {:>8}", "template: bytes of a message", messages.iter().map(String::len).sum::<usize>() / LINES);
+    row("template: id of a message", |n| {
+        black_box(template::id(&messages[n]));
+    });
     for (name, line) in FORMATS {
         let lines: Vec<ByteString> = (0..LINES).map(|n| line(n).into()).collect();
         let hint = FormatId::by_name(name);
@@ -96,6 +114,9 @@ fn main() {
         row(&format!("{name}: line to event"), |n| drop(black_box(event(&lines[n], hint, &context))));
         let events: Vec<Event> = lines.iter().map(|line| event(line, hint, &context)).collect();
         let mut out = String::new();
+        row(&format!("{name}: template id"), |n| {
+            black_box(events[n].message().map(template::id));
+        });
         row(&format!("{name}: event to JSON"), |n| {
             out.clear();
             json::write_event(&mut out, &events[n], None);

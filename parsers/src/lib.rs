@@ -7,6 +7,7 @@
 //! - [`json`]: JSON values, for lines and for bodies.
 //! - [`time`]: timestamps in all the layouts that logs use.
 //! - [`query`]: the search language: AST, grammar, printer.
+//! - [`template`]: what stays the same in messages of one kind.
 //!
 //! # Promises
 //! No I/O, no clock, no global state, no panic on any input. Linear time in the input, bounded depth.
@@ -19,6 +20,7 @@ pub mod join;
 pub mod json;
 pub mod line;
 pub mod query;
+pub mod template;
 pub mod time;
 
 pub use error::ParseError;

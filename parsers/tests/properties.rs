@@ -6,7 +6,7 @@ use logship_parsers::json::{LEAVES_MAX, TOO_DEEP_TAG, TOO_MANY_TAG, parse_value}
 use logship_parsers::line::detect::Detector;
 use logship_parsers::line::{Context, FORMATS, by_name};
 use logship_parsers::time::{Stamp, any, civil_from_days, days_from_civil};
-use logship_parsers::{Field, Fields, Value};
+use logship_parsers::{Field, Fields, Value, template};
 use proptest::prelude::*;
 use std::borrow::Cow;
 
@@ -429,6 +429,114 @@ fn hostile_lines_are_linear() {
             joiner.push(line.as_bytes());
             joiner.push(line.as_bytes());
         }
+    }
+}
+
+/// A message with words, values of all kinds, and punctuation that quotes, opens and separates.
+fn message_like() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        " ",
+        " ",
+        "failed",
+        "user",
+        "a",
+        "f0",
+        "12",
+        "0x1f",
+        "-",
+        "+",
+        ".",
+        ",",
+        ":",
+        "::",
+        "=",
+        "==",
+        "/",
+        "\\",
+        "'",
+        "\"",
+        "`",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "<",
+        ">",
+        "*",
+        "@",
+        "#",
+        "%",
+        "_",
+        "&",
+        "|",
+        "blk_-160",
+        "10.0.0.1:80",
+        "fe80::1",
+        "http://",
+        "C:\\",
+        "ms",
+        "Jan",
+        "Mon",
+        "true",
+        "\t",
+        "\n",
+        "\u{e9}",
+        "\u{1f600}",
+    ]);
+    prop::collection::vec(prop_oneof![8 => pieces.prop_map(str::to_owned), 1 => any_text(3)], 0..30)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn templates_are_one_line_and_no_longer_than_the_message(message in prop_oneof![message_like(), any_text(60)]) {
+        let masked = template::masked(&message);
+        // `a=` is written as `a=*`.
+        prop_assert!(masked.len() <= 2 * message.len() + 1);
+        prop_assert!(!masked.contains(['\n', '\t']) && !masked.starts_with(' ') && !masked.contains("  "), "{masked:?}");
+        if !message.trim_start().is_empty() {
+            prop_assert_eq!(template::id(&message), template::id(&format!("  {message}\n and more")));
+        }
+    }
+
+    #[test]
+    fn values_do_not_change_the_template(
+        number in 0..u64::MAX, fraction in 0..1_000_000u32, ip: [u8; 4], six: [u16; 8], port in 1u16.., path in "(/[a-z0-9_.]{0,8}[a-z0-9]){1,5}",
+        place in 0..8usize,
+    ) {
+        let six = six.map(|group| format!("{group:x}")).join(":");
+        let place = [
+            "took V to end", "V", "size=V, next", "(V)", "[a] V: refused", "from V", "at V, then V.", "<<V>> of \"x\"",
+        ][place];
+        let check = |value: &str, other: &str| {
+            prop_assert_eq!(template::masked(&place.replace('V', value)), template::masked(&place.replace('V', other)));
+            Ok(())
+        };
+        check(&number.to_string(), "7")?;
+        check(&format!("-{number}.{fraction}"), "7")?;
+        check(&format!("{number:#x}"), "0x1")?;
+        check(&format!("{}.{}.{}.{}", ip[0], ip[1], ip[2], ip[3]), "10.0.0.1")?;
+        check(&format!("{}.{}.{}.{}:{port}", ip[0], ip[1], ip[2], ip[3]), "10.0.0.1:80")?;
+        if six.bytes().any(|byte| byte.is_ascii_digit()) {
+            check(&six, "fe80::1")?;
+        }
+        check(&path, "/srv/www")?;
+    }
+}
+
+#[test]
+fn templates_take_linear_time() {
+    for piece in [
+        "a", "'", "\"", "'a ", "\"a", "a:", "a::", "1:", "f:", "f::", "/", "a/", "a\\", "a@", "1@", "=", "a=", "a=.",
+        "-", "a-", "1-", "1.", "(1", "<1", "(", "a=(", "1 ", "1, ", "Jan ", "Mon, ", "0x", "http://", "*", "* ", "_1",
+        ".1", " ", "\u{e9}",
+    ] {
+        let line = piece.repeat(200_000 / piece.len());
+        assert_ne!(template::id(&line), template::id(&format!("over {line}x")));
     }
 }
 

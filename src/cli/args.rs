@@ -47,6 +47,18 @@ pub struct Shared {
     /// The zone of stamps that name none: Europe/Berlin, +02:00 [default: this machine's]
     #[arg(long, global = true, env = "LOGSHIP_TZ", value_name = "ZONE", allow_hyphen_values = true)]
     pub timezone: Option<String>,
+    /// Give events the id of their message's template; parse adds its text, or prints a table of them (count)
+    #[arg(
+        long,
+        global = true,
+        env = "LOGSHIP_TEMPLATES",
+        value_enum,
+        default_value = "off",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "on"
+    )]
+    pub templates: Templates,
     /// How logship's own messages look
     #[arg(long, global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -75,6 +87,17 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What becomes of message templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Templates {
+    /// Nothing.
+    Off,
+    /// Events have `log.template.id`.
+    On,
+    /// `parse` prints how often each template came, instead of events.
+    Count,
 }
 
 /// Options of `app | logship`.

@@ -133,7 +133,7 @@ impl Answers {
             free_bytes_min: 0,
             ..settings::storage(shared)?.store
         };
-        open_store(&data, kept).map(Answers::Local)
+        open_store(&data, kept, settings::auto_plan(shared)).map(Answers::Local)
     }
 
     fn page(&self, question: &Question, limit: usize, cursor: Option<&str>, count: Count) -> Result<Page, Failure> {
@@ -183,23 +183,23 @@ fn local_page(
 
 /// Opens the store in this process: as its owner, which first indexes what the logs still hold; or, where it cannot be
 /// written or somebody else has it, as it is on disk with the logs' rest in memory.
-fn open_store(data: &DataDir, options: store::Options) -> Result<Box<dyn Backend>, Failure> {
+fn open_store(data: &DataDir, options: store::Options, plan: Plan) -> Result<Box<dyn Backend>, Failure> {
     let runtime = super::serving::runtime()?;
     let common = Common::new(Tail::new(LogId::random()));
     // What is wrong comes with the answers.
     let (owning, say) = (Box::new(|| {}), Box::new(|_: &str| {}));
-    let owner_settings = OwnerSettings { store: options, plan: Plan::auto(), owning, say };
+    let owner_settings = OwnerSettings { store: options, plan, owning, say };
     let owner = Owner::start(data.clone(), owner_settings, common.clone(), runtime.handle().clone())
         .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
     match common.wait_until_opened() {
         State::Waiting | State::Failed(_) => {
             drop(owner);
-            read_only(data)
+            read_only(data, plan)
         }
         _ => {
             // A full disk keeps the store from taking more, not from being read.
             if owner.finish(CATCH_UP) != Ok(Finished::Whole) {
-                return read_only(data);
+                return read_only(data, plan);
             }
             let backend = common.embedded().map_err(Failure::failed)?;
             Ok(Box::new(backend))
@@ -208,8 +208,8 @@ fn open_store(data: &DataDir, options: store::Options) -> Result<Box<dyn Backend
 }
 
 /// The store as it is on disk, and the logs' rest beside it.
-fn read_only(data: &DataDir) -> Result<Box<dyn Backend>, Failure> {
-    let reading = crate::pipeline::open_read_only(data, Plan::auto());
+fn read_only(data: &DataDir, plan: Plan) -> Result<Box<dyn Backend>, Failure> {
+    let reading = crate::pipeline::open_read_only(data, plan);
     reading.map(|backend| Box::new(backend) as Box<dyn Backend>).map_err(Failure::failed)
 }
 

@@ -19,6 +19,7 @@ mod serving;
 mod settings;
 mod signals;
 mod tail;
+mod templates;
 mod times;
 
 use args::{Cli, Command};
@@ -54,6 +55,9 @@ pub fn main() -> ExitCode {
         Err(failure) => return report(&failure),
     };
     settings::init_diagnostics(&cli.shared);
+    if cli.shared.templates == args::Templates::Count && !matches!(cli.command, Some(Command::Parse(_))) {
+        return report(&Failure::usage("--templates=count is for parse: here it is on or off"));
+    }
     let outcome = match cli.command {
         Some(Command::Server(_)) => server::run(&cli.shared),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),

@@ -1,6 +1,9 @@
-//! `logship parse [FILE..]`: lines in, NDJSON out, and nothing else. No store, no network.
+//! `logship parse [FILE..]`: lines in, NDJSON out (or a table of templates), and nothing else. No store, no network.
 
-use super::{Failure, args, settings};
+use super::{
+    Failure, args, settings,
+    templates::{self, Gathered},
+};
 use crate::{
     clock,
     codecs::{inflate, lines::Lines},
@@ -20,31 +23,42 @@ use std::{
 const BATCH_RECORDS: usize = 4_096;
 
 pub fn run(shared: &args::Shared, args: &args::Parse) -> Result<(), Failure> {
-    let plan = settings::plan(args.format_name.as_deref())?;
+    let plan = settings::plan(shared, args.format_name.as_deref())?;
     let zone = settings::zone_name(shared)?;
-    let parse = |source: &str, input: &mut dyn Read, out: &mut dyn Write| {
+    let mut gathered = if args.explain { None } else { Gathered::new(shared.templates)? };
+    let mut parse = |source: &str, input: &mut dyn Read, out: &mut dyn Write| {
         let origin = Origin { source: source.to_owned(), zone: zone.clone(), ..Origin::default() };
         let origin = Arc::new(origin);
         let (hints, text) = (StreamHints::default(), String::new());
-        let mut stream = Stream { plan: &plan, origin, hints, text, explained: args.explain.then_some(0) };
+        let explained = args.explain.then_some(0);
+        let mut stream = Stream { plan: &plan, origin, hints, text, explained, gathered: gathered.as_mut() };
         stream.read(input, out)
     };
     let mut out = io::BufWriter::with_capacity(CHUNK_BYTES, io::stdout().lock());
-    if args.files.is_empty() {
-        return finish(parse("stdin", &mut io::stdin().lock(), &mut out), &mut out);
-    }
     let mut failures = Vec::new();
+    let mut outcome = Ok(());
+    if args.files.is_empty() {
+        outcome = parse("stdin", &mut io::stdin().lock(), &mut out);
+    }
     for path in &args.files {
         match File::open(path) {
             Ok(mut file) => match parse(&path.to_string_lossy(), &mut file, &mut out) {
-                Ok(()) => {}
-                Err(Stopped::Output) => return Ok(()),
                 Err(Stopped::Input(cause)) => failures.push(unreadable(path, &cause)),
+                Ok(()) => {}
+                stopped => {
+                    outcome = stopped;
+                    break;
+                }
             },
             Err(cause) => failures.push(unreadable(path, &cause)),
         }
     }
-    finish(Ok(()), &mut out)?;
+    if let Some(gathered) = gathered
+        && !matches!(outcome, Err(Stopped::Waiting(_)))
+    {
+        gathered.print(&mut out)?;
+    }
+    finish(outcome, &mut out)?;
     if failures.is_empty() { Ok(()) } else { Err(Failure::failed(failures.join("\nlogship: "))) }
 }
 
@@ -58,6 +72,8 @@ enum Stopped {
     Input(io::Error),
     /// Whoever reads the output went away: nothing more to do, and no error.
     Output,
+    /// Events could not be kept until the end of the input.
+    Waiting(io::Error),
 }
 
 fn finish(outcome: Result<(), Stopped>, out: &mut impl Write) -> Result<(), Failure> {
@@ -65,6 +81,7 @@ fn finish(outcome: Result<(), Stopped>, out: &mut impl Write) -> Result<(), Fail
     match outcome {
         Err(Stopped::Input(cause)) => Err(Failure::failed(format!("cannot read stdin: {cause}"))),
         Err(Stopped::Output) => Ok(()),
+        Err(Stopped::Waiting(cause)) => Err(templates::no_file(&cause)),
         Ok(()) if flushed.as_ref().is_err_and(|cause| cause.kind() != io::ErrorKind::BrokenPipe) => {
             Err(Failure::failed(format!(
                 "cannot write to stdout: {}",
@@ -83,6 +100,8 @@ struct Stream<'p> {
     text: String,
     /// How many records have been explained, where they are to be.
     explained: Option<u64>,
+    /// Where events go whose templates are asked for.
+    gathered: Option<&'p mut Gathered>,
 }
 
 impl Stream<'_> {
@@ -122,6 +141,11 @@ impl Stream<'_> {
             self.text.clear();
             if self.explained.is_some() {
                 self.explain(&frame, &hint);
+            } else if let Some(gathered) = &mut self.gathered {
+                for stored in self.plan.run(&frame, &hint) {
+                    gathered.take(&stored.event, &mut self.text).map_err(Stopped::Waiting)?;
+                }
+                self.text.clear();
             } else {
                 for stored in self.plan.run(&frame, &hint) {
                     json::write_event(&mut self.text, &stored.event, None);

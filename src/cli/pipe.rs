@@ -45,7 +45,7 @@ struct Stop {
 pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let stop = Arc::new(Stop::default());
     watch_signals(&stop)?;
-    let plan = settings::plan(options.format_name.as_deref())?;
+    let plan = settings::plan(shared, options.format_name.as_deref())?;
     let door = serving::Door::new(shared)?;
     let storage = settings::storage(shared)?;
     let counters = Arc::new(PipeCounters::default());

@@ -34,7 +34,7 @@ pub fn run(shared: &args::Shared) -> Result<(), Failure> {
     })?;
     let door = serving::Door::new(shared)?;
     let data = settings::data_dir(shared).map_err(Failure::failed)?;
-    let server = Server::start(&door, data, settings::storage(shared)?)?;
+    let server = Server::start(&door, data, settings::storage(shared)?, settings::auto_plan(shared))?;
     if !shared.quiet {
         say(server.url());
     }
@@ -54,13 +54,18 @@ pub struct Server {
 
 impl Server {
     /// Starts; fails if another process owns the store or the address is taken.
-    pub fn start(door: &serving::Door, data: DataDir, storage: Storage) -> Result<Server, Failure> {
-        Server::start_on(door.bind()?, door, data, storage)
+    pub fn start(door: &serving::Door, data: DataDir, storage: Storage, plan: Plan) -> Result<Server, Failure> {
+        Server::start_on(door.bind()?, door, data, storage, plan)
     }
 
     /// Starts on a free port when the address is taken.
-    pub fn start_somewhere(door: &serving::Door, data: DataDir, storage: Storage) -> Result<Server, Failure> {
-        Server::start_on(door.bind_somewhere()?, door, data, storage)
+    pub fn start_somewhere(
+        door: &serving::Door,
+        data: DataDir,
+        storage: Storage,
+        plan: Plan,
+    ) -> Result<Server, Failure> {
+        Server::start_on(door.bind_somewhere()?, door, data, storage, plan)
     }
 
     fn start_on(
@@ -68,6 +73,7 @@ impl Server {
         door: &serving::Door,
         data: DataDir,
         storage: Storage,
+        plan: Plan,
     ) -> Result<Server, Failure> {
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(LogId::random()));
@@ -89,7 +95,7 @@ impl Server {
                 tracing::error!("{line}");
             }
         });
-        let owner_settings = OwnerSettings { store: storage.store, plan: Plan::auto(), owning, say };
+        let owner_settings = OwnerSettings { store: storage.store, plan, owning, say };
         let owner = Owner::start(data.clone(), owner_settings, common, runtime.handle().clone())
             .map_err(|cause| Failure::failed(format!("cannot start a thread: {cause}")))?;
         match owner.common().wait_until_opened() {

@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    args::{Cli, LogFormat, Shared},
+    args::{Cli, LogFormat, Shared, Templates},
     say::Stderr,
 };
 use crate::{
@@ -94,11 +94,16 @@ pub fn tokens(shared: &Shared) -> Result<Tokens, Failure> {
     Ok(tokens)
 }
 
+/// The plan of lines whose format nobody forces.
+pub fn auto_plan(shared: &Shared) -> Plan {
+    Plan::auto().with_templates(shared.templates != Templates::Off)
+}
+
 /// The plan, with the format that was forced.
-pub fn plan(format_name: Option<&str>) -> Result<Plan, Failure> {
-    let Some(name) = format_name else { return Ok(Plan::auto()) };
+pub fn plan(shared: &Shared, format_name: Option<&str>) -> Result<Plan, Failure> {
+    let Some(name) = format_name else { return Ok(auto_plan(shared)) };
     match FormatId::by_name(name) {
-        Some(format) => Ok(Plan::forced(format)),
+        Some(format) => Ok(Plan::forced(format).with_templates(shared.templates != Templates::Off)),
         None => {
             let known: Vec<_> = logship_parsers::line::FORMATS.iter().map(|format| format.name).collect();
             Err(Failure::usage(format!("unknown format `{name}`; known are {}", known.join(", "))))

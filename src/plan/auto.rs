@@ -2,13 +2,16 @@
 
 use super::{Hint, reader::Reader};
 use crate::{
-    event::{Event, Key, Timestamp, Value},
+    event::{Event, Key, Map, Timestamp, Value},
     flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
 };
 use bytestring::ByteString;
-use logship_parsers::line::{
-    Context,
-    detect::{Detector, FormatId, names_columns},
+use logship_parsers::{
+    line::{
+        Context,
+        detect::{Detector, FormatId, names_columns},
+    },
+    template,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -31,19 +34,27 @@ enum Format {
 pub struct Plan {
     parse: ParseRecord,
     forced: Option<FormatId>,
+    /// Whether events get the id of their message's template.
+    templates: bool,
 }
 
 impl Plan {
     /// Formats are detected line by line.
     #[must_use]
     pub fn auto() -> Plan {
-        Plan { parse: parse_record, forced: None }
+        Plan { parse: parse_record, forced: None, templates: false }
     }
 
     /// Every record is of the named format, or text (`--as NAME`).
     #[must_use]
     pub fn forced(format: FormatId) -> Plan {
-        Plan { parse: parse_record, forced: Some(format) }
+        Plan { parse: parse_record, forced: Some(format), templates: false }
+    }
+
+    /// The same plan; events have `log.template.id` where `templates` says so.
+    #[must_use]
+    pub fn with_templates(self, templates: bool) -> Plan {
+        Plan { templates, ..self }
     }
 
     /// The events of a frame, one for each record, in order.
@@ -71,11 +82,14 @@ impl Plan {
         reader.context.header = own.or(hint.header.as_deref());
         let mut last_time = hint.last_time;
         for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
-            let event = if frame.suspect {
+            let mut event = if frame.suspect {
                 plain(record, &frame.batch)
             } else {
                 (self.parse)(record, frame, &reader, format, &mut last_time)
             };
+            if self.templates {
+                add_template(&mut event);
+            }
             reader.context.header = header_of(record).or(reader.context.header);
             events.push(Stored { id: id(frame, at), event });
         }
@@ -144,6 +158,25 @@ fn parse_record(
     }
     add_origin(&mut event, &frame.batch.origin);
     event
+}
+
+/// `log.template.id`, where there is a message.
+fn add_template(event: &mut Event) {
+    let Some(id) = event.message().map(template::id) else { return };
+    let value = Value::Str(ByteString::from(format!("{id:016x}")));
+    let log = match event.fields.get_mut("log") {
+        Some(Value::Map(log)) => log,
+        // A list or a scalar of that name is the line's own.
+        Some(_) => return,
+        None => {
+            event.fields.insert(Key::from("log"), Value::Map(Map::with_capacity(1)));
+            let Some(Value::Map(log)) = event.fields.get_mut("log") else { return };
+            log
+        }
+    };
+    let mut inner = Map::with_capacity(1);
+    inner.insert(Key::from("id"), value);
+    log.insert(Key::from("template"), Value::Map(inner));
 }
 
 /// Host and service of the origin, where the line itself names none.
@@ -217,7 +250,7 @@ mod tests {
             assert!(record.bytes != "b", "parsers may be wrong");
             parse_record(record, frame, reader, format, last)
         }
-        let plan = Plan { parse: panics_on_b, forced: None };
+        let plan = Plan { parse: panics_on_b, forced: None, templates: false };
         let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), &Hint::default());
         let messages: Vec<_> =
             events.iter().map(|e| (e.event.message().unwrap(), e.event.fields.get("tags").is_some())).collect();

@@ -54,6 +54,43 @@ fn parse_reads_stdin_and_files() {
 }
 
 #[test]
+fn parse_finds_templates() {
+    let home = folder();
+    let check = |args: &[&str], expected: &str, code: i32| {
+        let lines = b"level=warn msg=\"took 12 ms\"\nlevel=info msg=\"took 7 ms\"\nlevel=info msg=done\nlevel=info\n";
+        let output = fed(home.path(), &[&["parse"], args].concat(), lines);
+        let shown: Vec<_> = str::from_utf8(&output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| line.split_once("Z\",").map_or(line, |(_, rest)| rest))
+            .collect();
+        assert_eq!(shown.join("\n"), expected, "{args:?} {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{args:?} {output:?}");
+    };
+    let took = r#""template":{"id":"TOOK","text":"took *"}"#;
+    let events = [
+        format!(r#""message":"took 12 ms","log":{{"level":"warn",{took}}}}}"#),
+        format!(r#""message":"took 7 ms","log":{{"level":"info",{took}}}}}"#),
+        r#""message":"done","log":{"level":"info","template":{"id":"DONE","text":"done"}}}"#.to_owned(),
+        r#""log":{"level":"info"}}"#.to_owned(),
+    ]
+    .join("\n");
+    let table = "     count  id                template\n         2  TOOK  took *\n         1  DONE  done\n         1  -                 (events without a message)";
+    let ids = [("TOOK", "took *"), ("DONE", "done")];
+    let named = |text: &str| {
+        ids.iter().fold(text.to_owned(), |text, (name, template)| {
+            text.replace(name, &format!("{:016x}", logship_parsers::template::id(template)))
+        })
+    };
+    check(&["--templates"], &named(&events), 0);
+    check(&["--templates=on"], &named(&events), 0);
+    check(&["--templates=count"], &named(table), 0);
+    check(&["--templates=nonsense"], "", 2);
+    let misused = fed(home.path(), &["--templates=count"], b"");
+    assert_eq!(misused.status.code(), Some(2), "{misused:?}");
+}
+
+#[test]
 fn a_forced_format_reads_what_detection_would_not() {
     let home = folder();
     let check = |args: &[&str], fields: &[(&str, &str)]| {

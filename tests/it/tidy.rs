@@ -208,6 +208,7 @@ fn openers() -> Vec<Opens> {
     let whole = [
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
         ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
+        ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
     lines.chain(queries).chain(whole).collect()

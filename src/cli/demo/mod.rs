@@ -2,7 +2,14 @@
 
 mod services;
 
-use super::{Failure, args, say::say, server::Server, serving, settings::Storage, signals};
+use super::{
+    Failure, args,
+    say::say,
+    server::Server,
+    serving,
+    settings::{self, Storage},
+    signals,
+};
 use crate::{
     clock,
     codecs::lines::Lines,
@@ -29,7 +36,7 @@ pub fn run(shared: &args::Shared, args: &args::Demo) -> Result<(), Failure> {
     let home = Home::new()?;
     let door = serving::Door::new(shared)?;
     let data = DataDir::open(&home.0).map_err(Failure::failed)?;
-    let server = Server::start_somewhere(&door, data, Storage::default())?;
+    let server = Server::start_somewhere(&door, data, Storage::default(), settings::auto_plan(shared))?;
     let mut world = World::new(args.rate.clamp(1, 10_000));
     let intake = server.intake().ok_or_else(|| {
         Failure::failed(format!("no room is left in {}: set TMPDIR to a folder on another disk", home.0.display()))
