@@ -1,6 +1,7 @@
 //! How much of what real programs write is read right. `fixtures/captured/NAME.log` holds the lines of a program as
 //! `fixtures/capture/NAME.sh` captured them, its twin `NAME.json` what each surely says, by eye and not by the parser:
-//! one object a line, `{"continues":true}` for a line that belongs to the record above.
+//! one object a line, `{"continues":true}` for a line that belongs to the record above, with a `message` if that is not
+//! the whole line. Blank lines at a record's end are no part of its message.
 //!
 //! `fixtures/captured/accuracy.txt` notes the shares that are right; the test fails where one falls.
 //! `UPDATE_EXPECT=1` notes today's, and drafts the twin of a log that has none. `ACCURACY_SHOW=NAME` prints what is wrong.
@@ -92,9 +93,18 @@ fn records(name: &str, log: &str, twin: &str) -> Vec<(String, Json)> {
             (true, Some((record, above))) => {
                 record.push('\n');
                 record.push_str(line);
-                let message = above["message"].as_str().map(|message| format!("{message}\n{line}"));
-                above["message"] = message.into();
+                let more = says["message"].as_str().unwrap_or(line);
+                above["message"] = match above["message"].as_str() {
+                    Some(message) => format!("{message}\n{more}").into(),
+                    None => more.into(),
+                };
             }
+        }
+    }
+    for (record, says) in &mut records {
+        let blank = record.len() - record.trim_end_matches('\n').len();
+        if let Some(message) = says["message"].as_str().map(|message| message[..message.len() - blank].to_owned()) {
+            says["message"] = message.into();
         }
     }
     records
