@@ -25,9 +25,9 @@ const COLUMNS: [&str; 7] = ["join", "format", "time", "level", "message", "field
 /// How many columns must not fall.
 const GUARDED: usize = 6;
 
-/// All lines arrive at noon of the day after they were captured.
+/// All lines arrive at noon of the day on which they were captured.
 fn context() -> Context<'static> {
-    let received = (days_from_civil(2026, 11, 22) * 86_400 + 43_200) * 1_000_000_000;
+    let received = (days_from_civil(2026, 11, 21) * 86_400 + 43_200) * 1_000_000_000;
     Context { received, ..Context::default() }
 }
 
