@@ -1,5 +1,5 @@
 # `make test` runs every test and installs what it needs; `make bench` prints the benchmarks.
-.PHONY: build test bench lint test-rust test-ui test-e2e tools ui-modules ui
+.PHONY: build test accuracy bench lint test-rust test-ui test-e2e tools ui-modules ui
 
 build:
 	cargo build --release
@@ -44,6 +44,10 @@ test-e2e: ui/node_modules/.package-lock.json
 
 ui: ui/node_modules/.package-lock.json
 	cd ui && npm run build
+
+# Percent of real programs' lines that are read right; `make test` fails where one falls.
+accuracy:
+	cargo test --package logship-parsers --test accuracy --quiet -- --nocapture accuracy_does_not_fall
 
 bench:
 	cargo bench --quiet --bench parse --bench pipe --bench store

@@ -206,6 +206,8 @@ fn openers() -> Vec<Opens> {
         names: "fixtures/query",
     });
     let whole = [
+        ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
+        ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
         ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
