@@ -58,6 +58,9 @@ const BATCHES_PENDING_MAX: usize = 4;
 const REQUEST_BYTES: usize = FRAME_BYTES_MAX;
 /// The least that is counted for a request.
 const REQUEST_BYTES_MIN: usize = 64 << 10;
+/// Most bytes that are read of a body after its request was refused, and for how long.
+const DRAINED_BYTES_MAX: usize = 1 << 20;
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
 /// Most bytes that one byte of gzip can become.
 const GZIP_RATIO: usize = 1_032;
 
@@ -102,8 +105,14 @@ fn weight(head: &Head) -> usize {
 pub async fn ingest(State(state): Shared, request: Request) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
     let head = Head::read(&parts, state.zone.as_deref())?;
-    let intake = open(&state)?;
-    let room = state.ingest.admit(weight(&head)).await?;
+    let admitted = async { Ok((open(&state)?, state.ingest.admit(weight(&head)).await?)) };
+    let (intake, room) = match admitted.await {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            Source::new(body, None).drain().await;
+            return Err(refusal);
+        }
+    };
     // A task of its own: when the client goes away, what the log has been given is still waited for and counted.
     let task = tokio::spawn(async move {
         let _room = room;
@@ -161,6 +170,7 @@ async fn run(state: &Arc<ApiState>, head: Head, body: Body, intake: Intake) -> R
             })
             .await?;
         if fed.is_err() {
+            source.drain().await;
             break fed;
         }
     };
@@ -245,6 +255,20 @@ impl Source {
             return Err(ApiError::bad("the body broke off"));
         }
         Ok(pieces)
+    }
+
+    /// Reads some more after a refusal: a client that is still sending then sees the answer, not a broken connection.
+    async fn drain(&mut self) {
+        let mut left = DRAINED_BYTES_MAX;
+        let reading = async {
+            while let Some(Ok(piece)) = self.stream.next().await {
+                left = left.saturating_sub(piece.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(DRAIN_WAIT, reading).await;
     }
 }
 
