@@ -276,12 +276,13 @@ impl Reader {
             };
             if limit == Limit::Marked && !closed {
                 match self.last_mark(&bytes) {
-                    Some(end) => bytes.truncate(end),
-                    None if length < there => {
+                    // Without the mark: after a failed write its place may be taken by what comes next.
+                    Some(start) if start > 0 => bytes.truncate(start),
+                    _ if length < there => {
                         length = length.saturating_mul(2).min(there);
                         continue;
                     }
-                    None => return Ok(false),
+                    _ => return Ok(false),
                 }
                 self.behind = Behind::Boundary;
             }
@@ -290,13 +291,13 @@ impl Reader {
         }
     }
 
-    /// Where the last mark in these bytes, which begin here, ends.
+    /// Where the last mark in these bytes, which begin here, begins.
     fn last_mark(&self, bytes: &[u8]) -> Option<usize> {
         let mut before = bytes;
         while let Some(at) = memchr::memrchr(frame::MAGIC[0], before) {
             let place = Place { log: self.log, pos: Pos(self.pos.0 + at as u64) };
-            if let Look::Frame { kind: Kind::Mark, total } = frame::look(&bytes[at..], place) {
-                return Some(at + total);
+            if let Look::Frame { kind: Kind::Mark, .. } = frame::look(&bytes[at..], place) {
+                return Some(at);
             }
             before = &before[..at];
         }

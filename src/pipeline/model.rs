@@ -651,3 +651,18 @@ proptest! {
         }
     }
 }
+
+/// The place of a mark that was read may be taken by a record: here a segment cannot be begun behind it, twice.
+#[test]
+fn a_frame_in_the_place_of_a_mark_is_read() {
+    let pipe = |records| Op::Pipe { known: false, records };
+    let append = Op::Append { source: None, records: 0 };
+    let program = [append.clone(), pipe(1), pipe(0), append, Op::Flush, Op::Read(4), pipe(1), pipe(1), Op::Drain];
+    let log = log::Options { bytes_max: 1 << 30, segment_bytes_max: 1 };
+    let settings = Settings { log, seal_events: 1, pipe: false };
+    for first in 20..90 {
+        for second in first + 1..90 {
+            run(&program, settings, &[(first, Fault::NoSpace), (second, Fault::NoSpace)], 1);
+        }
+    }
+}
