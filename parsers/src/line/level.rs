@@ -15,12 +15,14 @@ pub fn from_word(word: &str) -> Option<&'static str> {
     lower.make_ascii_lowercase();
     Some(match &*lower {
         b"info" | b"information" | b"informational" | b"inf" | b"notice" | b"i" => "info",
-        b"debug" | b"dbg" | b"dbug" | b"debg" | b"d" | b"fine" => "debug",
+        b"debug" | b"debu" | b"dbg" | b"dbug" | b"debg" | b"d" | b"fine" => "debug",
         b"warn" | b"warning" | b"warni" | b"wrn" | b"w" => "warn",
-        b"error" | b"err" | b"eror" | b"fail" | b"e" | b"severe" => "error",
-        b"trace" | b"trc" | b"trce" | b"verbose" | b"vrb" | b"t" | b"v" | b"finer" | b"finest" | b"silly" => "trace",
-        b"fatal" | b"ftl" | b"f" | b"critical" | b"crit" | b"c" | b"emerg" | b"emergency" | b"alert" | b"panic"
-        | b"dpanic" => "fatal",
+        b"error" | b"erro" | b"err" | b"eror" | b"fail" | b"e" | b"severe" => "error",
+        b"trace" | b"trac" | b"trc" | b"trce" | b"verbose" | b"vrb" | b"t" | b"v" | b"finer" | b"finest" | b"silly" => {
+            "trace"
+        }
+        b"fatal" | b"fata" | b"ftl" | b"f" | b"critical" | b"crit" | b"c" | b"emerg" | b"emergency" | b"alert"
+        | b"panic" | b"pani" | b"dpanic" => "fatal",
         _ => return None,
     })
 }
@@ -54,7 +56,9 @@ pub fn from_syslog(severity: i64) -> Option<&'static str> {
 
 /// A level as text: the known name, else the word in lower case.
 pub(crate) fn normal<'a>(word: Cow<'a, str>) -> Value<'a> {
-    match from_word(&word) {
+    // `ERROR+4`, of Go's slog: so much above a level.
+    let name = word.split_once(['+', '-']).map_or(&*word, |(name, _)| name);
+    match from_word(&word).or_else(|| from_word(name)) {
         Some(level) => Value::text(level),
         None if word.chars().any(char::is_uppercase) => Value::Str(Cow::Owned(word.to_lowercase())),
         None => Value::Str(word),

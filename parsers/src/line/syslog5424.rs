@@ -38,7 +38,8 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     let mut fields = Fields::default();
     let (message, ()) = prefix(line, header(line, context, &mut fields))?;
     let (message, ()) = prefix(line, structured_data(message, &mut fields))?;
-    let message = message.strip_prefix(' ').unwrap_or(message);
+    // rsyslog writes a second blank, the one in front of the text of older syslog.
+    let message = message.trim_start_matches(' ');
     let message = message.strip_prefix('\u{feff}').unwrap_or(message);
     content::put(message, context, &mut fields);
     Ok(fields)
