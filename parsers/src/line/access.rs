@@ -8,6 +8,8 @@ use memchr::{memchr, memchr2};
 use std::net::IpAddr;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// An address and a port are no longer than this.
+const PEER_BYTES_MAX: usize = 64;
 /// Nanoseconds are the ninth digit behind the point.
 const NANO_DIGITS: usize = 9;
 
@@ -80,6 +82,35 @@ pub(super) fn put_request<'a>(request: &'a str, fields: &mut Fields<'a>) {
         fields.push_present("url.original", url);
         fields.push_present("http.version", version);
     }
+}
+
+/// `127.0.0.1:60358 - "GET /path HTTP/1.1" 200 OK` or `"GET /path HTTP/1.1" 200 5`, as development servers write behind a
+/// stamp or a level: gives fields and says so, or does nothing.
+pub(super) fn put_request_line<'a>(text: &'a str, fields: &mut Fields<'a>) -> bool {
+    let (peer, rest) = match text.as_bytes() {
+        [b'"', ..] => (None, text),
+        [b'0'..=b'9' | b'[', ..] => match text.split_once(" - ") {
+            Some((peer, rest)) if peer.len() <= PEER_BYTES_MAX => (Some(peer), rest),
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let Ok((rest, request)) = quoted_word(rest) else { return false };
+    let Ok((rest, Some(status))) = status(rest) else { return false };
+    let is_request = request.split_once(' ').is_some_and(|(method, rest)| is_method(method) && rest.contains(" HTTP/"));
+    let is_peer = |peer: &str| is_ip(peer) || host_and_port(peer).is_some_and(|(host, _)| is_ip(host));
+    if !is_request || !peer.is_none_or(is_peer) {
+        return false;
+    }
+    if let Some(peer) = peer {
+        SOURCE.put_with_port(peer, fields);
+    }
+    put_request(request, fields);
+    fields.push("http.response.status_code", Value::Int(status));
+    if let Ok((_, bytes)) = count(rest) {
+        put_count("http.response.body.bytes", bytes, fields);
+    }
+    true
 }
 
 /// Whether the word is written as methods of HTTP are.

@@ -8,7 +8,7 @@
 mod header;
 mod words;
 
-use super::{Context, Format, Starts, inner};
+use super::{Context, Format, Starts, access, inner};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::time::{begins_with_layout, leading_stamp};
@@ -46,6 +46,11 @@ fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
     header.put(&mut fields);
     match line.get(end..) {
         Some("") => fields.push("message", Value::text(&line[end..])),
+        Some(text) if end > 0 && access::put_request_line(text, &mut fields) => {
+            // An access line is read whole; only a level is no part of it.
+            let whole = fields.get("log.level").is_none();
+            fields.push("message", Value::text(if whole { line } else { text }));
+        }
         Some(text) if end > 0 => message(text, context, &mut fields),
         _ => fields.push("message", Value::text(line)),
     }
