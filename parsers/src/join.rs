@@ -6,7 +6,8 @@
 //!
 //! # Rules
 //! - A line that begins with a stamp, `{`, a syslog priority or glog's header starts a record, always.
-//! - An indented line continues a record that is not JSON; after JSON only a stack frame does.
+//! - An indented line continues a record that is not JSON; after JSON only a stack frame does. ` INFO ` and ` WARN ` with one
+//!   blank before them start a record: levels set flush right.
 //! - `Caused by:`, `Suppressed:`, `... 12 more`, `--- End of` continue any record.
 //! - `INFO: text` continues `Jan 02, 2026 3:04:05 AM com.example.Shop main`, as java.util.logging writes both.
 //! - Python: `Traceback` starts a record of its own, unless the record before reports an error (its first bytes name
@@ -122,6 +123,8 @@ impl Joiner {
         }
         match line {
             _ if line.trim_ascii().is_empty() => self.blank(),
+            // A level that is set flush right, of loggers without a stamp.
+            [b' ', b'I', b'N', b'F', b'O', b' ', ..] | [b' ', b'W', b'A', b'R', b'N', b' ', ..] => None,
             [b' ' | b'\t', ..] => self.indented(line),
             [b'{', ..] | [b'<', b'0'..=b'9', ..] | [] => None,
             [first, ..] => self.unindented(line, *first),
