@@ -148,11 +148,21 @@ fn outputs(options: &args::Pipe, plan: Plan, origin: &Origin) -> io::Result<(Box
     Ok((Box::new(screen), Some(printing)))
 }
 
+/// The page of this pipe.
+enum Page {
+    /// Not yet, or it could not be served.
+    Down,
+    /// Served.
+    Up(serving::Serving),
+    /// The pipe ends: it is not served any more, also where the store is owned only now.
+    Closed,
+}
+
 /// The log of this pipe, and the store if no other process has it.
 struct Storing {
     log: LogWriter,
     owner: Owner,
-    serving: Arc<Mutex<Option<serving::Serving>>>,
+    page: Arc<Mutex<Page>>,
     runtime: Runtime,
 }
 
@@ -184,11 +194,16 @@ impl Storing {
         let runtime = serving::runtime()?;
         let common = Common::new(Tail::new(LogId::random()));
         common.follow(log.id, log.durable.clone(), runtime.handle());
-        let serving = Arc::new(Mutex::new(None));
+        let page = Arc::new(Mutex::new(Page::Down));
         let owning = {
-            let (serving, data, common, counters) = (serving.clone(), data.clone(), common.clone(), counters.clone());
+            let (page, data, common, counters) = (page.clone(), data.clone(), common.clone(), counters.clone());
             let (handle, quiet) = (runtime.handle().clone(), shared.quiet);
             Box::new(move || {
+                // Held to the end, so that a pipe that ends meanwhile finds the page to close.
+                let mut page = page.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(*page, Page::Closed) {
+                    return;
+                }
                 let listener = door.bind_somewhere();
                 let listening = listener.and_then(|l| serving::listen(l, &door, &common, Some(counters), &handle));
                 let started = listening.and_then(|listening| listening.open(&data, storage.log, &common, &handle));
@@ -197,7 +212,7 @@ impl Storing {
                         if !quiet {
                             say(&started.url);
                         }
-                        *serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+                        *page = Page::Up(started);
                     }
                     Err(failure) => say(format_args!("no page: {}", failure.message)),
                 }
@@ -210,7 +225,7 @@ impl Storing {
         if !shared.quiet {
             say_whose_page(data, common);
         }
-        Ok(Storing { log, owner, serving, runtime })
+        Ok(Storing { log, owner, page, runtime })
     }
 
     /// Closes the log, keeps the page up if asked to, and indexes what is left if this process owns the store.
@@ -228,8 +243,8 @@ impl Storing {
             }
         }
         // Taken in a statement of its own, so that the lock is not held while requests finish.
-        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(serving) = serving {
+        let page = std::mem::replace(&mut *self.page.lock().unwrap_or_else(PoisonError::into_inner), Page::Closed);
+        if let Page::Up(serving) = page {
             serving.finish(&common, self.runtime.handle());
         }
         let finished = self.owner.finish(FINISH_PATIENCE);
