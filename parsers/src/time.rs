@@ -23,7 +23,7 @@ pub const OUT_OF_RANGE_TAG: &str = "_timestampoutofrange";
 /// Below this many seconds (March 1973) a bare number is a duration or a counter, not a time.
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
 
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
+pub(crate) const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A stamp that was recognised.

@@ -244,8 +244,7 @@ proptest! {
     fn no_parser_panics_and_text_keeps_the_line(line in prop_oneof![line_like(), any_text(60)], received: i64, offset in -86_400..86_400) {
         let context = Context { received, utc_offset_s: offset, ..Context::default() };
         for format in FORMATS {
-            let _ = (format.probe)(line.as_bytes());
-            let _ = (format.parse)(&line, &context);
+            let _ = format.read(&line, &context);
         }
         let (id, fields) = Detector::parse(None, &line, &context);
         if id.format().name == "plain" {
@@ -255,15 +254,6 @@ proptest! {
             let as_written = !line.contains(['{', '=', '\u{1b}', '\n']);
             prop_assert!(!as_written || whole.ends_with(said), "{said:?}");
             prop_assert!(!as_written || fields.items.len() > 1 || fields.time.is_some() || whole == said, "{said:?}");
-        }
-    }
-
-    #[test]
-    fn whatever_parses_passed_its_probe(line in line_like()) {
-        for format in FORMATS {
-            if (format.parse)(&line, &Context::default()).is_ok() {
-                prop_assert!((format.probe)(line.as_bytes()), "{}: {line:?}", format.name);
-            }
         }
     }
 
@@ -304,7 +294,7 @@ proptest! {
     ], 2..20)) {
         let named: Vec<_> = values.into_iter().enumerate().map(|(n, value)| (format!("key_{n}.x"), value)).collect();
         let line = print_logfmt(&named);
-        let fields = (by_name("logfmt").unwrap().parse)(&line, &Context::default()).unwrap();
+        let fields = by_name("logfmt").unwrap().read(&line, &Context::default()).unwrap();
         let expected = named.into_iter().map(|(name, value)| Field { name: name.into(), value }).collect();
         prop_assert_eq!(fields, Fields { items: expected, ..Fields::default() });
     }

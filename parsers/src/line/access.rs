@@ -7,11 +7,8 @@ use crate::grammar::{Step, stop};
 use memchr::{memchr, memchr2};
 use std::net::IpAddr;
 
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// An address and a port are no longer than this.
 const PEER_BYTES_MAX: usize = 64;
-/// Nanoseconds are the ninth digit behind the point.
-const NANO_DIGITS: usize = 9;
 
 /// The words in which the two ends of a connection are named.
 #[derive(Clone, Copy)]
@@ -23,6 +20,8 @@ pub(super) struct Peer {
 
 /// Who asked.
 pub(super) const SOURCE: Peer = Peer { ip: "source.ip", domain: "source.domain", port: "source.port" };
+/// Who asked a data store, which keeps the connection.
+pub(super) const CLIENT: Peer = Peer { ip: "client.ip", domain: "client.domain", port: "client.port" };
 /// Who was asked, or was to answer.
 pub(super) const DESTINATION: Peer =
     Peer { ip: "destination.ip", domain: "destination.domain", port: "destination.port" };
@@ -186,41 +185,11 @@ pub(super) fn put_millis(millis: i64, fields: &mut Fields<'_>) {
     }
 }
 
-/// Seconds with a fraction (`0.012`) as nanoseconds, exactly; what is finer is cut off. Signs and exponents are no
-/// durations.
-pub(super) fn nanos_of_seconds(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let seconds: i64 = whole.parse().ok()?;
-    let kept = &fraction.as_bytes()[..fraction.len().min(NANO_DIGITS)];
-    let number = kept.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    let nanos = (kept.len()..NANO_DIGITS).fold(number, |sum, _| sum * 10);
-    seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::line::Context;
     use crate::line::detect::Detector;
-
-    #[test]
-    fn seconds_are_nanoseconds_exactly() {
-        let check = |text: &str, expected| assert_eq!(nanos_of_seconds(text), expected, "{text}");
-        check("0.012", Some(12_000_000));
-        check("3", Some(3_000_000_000));
-        check("0.0000730001", Some(73_000));
-        check("9223372036.854775807", Some(i64::MAX));
-        check("9223372036.854775808", None);
-        check("-1", None);
-        check("1.", None);
-        check(".5", None);
-        check("1e3", None);
-        check("", None);
-    }
 
     #[test]
     fn hosts_and_ports_part_at_the_last_colon() {

@@ -57,9 +57,6 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "a stamp in brackets");
-    }
     let (rest, stamp) = rfc3164_prefix(&line["[Fri ".len()..], context.received, context.utc_offset_s)?;
     let (rest, _) = tag("] ").parse(rest)?;
     let (rest, word) = bracket(rest)?;

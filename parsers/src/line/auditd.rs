@@ -38,9 +38,6 @@ pub(super) fn probe(line: &[u8]) -> bool {
 }
 
 fn parse(line: &str) -> Result<Fields<'_>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a type and `msg=audit(`"));
-    }
     let mut fields = Fields::default();
     prefix(line, record(line, &mut fields))?;
     Ok(fields)

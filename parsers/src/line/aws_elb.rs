@@ -5,9 +5,9 @@
 //! of the three times of its processing, where all were measured.
 
 use super::access::{
-    DESTINATION, SOURCE, count, host_and_port, nanos_of_seconds, put_count, put_millis, put_request, quoted_word,
-    status, word,
+    DESTINATION, SOURCE, count, host_and_port, put_count, put_millis, put_request, quoted_word, status, word,
 };
+use super::parts::nanos_of_seconds;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};

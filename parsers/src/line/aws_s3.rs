@@ -54,9 +54,6 @@ const TAIL: [&str; 8] = [
 ];
 
 fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "a canonical user id");
-    }
     let (rest, owner) = word(line)?;
     let head = &rest.as_bytes()[..rest.len().min(BUCKET_BYTES_MAX + 1)];
     if memchr(b' ', head).is_none() {

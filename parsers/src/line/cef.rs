@@ -42,10 +42,7 @@ pub(super) fn content<'a>(text: &'a str, context: &Context, fields: &mut Fields<
         [b'C', ..] => FORMAT,
         _ => leef::FORMAT,
     };
-    if !(known.probe)(text.as_bytes()) {
-        return false;
-    }
-    let Ok(inner) = (known.parse)(text, context) else { return false };
+    let Ok(inner) = known.read(text, context) else { return false };
     // The device knows its own time and importance better than the relay.
     fields.time = inner.time.or(fields.time);
     super::inner::merge(inner, fields);

@@ -45,9 +45,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a sequence number, a stamp or `%`"));
-    }
     let mut fields = Fields::default();
     prefix(line, self::line(line, context, &mut fields))?;
     Ok(fields)

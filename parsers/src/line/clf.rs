@@ -5,7 +5,8 @@
 //! no field (ident, columns behind the user agent such as nginx's `$request_time`, whose meaning only the server's
 //! configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
 
-use super::access::{SOURCE, nanos_of_seconds, put_domain, put_request, quoted};
+use super::access::{SOURCE, put_domain, put_request, quoted};
+use super::parts::nanos_of_seconds;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};

@@ -1,12 +1,13 @@
 //! ClickHouse's server and keeper logs: `2026.01.02 03:04:05.678901 [ 77 ] {query-id} <Information> Application: text`.
 
+use super::access::CLIENT;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, digits, prefix, stop};
+use crate::grammar::{Step, byte, digits, stop};
 use crate::line::level;
-use crate::line::parts::{enclosed, nanos, put_address};
-use crate::time::{Stamp, of_day, time_of_day};
+use crate::line::parts::{enclosed, headed, nanos};
+use crate::time::{NANOS_PER_SECOND, Stamp, of_day, time_of_day};
 use memchr::memmem;
 use nom::Parser;
 use nom::bytes::complete::tag;
@@ -15,7 +16,6 @@ use nom::sequence::delimited;
 
 /// How far from the level the logger's name reaches at most.
 const LOGGER_BYTES_MAX: usize = 160;
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// ClickHouse.
 pub const FORMAT: Format = Format {
@@ -34,13 +34,7 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp"));
-    }
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
@@ -86,7 +80,7 @@ fn put_query<'a>(message: &'a str, fields: &mut Fields<'a>) {
         if let Some((address, port)) = client.rsplit_once(':')
             && let Ok(port) = port.parse::<u16>()
         {
-            put_address("client.ip", "client.domain", address.trim_matches(['[', ']']), fields);
+            CLIENT.put(address.trim_matches(['[', ']']), fields);
             fields.push("client.port", Value::Int(i64::from(port)));
         }
         return fields.push_present("user.name", user.split(',').next().unwrap_or_default());

@@ -1,10 +1,10 @@
 //! CockroachDB's `crdb-v1` and `crdb-v2`: `I260102 03:04:05.678901 77 server/node.go:42 ⋮ [T1,n1] 12  text`.
 
-use super::{Context, Format, Starts};
+use super::{Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, digits, prefix, stop};
-use crate::line::parts::{enclosed, put_place, upto};
+use crate::grammar::{Step, byte, digits, stop};
+use crate::line::parts::{enclosed, headed, put_place, upto};
 use crate::time::{Stamp, of_day, time_of_day};
 use nom::Parser;
 use nom::character::complete::{space1, u64};
@@ -31,23 +31,11 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a level's letter and a stamp"));
-    }
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    let level = match line.as_bytes().first() {
-        Some(b'I') => "info",
-        Some(b'W') => "warn",
-        Some(b'E') => "error",
-        Some(b'F') => "fatal",
-        _ => return stop(line, "a level's letter"),
-    };
+    let Some(level) = line.bytes().next().and_then(level::from_glog) else { return stop(line, "a level's letter") };
     let (rest, stamp) = stamp(&line[1..], context)?;
     let (rest, _) = space1(rest)?;
     let (rest, goroutine) = u64(rest)?;

@@ -136,7 +136,7 @@ impl Detector {
         let first = record[..end].trim_end_matches('\r');
         if first == "{"
             && let Some(json) = FormatId::by_name("json")
-            && let Ok(fields) = (json.format().parse)(record, context)
+            && let Ok(fields) = json.format().read(record, context)
         {
             return (json, fields);
         }
@@ -159,7 +159,7 @@ impl Detector {
         let record = record.trim_end_matches(['\n', '\r']);
         let end = memchr::memchr(b'\n', record.as_bytes()).unwrap_or(record.len());
         let first = record[..end].trim_end_matches('\r');
-        let (id, mut fields) = match (forced.format().parse)(first, context) {
+        let (id, mut fields) = match forced.format().read(first, context) {
             Ok(fields) => (forced, fields),
             Err(_) => any_text(first, context),
         };
@@ -186,9 +186,7 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
     let hint = hint.filter(|hint| *hint != last);
     for id in hint.into_iter().chain(tried(line).filter(|id| Some(*id) != hint)) {
         let format = id.format();
-        if (format.probe)(line.as_bytes())
-            && let Ok(fields) = (format.parse)(line, context)
-        {
+        if let Ok(fields) = format.read(line, context) {
             return (id, fields);
         }
     }
@@ -197,7 +195,7 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
 
 fn any_text<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
     let id = TRIAL[TRIAL.len() - 1];
-    let fields = (id.format().parse)(line, context).unwrap_or_else(|_| {
+    let fields = id.format().read(line, context).unwrap_or_else(|_| {
         let mut fields = Fields::default();
         fields.push("message", Value::text(line));
         fields

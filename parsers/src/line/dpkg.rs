@@ -58,9 +58,6 @@ enum Apt {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp or a field of apt's history"));
-    }
     let mut fields = Fields::default();
     let step = match APT.iter().find_map(|(lead, kind)| Some((line.strip_prefix(lead)?, *kind))) {
         Some((rest, kind)) => apt(line, rest, kind, context, &mut fields),

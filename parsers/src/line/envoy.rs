@@ -10,7 +10,7 @@ use super::access::{
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, prefix, stop};
+use crate::grammar::{Step, prefix};
 use crate::time::iso8601_prefix;
 use nom::Parser;
 use nom::bytes::complete::tag;
@@ -42,9 +42,6 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 fn access<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "a stamp in brackets");
-    }
     let (rest, stamp) = iso8601_prefix(&line[1..], context.utc_offset_s)?;
     let (rest, _) = tag("] ").parse(rest)?;
     let (rest, request) = quoted_word(rest)?;

@@ -3,7 +3,8 @@
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, prefix, stop};
+use crate::grammar::{Step, stop};
+use crate::line::parts::headed;
 use crate::line::postgresql::is_stamp;
 use crate::time::iso8601_prefix;
 use memchr::memmem;
@@ -30,16 +31,10 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "a stamp, a letter and a bar");
-    }
     let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
     let level = match rest.as_bytes() {
         [b' ', b'C', b' ', b'|', b' ', ..] => "fatal",

@@ -38,7 +38,7 @@ pub fn explain<'a>(record: &'a str, context: &Context) -> Explained<'a> {
     let first = record.lines().next().unwrap_or_default();
     let refusals = tried(first).take_while(|id| *id != format).filter_map(|id| {
         let refusal = if (id.format().probe)(first.as_bytes()) {
-            Refusal::Parse((id.format().parse)(first, context).err()?)
+            Refusal::Parse(id.format().read(first, context).err()?)
         } else {
             Refusal::Look
         };

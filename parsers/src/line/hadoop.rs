@@ -40,9 +40,6 @@ fn is_compact(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a level"));
-    }
     let mut fields = Fields::default();
     let step = if is_compact(line.as_bytes()) {
         compact(line, context, &mut fields)

@@ -74,9 +74,6 @@ fn connect<'a>(input: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
 
 /// What every line that is about a session begins with, then by what follows. Leaves the text of an error.
 fn session<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "an address and a stamp");
-    }
     let (rest, client) = word(line)?;
     let (rest, stamp) = clf_local_prefix(&rest[1..], context.utc_offset_s)?;
     let (rest, _) = tag("] ").parse(rest)?;

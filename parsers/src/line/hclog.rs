@@ -35,9 +35,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a level"));
-    }
     let mut fields = Fields::default();
     let (text, ()) = prefix(line, header(line, context, &mut fields))?;
     match pairs(text, context) {
@@ -79,7 +76,7 @@ fn pairs<'a>(text: &'a str, context: &Context) -> Option<(&'a str, Fields<'a>)> 
     let equals = memchr(b'=', text.as_bytes())?;
     let message = text[..equals].rfind(": ")?;
     let pairs = &text[message + 2..];
-    let fields = (logfmt::FORMAT.parse)(pairs, context).ok().or_else(|| single_pair(pairs, context))?;
+    let fields = logfmt::FORMAT.read(pairs, context).ok().or_else(|| single_pair(pairs, context))?;
     Some((&text[..message], fields))
 }
 

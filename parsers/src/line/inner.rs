@@ -34,11 +34,10 @@ const INNER: [&Format; 7] = [
 /// The fields of a text that is a JSON object, key-value pairs or a web server's line as a whole.
 #[must_use]
 pub fn structured<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
-    let bytes = text.as_bytes();
-    let first = *bytes.first()?;
+    let first = *text.as_bytes().first()?;
     // JSON that is indented is rather a part of something.
-    let formats = INNER.iter().filter(|format| format.starts.has(first) && !first.is_ascii_whitespace());
-    formats.filter(|format| (format.probe)(bytes)).find_map(|format| (format.parse)(text, context).ok())
+    let mut formats = INNER.iter().filter(|format| format.starts.has(first) && !first.is_ascii_whitespace());
+    formats.find_map(|format| format.read(text, context).ok())
 }
 
 /// Adds what an inner text says to what the line around it says.

@@ -22,10 +22,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    // What names its fields in a way of its own is not read by the usual names, even where this format is forced.
-    if is_of_a_product(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "the fields of a usual logger"));
-    }
     let mut fields = Fields::default();
     json::parse_object(line, &mut fields)?;
     json_access::rename(&mut fields, context);
@@ -33,7 +29,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     Ok(fields)
 }
 
-/// Whether the object is one that another format knows better.
+/// Whether the object names its fields in a way of its own, which another format knows.
 fn is_of_a_product(line: &[u8]) -> bool {
     mongodb::is_json(line) || (postgresql_json::FORMAT.probe)(line)
 }

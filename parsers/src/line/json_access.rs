@@ -3,7 +3,8 @@
 //!
 //! A line is one of these if it has members that only they have together. Members not listed here stay as written.
 
-use super::access::{host_and_port, nanos_of_seconds};
+use super::access::host_and_port;
+use super::parts::nanos_of_seconds;
 use super::{Context, access};
 use crate::fields::{Field, Fields, Value};
 use crate::time;

@@ -1,9 +1,10 @@
 //! glog and klog, the loggers of Kubernetes and of Google's C++: `I0102 15:04:05.678901   77 file.go:42] text`.
 
-use super::{Context, Format, Starts};
+use super::{Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, prefix, stop};
+use crate::grammar::{Step, byte, stop};
+use crate::line::parts::{headed, put_place};
 use crate::time::glog_prefix;
 use memchr::memmem;
 use nom::Parser;
@@ -29,21 +30,11 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    let level = match line.as_bytes().first() {
-        Some(b'I') => "info",
-        Some(b'W') => "warn",
-        Some(b'E') => "error",
-        Some(b'F') => "fatal",
-        Some(b'D') => "debug",
-        _ => return stop(line, "a level's letter"),
-    };
+    let Some(level) = line.bytes().next().and_then(level::from_glog) else { return stop(line, "a level's letter") };
     let (rest, stamp) = glog_prefix(&line[1..], context.received, context.utc_offset_s)?;
     let (rest, _) = space1(rest)?;
     let (rest, thread) = u32(rest)?;
@@ -51,12 +42,12 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let head = &rest.as_bytes()[..rest.len().min(HEADER_BYTES_MAX)];
     let Some(end) = memmem::find(head, b"]") else { return stop(rest, "a closing bracket") };
     let (place, message) = (&rest[..end], &rest[end + 1..]);
-    let Some((file, number)) = place.rsplit_once(':') else { return stop(rest, "a file and a line") };
-    let Ok(number) = number.parse::<std::primitive::u32>() else { return stop(rest, "a line's number") };
+    if place.rsplit_once(':').is_none_or(|(_, line)| line.parse::<std::primitive::u32>().is_err()) {
+        return stop(rest, "a file and a line");
+    }
     stamp.put(fields);
     fields.push("log.level", Value::text(level));
     fields.push("process.thread.id", Value::Int(i64::from(thread)));
-    fields.push("log.origin.file.name", Value::text(file));
-    fields.push("log.origin.file.line", Value::Int(i64::from(number)));
+    put_place(place, fields);
     Ok((message.strip_prefix(' ').unwrap_or(message), ()))
 }

@@ -25,9 +25,6 @@ pub const FORMAT: Format = Format {
 };
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !(FORMAT.probe)(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "`LEEF:`"));
-    }
     let mut fields = Fields::default();
     prefix(line, event(line, context, &mut fields))?;
     if fields.get("message").is_none() {

@@ -54,6 +54,19 @@ pub fn from_syslog(severity: i64) -> Option<&'static str> {
     })
 }
 
+/// The level that the first letter of a line of glog, and of what took after it, names.
+#[must_use]
+pub fn from_glog(letter: u8) -> Option<&'static str> {
+    Some(match letter {
+        b'D' => "debug",
+        b'I' => "info",
+        b'W' => "warn",
+        b'E' => "error",
+        b'F' => "fatal",
+        _ => return None,
+    })
+}
+
 /// A level as text: the known name, else the word in lower case.
 pub(crate) fn normal<'a>(word: Cow<'a, str>) -> Value<'a> {
     // `ERROR+4`, of Go's slog: so much above a level.

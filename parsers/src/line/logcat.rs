@@ -9,14 +9,13 @@ use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop};
-use crate::time::{Stamp, civil_from_days, days_from_civil, iso8601_prefix};
+use crate::time::{Stamp, iso8601_prefix, nearest, time_of_day};
 use memchr::memchr;
 use nom::Parser;
 use nom::character::complete::{space1, u32};
 
 /// Longer words before the colon are no tag.
 const TAG_BYTES_MAX: usize = 128;
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// logcat.
 pub const FORMAT: Format = Format {
@@ -40,9 +39,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp or a level's letter"));
-    }
     let mut fields = Fields::default();
     let (message, ()) = prefix(line, header(line, context, &mut fields))?;
     fields.push_present("message", message);
@@ -118,30 +114,9 @@ fn month_first<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
     let (rest, ()) = byte(b'-', "a day").parse(rest)?;
     let (rest, day) = digits::<2>(rest)?;
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
-    let (rest, hour) = digits::<2>(rest)?;
-    let (rest, ()) = byte(b':', "a minute").parse(rest)?;
-    let (rest, minute) = digits::<2>(rest)?;
-    let (rest, ()) = byte(b':', "a second").parse(rest)?;
-    let (rest, second) = digits::<2>(rest)?;
-    let (rest, ()) = byte(b'.', "a fraction").parse(rest)?;
-    let count = rest.bytes().take(9).take_while(u8::is_ascii_digit).count();
-    let fraction = rest[..count].bytes().fold(0, |sum, b| sum * 10 + i64::from(b - b'0'));
-    let nanos = fraction * 10_i64.pow(9 - count as std::primitive::u32);
-    let second_of_day = i64::from(hour * 3_600 + minute * 60 + second) - i64::from(context.utc_offset_s);
-    let (this, ..) = civil_from_days(context.received.div_euclid(86_400 * NANOS_PER_SECOND));
-    // Eight years back, for a 29th of February.
-    let nearest = (this - 8..=this + 1)
-        .filter_map(|year| {
-            let days = days_from_civil(year, month, day);
-            let exists = civil_from_days(days) == (year, month, day);
-            let seconds = (days * 86_400).checked_add(second_of_day).filter(|_| exists)?;
-            seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos)
-        })
-        .min_by_key(|at| at.abs_diff(context.received));
-    match nearest {
-        Some(at) if hour < 24 && minute < 60 && second <= 60 && (1..=12).contains(&month) => {
-            Ok((&rest[count..], Stamp::At(at)))
-        }
-        _ => stop(input, "a stamp that exists"),
+    let (rest, clock) = time_of_day(rest)?;
+    match nearest(month, day, clock, context.received, context.utc_offset_s) {
+        Some(stamp) => Ok((rest, stamp)),
+        None => stop(input, "a day that exists"),
     }
 }

@@ -38,9 +38,6 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     let mut fields = Fields::default();
     let mut budget = Budget::default();
     let mut pairs = 0_usize;
-    if auditd::probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "no audit record"));
-    }
     let mut rest = line.trim_end_matches([' ', '\r']);
     while !rest.is_empty() {
         let (after, (key, value)) = prefix(line, pair(rest))?;

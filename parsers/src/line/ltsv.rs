@@ -4,7 +4,8 @@
 //! recommends for access lines have their names if there is one that only access lines have; the rest are as in key-value
 //! pairs. The whole line is the message where no label is.
 
-use super::access::{SOURCE, is_method, nanos_of_seconds, put_domain, put_request};
+use super::access::{SOURCE, is_method, put_domain, put_request};
+use super::parts::nanos_of_seconds;
 use super::{Context, Format, Starts, normalize};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -49,9 +50,6 @@ fn pair(column: &str) -> Option<(&str, &str)> {
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let text = line.trim_end_matches(['\t', '\r']);
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a label and a tab"));
-    }
     let (mut pairs, mut timed, mut access) = (0_usize, false, false);
     for column in text.split('\t') {
         let Some((label, _)) = pair(column) else { return Err(ParseError::at(line, line, "a label in every column")) };

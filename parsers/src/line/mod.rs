@@ -107,8 +107,21 @@ pub struct Format {
     pub open_ended: bool,
     /// Whether the first bytes allow this format.
     pub probe: fn(&[u8]) -> bool,
-    /// The parser.
-    pub parse: ParseLine,
+    /// The parser of a line that the probe lets through.
+    parse: ParseLine,
+}
+
+impl Format {
+    /// The fields of a line of this format.
+    ///
+    /// # Errors
+    /// Where and why it is not surely of this format.
+    pub fn read<'a>(&self, line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
+        if !(self.probe)(line.as_bytes()) {
+            return Err(ParseError::at(line, line, "the first bytes of this format"));
+        }
+        (self.parse)(line, context)
+    }
 }
 
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
@@ -188,8 +201,7 @@ mod tests {
     fn every_example_is_of_its_format() {
         for format in FORMATS {
             assert!(format.starts.has(format.example.as_bytes()[0]), "{}", format.name);
-            assert!((format.probe)(format.example.as_bytes()), "{}", format.name);
-            assert!((format.parse)(format.example, &Context::default()).is_ok(), "{}", format.name);
+            assert!(format.read(format.example, &Context::default()).is_ok(), "{}", format.name);
         }
     }
 }

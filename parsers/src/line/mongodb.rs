@@ -2,12 +2,13 @@
 //!
 //! The attributes of a JSON line stay together in `mongodb.log.attr`, but for what has an ECS name.
 
+use super::access::CLIENT;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
 use crate::json;
-use crate::line::parts::{enclosed, nanos, put_address};
+use crate::line::parts::{enclosed, nanos};
 use crate::time::{iso8601, iso8601_prefix};
 use nom::Parser;
 use nom::character::complete::space1;
@@ -58,9 +59,6 @@ fn letter_at(line: &[u8]) -> Option<usize> {
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     if is_json(line.as_bytes()) {
         return structured(line, context);
-    }
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a level"));
     }
     let mut fields = Fields::default();
     let (message, ()) = prefix(line, header(line, context, &mut fields))?;
@@ -178,7 +176,7 @@ fn put_attributes<'a>(attributes: Value<'a>, fields: &mut Fields<'a>) {
                 && let Ok(port) = port.parse::<u16>()
                 && fields.get("client.port").is_none()
             {
-                put_address("client.ip", "client.domain", address.trim_matches(['[', ']']), fields);
+                CLIENT.put(address.trim_matches(['[', ']']), fields);
                 put("client.port", Value::Int(i64::from(port)), fields);
             }
             true

@@ -35,9 +35,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a tab"));
-    }
     let mut fields = Fields::default();
     let (argument, ()) = prefix(line, header(line, context, &mut fields))?;
     fields.push("message", Value::text(argument));

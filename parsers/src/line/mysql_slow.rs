@@ -3,14 +3,14 @@
 //!
 //! The whole line is the message. The statement itself is on lines of its own, which are text.
 
+use super::access::CLIENT;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
-use crate::line::parts::{nanos, put_address};
-use crate::time::{epoch_text, iso8601_prefix};
+use crate::line::parts::nanos;
+use crate::time::{NANOS_PER_SECOND, epoch_text, iso8601_prefix};
 
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// How many pairs of a line are read.
 const PAIRS_MAX: usize = 40;
 
@@ -34,9 +34,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a header"));
-    }
     let mut fields = Fields::default();
     prefix(line, header(line, context, &mut fields))?;
     fields.push("message", Value::text(line));
@@ -74,7 +71,7 @@ fn put_user<'a>(text: &'a str, fields: &mut Fields<'a>) {
     let Some((_, host)) = rest.split_once("@ ") else { return };
     let Some((name, rest)) = host.split_once('[') else { return };
     let Some((address, rest)) = rest.split_once(']') else { return };
-    put_address("client.ip", "client.domain", address, fields);
+    CLIENT.put(address, fields);
     if fields.get("client.domain").is_none() {
         fields.push_present("client.domain", name.trim_end());
     }

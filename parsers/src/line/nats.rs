@@ -3,9 +3,9 @@
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, prefix, stop};
+use crate::grammar::{Step, byte, stop};
 use crate::line::level;
-use crate::line::parts::enclosed;
+use crate::line::parts::{enclosed, headed};
 use crate::time::iso8601_prefix;
 use nom::Parser;
 
@@ -31,13 +31,7 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a process id and a stamp"));
-    }
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {

@@ -51,9 +51,6 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "a stamp and a level");
-    }
     let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
     let (rest, word) = preceded(tag(" ["), until(b']', "a level")).parse(rest)?;
     let Some(level) = level::from_word(word) else { return stop(rest, "a level") };

@@ -1,9 +1,11 @@
 //! Parts that the headers of several formats have in common: words in brackets, level words, places in source code,
 //! decimal numbers as nanoseconds.
 
-use super::level;
+use super::{Context, level};
+use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, stop};
+use crate::grammar::{Step, prefix, stop};
+use crate::time::NANOS_PER_SECOND;
 use memchr::memchr;
 
 /// How long one part of a header is at most: what is longer is text.
@@ -11,6 +13,18 @@ pub(crate) const PART_BYTES_MAX: usize = 512;
 
 /// Words for levels are at least so long; single letters are the matter of the formats that have them.
 const LEVEL_BYTES_MIN: usize = 3;
+
+/// The fields of a line that begins with a header, which the step reads, and whose rest is the message.
+pub(crate) fn headed<'a>(
+    line: &'a str,
+    context: &Context,
+    header: impl FnOnce(&'a str, &Context, &mut Fields<'a>) -> Step<'a, ()>,
+) -> Result<Fields<'a>, ParseError> {
+    let mut fields = Fields::default();
+    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
+    fields.push("message", Value::text(message));
+    Ok(fields)
+}
 
 /// The text between two bytes, which may be empty and does not hold the second one.
 pub(crate) fn enclosed<'a>(open: u8, close: u8) -> impl Fn(&'a str) -> Step<'a, &'a str> {
@@ -55,18 +69,12 @@ pub(crate) fn put_place<'a>(place: &'a str, fields: &mut Fields<'a>) {
     }
 }
 
-/// Puts an address under the name for addresses or for names of hosts, `client.` or `source.` before it.
-pub(crate) fn put_address<'a>(ip: &'static str, domain: &'static str, address: &'a str, fields: &mut Fields<'a>) {
-    let is_ip = memchr(b':', address.as_bytes()).is_some()
-        || address.bytes().all(|b| b.is_ascii_digit() || b == b'.') && address.contains('.');
-    fields.push_present(if is_ip { ip } else { domain }, address);
-}
-
-/// A number with an optional fraction, in units of so many nanoseconds (a power of ten), as whole nanoseconds.
+/// A number with an optional fraction (`0.012`), in units of so many nanoseconds (a power of ten), as whole nanoseconds.
+/// What is finer is cut off; signs and exponents are no durations.
 pub(crate) fn nanos(text: &str, unit: i64) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
         return None;
     }
     let mut total = whole.parse::<i64>().ok()?.checked_mul(unit)?;
@@ -81,24 +89,33 @@ pub(crate) fn nanos(text: &str, unit: i64) -> Option<i64> {
     Some(total)
 }
 
+/// Seconds with an optional fraction as whole nanoseconds.
+pub(crate) fn nanos_of_seconds(text: &str) -> Option<i64> {
+    nanos(text, NANOS_PER_SECOND)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn decimals_become_nanoseconds() {
-        let check = |text: &str, expected: Option<i64>| assert_eq!(nanos(text, 1_000_000), expected, "{text}");
+        let check = |text: &str, unit: i64, expected: Option<i64>| assert_eq!(nanos(text, unit), expected, "{text}");
         for (text, expected) in [
             ("12.345", Some(12_345_000)),
             ("0.0000019", Some(1)),
             ("7", Some(7_000_000)),
-            ("7.", Some(7_000_000)),
+            ("7.", None),
             (".5", None),
             ("-1", None),
+            ("1e3", None),
             ("9999999999999999", None),
             ("", None),
         ] {
-            check(text, expected);
+            check(text, 1_000_000, expected);
         }
+        check("0.0000730001", NANOS_PER_SECOND, Some(73_000));
+        check("9223372036.854775807", NANOS_PER_SECOND, Some(i64::MAX));
+        check("9223372036.854775808", NANOS_PER_SECOND, None);
     }
 }

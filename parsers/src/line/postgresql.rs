@@ -5,11 +5,12 @@
 //! PostgreSQL always writes: whatever else the prefix holds may be missing or in another order. The lines that
 //! belong to the message before (`DETAIL`, `HINT`, `STATEMENT`, ..) are of level info and name their kind.
 
+use super::access::CLIENT;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
-use crate::line::parts::{nanos, put_address};
+use crate::line::parts::nanos;
 use crate::time::{Stamp, iso8601_prefix};
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
@@ -49,9 +50,6 @@ fn severity_at(line: &[u8]) -> Option<usize> {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a severity"));
-    }
     let mut fields = Fields::default();
     let (message, kind) = prefix(line, header(line, context, &mut fields))?;
     put_statement_parts(message, kind, Value::text, &mut fields);
@@ -203,7 +201,7 @@ fn put_client<'a>(client: &'a str, fields: &mut Fields<'a>) {
     if address.is_empty() || address.starts_with('[') || fields.get("client.ip").is_some() {
         return;
     }
-    put_address("client.ip", "client.domain", address, fields);
+    CLIENT.put(address, fields);
     if let Some(port) = port {
         fields.push("client.port", Value::Int(i64::from(port)));
     }

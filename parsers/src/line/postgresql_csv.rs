@@ -3,12 +3,12 @@
 //! A message of several lines leaves the record open at the end of the first one: what is there is read, and
 //! the lines that follow belong to the message.
 
+use super::access::CLIENT;
 use super::postgresql::{put_statement, severity, stamp_prefix};
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, complete, prefix, stop};
-use crate::line::parts::put_address;
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -42,9 +42,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a comma"));
-    }
     let mut fields = Fields::default();
     let (mut rest, stamp) = prefix(line, stamp_prefix(line, context))?;
     stamp.put(&mut fields);
@@ -148,7 +145,7 @@ fn put_client<'a>(client: Cow<'a, str>, fields: &mut Fields<'a>) {
     if address.starts_with('[') {
         return;
     }
-    put_address("client.ip", "client.domain", address, fields);
+    CLIENT.put(address, fields);
     if let Some(port) = port {
         fields.push("client.port", Value::Int(i64::from(port)));
     }

@@ -1,12 +1,12 @@
 //! PostgreSQL's `log_destination = jsonlog`, of version 15 and later: the fields of the other two logs by their names there.
 
+use super::access::CLIENT;
 use super::postgresql::{is_stamp, put_statement, severity, stamp_prefix};
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Value};
 use crate::grammar::complete;
 use crate::json;
-use crate::line::parts::put_address;
 use memchr::memmem;
 use std::borrow::Cow;
 
@@ -36,9 +36,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a severity"));
-    }
     let mut read = Fields::default();
     json::parse_object(line, &mut read)?;
     let mut fields = Fields { tags: read.tags, ..Fields::default() };
@@ -59,7 +56,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
             // A socket of this machine has no address.
             ("remote_host", Value::Str(address)) if address == "[local]" => {}
             ("remote_host", Value::Str(Cow::Borrowed(address))) => {
-                put_address("client.ip", "client.domain", address, &mut fields);
+                CLIENT.put(address, &mut fields);
             }
             ("message", Value::Str(message)) => {
                 put_statement(message, kind, &mut fields);

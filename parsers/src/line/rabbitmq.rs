@@ -37,9 +37,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a level"));
-    }
     let mut fields = Fields::default();
     if line.starts_with('=') {
         prefix(line, report(line, context, &mut fields))?;

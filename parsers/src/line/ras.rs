@@ -43,9 +43,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a label and seconds"));
-    }
     let mut fields = Fields::default();
     let step = if line.as_bytes()[0].is_ascii_digit() {
         counted(line, &mut fields)

@@ -6,8 +6,8 @@
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, digits, prefix, stop};
-use crate::line::parts::enclosed;
+use crate::grammar::{Step, byte, digits, stop};
+use crate::line::parts::{enclosed, headed};
 use crate::time::{Stamp, month_name, nearest, of_day, time_of_day};
 use nom::Parser;
 use nom::character::complete::u32;
@@ -36,13 +36,7 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a process id and a role"));
-    }
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {

@@ -3,8 +3,8 @@
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, prefix, stop};
-use crate::line::parts::{enclosed, level_word, nanos, upto};
+use crate::grammar::{Step, byte, stop};
+use crate::line::parts::{enclosed, headed, level_word, nanos, upto};
 use crate::line::postgresql::is_stamp;
 use crate::time::iso8601_prefix;
 use memchr::memmem;
@@ -37,13 +37,7 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp, a level and a thread"));
-    }
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {

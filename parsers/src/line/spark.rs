@@ -4,8 +4,8 @@ use super::hadoop::logger;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
-use crate::grammar::{Step, byte, digits, prefix, stop};
-use crate::line::parts::{level_word, upto};
+use crate::grammar::{Step, byte, digits, stop};
+use crate::line::parts::{headed, level_word, upto};
 use crate::time::{Stamp, of_day, time_of_day};
 use nom::Parser;
 use nom::character::complete::space1;
@@ -28,13 +28,7 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp and a level"));
-    }
-    let mut fields = Fields::default();
-    let (message, ()) = prefix(line, header(line, context, &mut fields))?;
-    fields.push("message", Value::text(message));
-    Ok(fields)
+    headed(line, context, header)
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {

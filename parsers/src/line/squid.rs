@@ -35,9 +35,6 @@ fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
 }
 
 fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "seconds with milliseconds");
-    }
     let (rest, seconds) = word(line)?;
     let Some(stamp) = epoch_text(seconds) else { return stop(line, "seconds since 1970") };
     let (rest, millis) = count(rest.trim_start_matches(' '))?;

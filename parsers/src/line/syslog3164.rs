@@ -64,10 +64,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    // Where this format is forced, a line of the newer syslog must not pass for an odd one of this.
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a priority or a stamp"));
-    }
     let mut fields = Fields::default();
     let (rest, priority) = prefix(line, opt(priority).parse(line))?;
     let step = match priority {

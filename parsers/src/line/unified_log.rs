@@ -31,9 +31,6 @@ pub const FORMAT: Format = Format {
 };
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !(FORMAT.probe)(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a stamp"));
-    }
     let mut fields = Fields::default();
     let (rest, stamp) = prefix(line, iso8601_prefix(line, context.utc_offset_s))?;
     stamp.put(&mut fields);

@@ -7,12 +7,11 @@ use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
-use crate::time::epoch_int;
+use crate::time::{NANOS_PER_SECOND, epoch_int};
 use nom::Parser;
 use nom::bytes::complete::tag;
 
 const ACCOUNT_DIGITS: usize = 12;
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// VPC flow logs.
 pub const FORMAT: Format = Format {
@@ -42,9 +41,6 @@ fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
 }
 
 fn flow<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    if !probe(line.as_bytes()) {
-        return stop(line, "a version and an account");
-    }
     let (rest, _) = tag("2 ").parse(line)?;
     let (rest, account) = word(rest)?;
     let (rest, interface) = word(rest)?;

@@ -8,7 +8,8 @@
 //! Columns that nobody here knows keep their name behind `w3c.`. `time-taken` is a duration where its unit is sure:
 //! milliseconds in IIS, seconds in CloudFront.
 
-use super::access::{is_ip, is_method, nanos_of_seconds, put_domain, put_millis};
+use super::access::{is_ip, is_method, put_domain, put_millis};
+use super::parts::nanos_of_seconds;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -63,9 +64,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "a date and a time, or a directive"));
-    }
     let tabs = line.as_bytes().get(10) == Some(&b'\t');
     let header = context.header.and_then(|header| header.strip_prefix("#Fields:"));
     let known: &[&str] = if tabs { &[CLOUDFRONT] } else { &IIS };

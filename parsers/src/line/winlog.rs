@@ -36,9 +36,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if !probe(line.as_bytes()) {
-        return Err(ParseError::at(line, line, "an event"));
-    }
     let mut fields = Fields::default();
     let step = if line.starts_with('<') { xml(line, context, &mut fields) } else { snare(line, context, &mut fields) };
     prefix(line, step)?;
