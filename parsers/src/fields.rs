@@ -37,6 +37,24 @@ impl<'a> Value<'a> {
             _ => None,
         }
     }
+
+    /// The same value, which borrows from nothing.
+    #[must_use]
+    pub fn into_owned<'b>(self) -> Value<'b> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Bool(truth) => Value::Bool(truth),
+            Value::Int(number) => Value::Int(number),
+            Value::Float(number) => Value::Float(number),
+            Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+            Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
+            Value::Map(members) => {
+                let owned =
+                    |(name, value): (Cow<'_, str>, Value<'_>)| (Cow::Owned(name.into_owned()), value.into_owned());
+                Value::Map(members.into_iter().map(owned).collect())
+            }
+        }
+    }
 }
 
 /// One named value. Dots in the name are paths (`http.request.method`) unless the parser says otherwise.
@@ -71,6 +89,14 @@ impl<'a> Fields<'a> {
         if !text.is_empty() && text != "-" {
             self.push(name, Value::text(text));
         }
+    }
+
+    /// The same fields, which borrow from nothing.
+    #[must_use]
+    pub fn into_owned<'b>(self) -> Fields<'b> {
+        let owned =
+            |field: Field<'_>| Field { name: Cow::Owned(field.name.into_owned()), value: field.value.into_owned() };
+        Fields { time: self.time, items: self.items.into_iter().map(owned).collect(), tags: self.tags }
     }
 
     /// The first field of that name.

@@ -13,6 +13,7 @@
 //! No I/O, no clock, no global state, no panic on any input. Linear time in the input, bounded depth.
 //! A value borrows from the line; only what an escape forced to be rebuilt is owned.
 
+pub mod envelope;
 pub mod error;
 pub mod fields;
 mod grammar;

@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     name: "clf",
     summary: "access lines, common and combined, also with virtual host: Apache, nginx, Caddy, Traefik, Varnish",
     example: r#"192.0.2.7 - ann [02/Jan/2026:03:04:05 +0000] "GET /cart?id=7 HTTP/1.1" 200 512 "-" "curl/8.5.0""#,
-    rank: 4,
+    rank: 10,
     starts: Starts::DIGIT.or(Starts::LOWER).or(Starts::UPPER).or(Starts::of(b":-_")),
     open_ended: true,
     probe,

@@ -4,11 +4,15 @@
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
 use super::{Context, FORMATS, Format, plain, trace};
+use crate::envelope;
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
 
 /// How many lines running must be of another format before a stream's hint changes.
 const DEVIATIONS_MAX: u8 = 3;
+
+/// Envelopes have ranks up to this.
+const ENVELOPE_RANK_MAX: u8 = 5;
 
 /// A place in [`FORMATS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,6 +144,9 @@ impl Detector {
         {
             return (json, fields);
         }
+        if envelope::encloses(first.as_bytes()) && !context.enclosed {
+            return parse_line(hint, record, context);
+        }
         if plain::is_first_of_two(first) && plain::is_second_of_two(&record[end + 1..]) {
             let end = memchr::memchr(b'\n', &record.as_bytes()[end + 1..]).map_or(record.len(), |more| end + 1 + more);
             let (id, mut fields) = any_text(&record[..end], context);
@@ -184,7 +191,11 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
     // A hint of plain text is none: everything is plain text, so it is what remains when the others failed.
     let last = TRIAL[TRIAL.len() - 1];
     let hint = hint.filter(|hint| *hint != last);
-    for id in hint.into_iter().chain(tried(line).filter(|id| Some(*id) != hint)) {
+    // What an engine put around a line may look like a part of what the stream's other lines are.
+    let encloses = |id: &FormatId| id.format().rank <= ENVELOPE_RANK_MAX;
+    let envelopes = tried(line).take_while(encloses);
+    let others = tried(line).skip_while(encloses).filter(|id| Some(*id) != hint);
+    for id in envelopes.chain(hint).chain(others) {
         let format = id.format();
         if let Ok(fields) = format.read(line, context) {
             return (id, fields);

@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     name: "klog",
     summary: "glog and klog: Kubernetes components, Google's C++ programs",
     example: "I0102 03:04:05.678901   4711 controller.go:42] Starting workers",
-    rank: 3,
+    rank: 7,
     starts: Starts::of(b"IWEFD"),
     open_ended: true,
     probe,

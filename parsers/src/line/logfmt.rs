@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
     name: "logfmt",
     summary: "key=value pairs: logrus, slog, go-kit, Grafana, Heroku",
     example: r#"time=2026-01-02T03:04:05.678Z level=info msg="listening on all" port=8080"#,
-    rank: 5,
+    rank: 11,
     starts: Starts::LOWER.or(Starts::UPPER).or(Starts::of(b"_.-@/")),
     open_ended: false,
     probe,

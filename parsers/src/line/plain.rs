@@ -13,7 +13,6 @@ use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::time::{begins_with_layout, leading_stamp};
 use memchr::{memchr, memmem};
-use std::borrow::Cow;
 
 /// Everything else.
 pub const FORMAT: Format = Format {
@@ -32,12 +31,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
         return Ok(text(line, context));
     }
     let bare = without_colours(line);
-    let read = text(&bare, context);
-    let mut fields = Fields { time: read.time, tags: read.tags, ..Fields::default() };
-    for field in read.items {
-        fields.push(field.name.into_owned(), owned(field.value));
-    }
-    Ok(fields)
+    Ok(text(&bare, context).into_owned())
 }
 
 fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
@@ -76,20 +70,6 @@ fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
             if fields.get(&field.name).is_none() {
                 fields.items.push(field);
             }
-        }
-    }
-}
-
-fn owned<'b>(value: Value<'_>) -> Value<'b> {
-    match value {
-        Value::Null => Value::Null,
-        Value::Bool(truth) => Value::Bool(truth),
-        Value::Int(number) => Value::Int(number),
-        Value::Float(number) => Value::Float(number),
-        Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
-        Value::List(items) => Value::List(items.into_iter().map(owned).collect()),
-        Value::Map(members) => {
-            Value::Map(members.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), owned(value))).collect())
         }
     }
 }

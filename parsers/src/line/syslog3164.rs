@@ -34,7 +34,7 @@ pub const FORMAT: Format = Format {
     name: "syslog3164",
     summary: "BSD syslog by RFC 3164, with or without priority",
     example: "<34>Jan  2 03:04:05 web-1 sshd[4711]: Accepted publickey for ann",
-    rank: 2,
+    rank: 9,
     starts: Starts::UPPER.or(Starts::DIGIT).or(Starts::of(b"<")),
     open_ended: true,
     probe,

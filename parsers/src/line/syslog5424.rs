@@ -22,7 +22,7 @@ pub const FORMAT: Format = Format {
     name: "syslog5424",
     summary: "syslog by RFC 5424, with structured data",
     example: "<165>1 2026-01-02T03:04:05.678Z web-1 shop 4711 ID47 [origin ip=\"192.0.2.1\"] order placed",
-    rank: 1,
+    rank: 8,
     starts: Starts::of(b"<"),
     open_ended: true,
     probe,
