@@ -6,7 +6,9 @@
 //! A record of several lines is the first one as it came with the program's text of the others behind it (in Docker's
 //! JSON: inside of its string), which the formats of `line/` read again.
 
+use crate::json::string;
 use crate::line::{compose, cri, docker, kubectl};
+use std::borrow::Cow;
 
 /// A line of a mix, opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,27 @@ pub struct Opened<'a> {
     pub escaped: bool,
     /// The program's line goes on in the next line of this stream.
     pub partial: bool,
+}
+
+impl Opened<'_> {
+    /// What the program wrote, without a line end, of the line that was opened.
+    #[must_use]
+    pub fn written<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        let text = line.get(self.text_start..self.text_end).unwrap_or_default();
+        if !self.escaped {
+            return Cow::Borrowed(text);
+        }
+        let text = text.strip_suffix(b"\\n").filter(|_| !self.partial).unwrap_or(text);
+        let text = text.strip_suffix(b"\\r").unwrap_or(text);
+        if !text.contains(&b'\\') {
+            return Cow::Borrowed(text);
+        }
+        let rest = line.get(self.text_start..).and_then(|rest| std::str::from_utf8(rest).ok()).unwrap_or_default();
+        match string(rest) {
+            Ok((_, whole)) => Cow::Owned(whole.trim_end_matches(['\r', '\n']).as_bytes().to_vec()),
+            Err(_) => Cow::Borrowed(text),
+        }
+    }
 }
 
 /// The line, given without its line end, if an engine put something around it.

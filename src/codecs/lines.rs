@@ -1,7 +1,8 @@
 //! Lines, and the records that they join to.
 //!
 //! Bytes are pushed as they come and records are taken when convenient; a record is a slice of one buffer, also when it
-//! joins several lines (a stack trace), because joined lines lie side by side.
+//! joins several lines (a stack trace), because joined lines lie side by side. Where streams are mixed they do not, and
+//! such records are kept apart ([`super::mix`]).
 //!
 //! Limits: a line is at most [`LINE_BYTES_MAX`] long: the prefix is kept and marked, the rest is counted and forgotten. A
 //! joined record has at most `JOINED_LINES_MAX` lines and `JOINED_BYTES_MAX` bytes; the caller calls [`Lines::settle`]
@@ -10,6 +11,7 @@
 //! Where bytes of the stream are missing ([`Lines::gap`]) nothing is glued: what came of a line before the gap and what comes
 //! of one after it are records of their own, marked as cut.
 
+use super::mix::Mix;
 use crate::{
     event::LINE_BYTES_MAX,
     flow::{Record, RecordKind},
@@ -47,6 +49,15 @@ impl Gap {
     }
 }
 
+/// A finished record.
+#[derive(Debug)]
+enum Ready {
+    /// A piece of the buffer.
+    Here(Range<usize>, RecordKind),
+    /// Of a mix.
+    Apart(Record),
+}
+
 /// The framing of one stream.
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -58,8 +69,11 @@ pub struct Lines {
     line_start: usize,
     /// The record that later lines may still join: its bytes and its number of lines.
     open: Option<(Range<usize>, usize)>,
-    /// Finished records that nobody took yet.
-    ready: Vec<(Range<usize>, RecordKind)>,
+    /// The open records of streams that are mixed in this one.
+    mix: Mix,
+    /// Finished records that nobody took yet, and their bytes.
+    ready: Vec<Ready>,
+    ready_bytes: usize,
     /// The rest of an overlong line is being dropped.
     skipping: bool,
     /// The beginning of the unfinished line is missing.
@@ -100,6 +114,10 @@ impl Lines {
             self.line_start = self.scanned;
             self.skipping = true;
         }
+        // Blank lines and what a mix took leave nothing to be taken.
+        if self.ready.is_empty() {
+            self.release();
+        }
     }
 
     /// Takes note that bytes are missing here.
@@ -131,6 +149,9 @@ impl Lines {
         if headless {
             return self.cut_line(range);
         }
+        if self.mixed(range.clone()) {
+            return;
+        }
         let decision = self.joiner.push(&self.buffer[range.clone()]);
         if let (Decision::Continues, Some((open, lines))) = (decision, self.open.as_mut())
             && *lines < JOINED_LINES_MAX
@@ -147,11 +168,35 @@ impl Lines {
         }
     }
 
+    /// Whether the line is of a mix, which then has it.
+    fn mixed(&mut self, range: Range<usize>) -> bool {
+        let mut done = Vec::new();
+        let mixed = self.mix.take(&self.buffer[range], &mut done, &mut self.dropped_bytes);
+        if mixed {
+            self.close();
+            self.joiner.reset();
+        }
+        self.keep_apart(done);
+        mixed
+    }
+
+    fn keep_apart(&mut self, done: Vec<Record>) {
+        for record in done {
+            self.ready_bytes += record.bytes.len();
+            self.ready.push(Ready::Apart(record));
+        }
+    }
+
+    fn keep(&mut self, range: Range<usize>, kind: RecordKind) {
+        self.ready_bytes += range.len();
+        self.ready.push(Ready::Here(range, kind));
+    }
+
     /// A line of which bytes are missing: a record of its own.
     fn cut_line(&mut self, range: Range<usize>) {
         self.settle();
         if !range.is_empty() {
-            self.ready.push((range, RecordKind { json: false, truncated: true }));
+            self.keep(range, RecordKind { json: false, truncated: true });
         }
     }
 
@@ -159,11 +204,21 @@ impl Lines {
     pub fn settle(&mut self) {
         self.close();
         self.joiner.reset();
+        let mut done = Vec::new();
+        self.mix.settle(&mut done);
+        self.keep_apart(done);
+    }
+
+    /// Finishes the records of mixed streams that have said nothing since the last call.
+    pub fn age(&mut self) {
+        let mut done = Vec::new();
+        self.mix.age(&mut done);
+        self.keep_apart(done);
     }
 
     fn close(&mut self) {
         if let Some((range, _)) = self.open.take() {
-            self.ready.push((range, RecordKind::default()));
+            self.keep(range, RecordKind::default());
         }
     }
 
@@ -181,16 +236,13 @@ impl Lines {
     /// Whether a record waits for lines that may still join it.
     #[must_use]
     pub fn unsettled(&self) -> bool {
-        self.open.is_some()
+        self.open.is_some() || !self.mix.is_empty()
     }
 
-    /// Bytes of the finished records, about.
+    /// Bytes of the finished records.
     #[must_use]
     pub fn ready_bytes(&self) -> usize {
-        match (self.ready.first(), self.ready.last()) {
-            (Some((first, _)), Some((last, _))) => last.end - first.start,
-            _ => 0,
-        }
+        self.ready_bytes
     }
 
     /// How many finished records wait.
@@ -205,27 +257,39 @@ impl Lines {
         (self.lines, self.dropped_bytes)
     }
 
-    /// The finished records, at most `records_max`, slices of one buffer.
+    /// The finished records, at most `records_max`, most of them slices of one buffer.
     pub fn take(&mut self, records_max: usize) -> Vec<Record> {
-        let count = self.ready.len().min(records_max);
-        let Some((last, _)) = count.checked_sub(1).map(|at| &self.ready[at]) else { return Vec::new() };
-        let boundary = last.end;
-        let frozen: Bytes = self.buffer.split_to(boundary).freeze();
-        let records =
-            self.ready.drain(..count).map(|(range, kind)| Record { bytes: frozen.slice(range), kind }).collect();
-        self.shift(boundary);
+        let taken: Vec<Ready> = self.ready.drain(..self.ready.len().min(records_max)).collect();
+        let frozen = self.release();
+        let records = taken.into_iter().map(|ready| match ready {
+            Ready::Here(range, kind) => Record { bytes: frozen.slice(range), kind },
+            Ready::Apart(record) => record,
+        });
+        let records: Vec<Record> = records.collect();
+        self.ready_bytes -= records.iter().map(|record| record.bytes.len()).sum::<usize>();
         records
     }
 
-    fn shift(&mut self, by: usize) {
-        self.scanned -= by;
-        self.line_start -= by;
+    /// Gives away the bytes before what is still needed.
+    fn release(&mut self) -> Bytes {
+        let first = self.ready.iter().find_map(|ready| match ready {
+            Ready::Here(range, _) => Some(range.start),
+            Ready::Apart(_) => None,
+        });
+        let boundary = first.or(self.open.as_ref().map(|(open, _)| open.start)).unwrap_or(self.line_start);
+        let released = self.buffer.split_to(boundary).freeze();
+        self.scanned -= boundary;
+        self.line_start -= boundary;
+        let shift = |range: &mut Range<usize>| *range = range.start - boundary..range.end - boundary;
         if let Some((open, _)) = &mut self.open {
-            *open = open.start - by..open.end - by;
+            shift(open);
         }
-        for (range, _) in &mut self.ready {
-            *range = range.start - by..range.end - by;
+        for ready in &mut self.ready {
+            if let Ready::Here(range, _) = ready {
+                shift(range);
+            }
         }
+        released
     }
 }
 
@@ -262,6 +326,25 @@ mod tests {
                 "2026-01-02 03:04:06 INFO z",
             ],
         );
+    }
+
+    #[test]
+    fn mixed_streams_are_joined_each_by_itself() {
+        check(
+            &["plain\nweb-1  | Error: y\ndb-1  | ready\nweb-1  |     at a\nweb", "-1  | z\nlast\n    more\n"],
+            &["plain", "web-1  | Error: y\n    at a", "last\n    more", "db-1  | ready", "web-1  | z"],
+        );
+    }
+
+    #[test]
+    fn what_makes_no_record_is_not_kept() {
+        let mut lines = Lines::default();
+        for blank in [&b"\n"[..], b"web-1  |\n"] {
+            for _ in 0..3 {
+                lines.push(&blank.repeat(100_000));
+                assert!(lines.buffer.is_empty());
+            }
+        }
     }
 
     #[test]

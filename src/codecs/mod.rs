@@ -2,3 +2,4 @@
 
 pub mod inflate;
 pub mod lines;
+pub mod mix;

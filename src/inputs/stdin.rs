@@ -190,6 +190,7 @@ impl Framer {
     pub fn run(mut self, stop: &AtomicBool) -> Option<AppendError> {
         let mut waiting_since: Option<Instant> = None;
         let mut quiet_since = clock::instant();
+        let mut aged_at = quiet_since;
         loop {
             let patience = match waiting_since {
                 Some(since) => BATCH_WAIT.saturating_sub(clock::since(since)),
@@ -210,6 +211,11 @@ impl Framer {
                 }
                 Err(RecvTimeoutError::Disconnected) => true,
             };
+            // A silent stream among busy ones has its records, too.
+            if clock::since(aged_at) >= JOINED_IDLE {
+                self.lines.age();
+                aged_at = clock::instant();
+            }
             if ended {
                 // What was read before the stop is kept. It ends, since the reader adds at most one chunk more.
                 while let Ok(chunk) = self.chunks.recv_timeout(LAST_CHUNK_WAIT) {

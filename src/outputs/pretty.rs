@@ -4,15 +4,16 @@
 use super::{screen::Show, terminal::Look};
 use crate::{
     clock,
-    codecs::lines::Gap,
+    codecs::{lines::Gap, mix::MIXED_STREAMS_MAX},
     event::{Event, LINE_BYTES_MAX, Timestamp},
 };
 use bytestring::ByteString;
 use logship_parsers::{
+    envelope,
     join::{Decision, Joiner},
     line::{Context, detect::Detector},
 };
-use std::io::Write;
+use std::{collections::HashMap, io::Write};
 
 /// One aligned line for each line that comes.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct PrettyLines<W> {
     partial: Vec<u8>,
     skipping: bool,
     joiner: Joiner,
+    /// Those of the streams that are mixed in this one.
+    mixed: HashMap<Box<[u8]>, Joiner>,
     detector: Detector,
     text: String,
 }
@@ -36,6 +39,7 @@ impl<W: Write> PrettyLines<W> {
             partial: Vec::new(),
             skipping: false,
             joiner: Joiner::default(),
+            mixed: HashMap::new(),
             detector: Detector::default(),
             text: String::new(),
         }
@@ -46,7 +50,7 @@ impl<W: Write> PrettyLines<W> {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        let decision = self.joiner.push(&line);
+        let decision = self.decide(&line);
         let shown = ByteString::from(String::from_utf8_lossy(&line).into_owned());
         if matches!(decision, Decision::Continues) {
             self.look.continuation(&mut self.text, &shown);
@@ -63,6 +67,15 @@ impl<W: Write> PrettyLines<W> {
         }
         line.clear();
         self.partial = line;
+    }
+
+    /// What the line is to the one before it of its stream.
+    fn decide(&mut self, line: &[u8]) -> Decision {
+        let Some(opened) = envelope::open(line) else { return self.joiner.push(line) };
+        if self.mixed.len() >= MIXED_STREAMS_MAX {
+            self.mixed.clear();
+        }
+        self.mixed.entry(opened.stream.into()).or_default().push(&opened.written(line))
     }
 
     /// A line whose end never comes.
@@ -104,6 +117,7 @@ impl<W: Write + Send> Show for PrettyLines<W> {
     fn gap(&mut self, gap: Gap) {
         self.break_off();
         self.joiner.reset();
+        self.mixed.clear();
         self.skipping &= gap.line_ends() == 0;
     }
 
@@ -138,6 +152,13 @@ mod tests {
         let lines =
             |text: &str| text.lines().filter(|line| !line.ends_with("last")).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(lines(&shown(&[first, second])), lines(&expected));
+    }
+
+    #[test]
+    fn lines_of_mixed_streams_continue_their_own() {
+        let text = shown(&[b"web-1  | Error: y\ndb-1  | 2026-01-02T03:04:05Z INFO ready\nweb-1  |     at a\n"]);
+        assert!(text.contains("\n    web-1  |     at a\n"), "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
     }
 
     #[test]

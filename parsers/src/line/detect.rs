@@ -164,7 +164,8 @@ impl Detector {
     #[must_use]
     pub fn parse_as<'a>(forced: FormatId, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
         let record = record.trim_end_matches(['\n', '\r']);
-        let end = memchr::memchr(b'\n', record.as_bytes()).unwrap_or(record.len());
+        let whole = envelope::encloses(record.as_bytes());
+        let end = memchr::memchr(b'\n', record.as_bytes()).filter(|_| !whole).unwrap_or(record.len());
         let first = record[..end].trim_end_matches('\r');
         let (id, mut fields) = match forced.format().read(first, context) {
             Ok(fields) => (forced, fields),

@@ -7,6 +7,7 @@
 use super::{BODY_BYTES_MAX, Format};
 use crate::{
     api::{ApiError, error::Code},
+    codecs::mix::Mix,
     event::LINE_BYTES_MAX,
     flow::{FRAME_BYTES_MAX, RECORDS_PER_FRAME_MAX, Record, RecordKind},
 };
@@ -38,6 +39,13 @@ struct Place {
     kind: RecordKind,
 }
 
+/// A record of the batch.
+enum Ready {
+    Here(Place),
+    /// Of streams that are mixed in this one.
+    Apart(Record),
+}
+
 /// Splits one body.
 pub struct Splitter {
     format: Format,
@@ -45,8 +53,11 @@ pub struct Splitter {
     whole: bool,
     inflated: usize,
     buffer: BytesMut,
-    records: Vec<Place>,
+    records: Vec<Ready>,
+    /// Bytes of those records that are kept apart.
+    apart_bytes: usize,
     joiner: Joiner,
+    mix: Mix,
     /// The record that later lines may still join, and its number of lines.
     open: Option<(Place, usize)>,
     /// Where the line begins that is not complete yet, and how far it was searched for its end.
@@ -67,7 +78,9 @@ impl Splitter {
             inflated: 0,
             buffer: BytesMut::new(),
             records: Vec::new(),
+            apart_bytes: 0,
             joiner: Joiner::default(),
+            mix: Mix::default(),
             open: None,
             line_start: 0,
             searched: 0,
@@ -117,6 +130,9 @@ impl Splitter {
             self.line(start, end, sink)?;
         }
         self.close(sink)?;
+        let mut done = Vec::new();
+        self.mix.settle(&mut done);
+        self.add_apart(done, sink)?;
         if !self.records.is_empty() {
             sink(self.cut(self.line_start))?;
         }
@@ -138,9 +154,8 @@ impl Splitter {
         }
         match self.format {
             Format::Text => {
-                let decision = self.joiner.push(line);
                 let end = start + line.len();
-                self.text(decision, Place { start, end, kind: RecordKind::default() }, sink)
+                self.text(Place { start, end, kind: RecordKind::default() }, sink)
             }
             Format::Ndjson => {
                 let text = line.trim_ascii();
@@ -152,8 +167,19 @@ impl Splitter {
         }
     }
 
-    /// A line of text continues the open record, or ends it and opens the next.
-    fn text(&mut self, decision: Decision, mut line: Place, sink: Sink) -> Result<(), ApiError> {
+    /// A line of text is of a mix, continues the open record, or ends it and opens the next.
+    fn text(&mut self, mut line: Place, sink: Sink) -> Result<(), ApiError> {
+        let text = &self.buffer[line.start..line.end];
+        let (mut done, mut dropped) = (Vec::new(), 0);
+        if self.mix.take(text, &mut done, &mut dropped) {
+            if dropped > 0 {
+                self.rejected.push(Rejected { line: self.lines, error: "a piece of a line longer than 1 MiB" });
+            }
+            self.joiner.reset();
+            self.close(sink)?;
+            return self.add_apart(done, sink);
+        }
+        let decision = self.joiner.push(text);
         if let (Decision::Continues, Some((open, lines))) = (decision, &mut self.open)
             && *lines < JOINED_LINES_MAX
             && line.end - open.start <= JOINED_BYTES_MAX
@@ -176,6 +202,22 @@ impl Splitter {
         self.open.take().map_or(Ok(0), |(open, _)| self.add(open, sink))
     }
 
+    /// Adds records of a mix, whose bytes are not in the buffer; every record in the buffer is added already.
+    fn add_apart(&mut self, done: Vec<Record>, sink: Sink) -> Result<(), ApiError> {
+        for record in done {
+            let full = self.records.len() == RECORDS_PER_FRAME_MAX;
+            if self.whole && full {
+                return Err(one_batch(&format!("of more than {RECORDS_PER_FRAME_MAX} records")));
+            }
+            if !self.whole && (full || self.apart_bytes > BATCH_BYTES_MAX) {
+                sink(self.cut(self.line_start))?;
+            }
+            self.apart_bytes += record.bytes.len();
+            self.records.push(Ready::Apart(record));
+        }
+        Ok(())
+    }
+
     /// Adds a record, before it a cut where the batch is full. Returns by how much the buffer's bytes have moved.
     fn add(&mut self, mut place: Place, sink: Sink) -> Result<usize, ApiError> {
         let full = self.records.len() == RECORDS_PER_FRAME_MAX;
@@ -189,7 +231,7 @@ impl Splitter {
             (place.start, place.end) = (0, place.end - moved);
             sink(self.cut(moved))?;
         }
-        self.records.push(place);
+        self.records.push(Ready::Here(place));
         Ok(moved)
     }
 
@@ -201,8 +243,12 @@ impl Splitter {
         if let Some((open, _)) = &mut self.open {
             (open.start, open.end) = (open.start - at, open.end - at);
         }
-        let slice = |place: Place| Record { bytes: head.slice(place.start..place.end), kind: place.kind };
-        self.records.drain(..).map(slice).collect()
+        self.apart_bytes = 0;
+        let record = |ready| match ready {
+            Ready::Here(place) => Record { bytes: head.slice(place.start..place.end), kind: place.kind },
+            Ready::Apart(record) => record,
+        };
+        self.records.drain(..).map(record).collect()
     }
 }
 
@@ -319,6 +365,22 @@ mod tests {
         let lines: Vec<_> = lines.collect();
         assert_eq!(lines.iter().sum::<usize>(), 200_001);
         assert!(lines.iter().all(|lines| *lines <= JOINED_LINES_MAX), "{lines:?}");
+    }
+
+    #[test]
+    fn mixed_streams_are_joined_each_by_itself() {
+        let body = "web-1  | Error: y\nplain\ndb-1  | ready\nweb-1  |     at a\nweb-1  | z\n";
+        for step in [1, 10, 1_000] {
+            let found: Vec<_> = texts(Format::Text, body.as_bytes(), step).into_iter().map(|(text, _)| text).collect();
+            assert_eq!(found, ["plain", "web-1  | Error: y\n    at a", "db-1  | ready", "web-1  | z"]);
+        }
+        let body = "web-1  | 0123456789abcdef\nweb-2  | a\n".repeat(100_000);
+        let (batches, _) = split(Format::Text, false, body.as_bytes(), 50_000).unwrap();
+        assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 200_000);
+        let bytes = |batch: &[Record]| batch.iter().map(|record| record.bytes.len()).sum::<usize>();
+        assert!(
+            batches.iter().all(|batch| bytes(batch) <= BATCH_BYTES_MAX + 100 && batch.len() <= RECORDS_PER_FRAME_MAX)
+        );
     }
 
     #[test]
