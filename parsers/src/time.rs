@@ -10,6 +10,7 @@ mod zone;
 
 use crate::fields::Fields;
 use crate::grammar::{Step, byte, complete, digits, stop};
+use crate::line::Context;
 use nom::Parser;
 use nom::combinator::opt;
 use std::fmt;
@@ -320,15 +321,17 @@ impl Stamp {
     }
 }
 
-/// Any whole text that is a stamp: ISO 8601, the stamps of access logs and syslog, an epoch number.
+/// Any whole text that is a stamp: ISO 8601, the stamps of access logs and syslog, an epoch number, else what
+/// [`leading_stamp`] knows.
 #[must_use]
-pub fn any(text: &str, received: i64, utc_offset_s: i32) -> Option<Stamp> {
-    match text.as_bytes() {
+pub fn any(text: &str, context: &Context<'_>) -> Option<Stamp> {
+    let usual = match text.as_bytes() {
         [_, _, b'/', ..] => complete(text, clf_prefix(text)).ok(),
-        [b'A'..=b'Z', ..] => complete(text, rfc3164_prefix(text, received, utc_offset_s)).ok(),
-        [_, _, _, _, b'-' | b'/', ..] => iso8601(text, utc_offset_s),
+        [b'A'..=b'Z', ..] => complete(text, rfc3164_prefix(text, context.received, context.utc_offset_s)).ok(),
+        [_, _, _, _, b'-' | b'/', ..] => iso8601(text, context.utc_offset_s),
         _ => epoch_text(text),
-    }
+    };
+    usual.or_else(|| leading_stamp(text, context).filter(|(rest, _)| rest.is_empty()).map(|(_, stamp)| stamp))
 }
 
 /// The stamp of a day and a [`time_of_day`], for layouts that only one format has.
@@ -444,6 +447,10 @@ mod tests {
     /// 2026-06-15T12:00:00Z.
     const RECEIVED: i64 = 1_781_524_800 * NANOS_PER_SECOND;
 
+    fn arrived(received: i64) -> Context<'static> {
+        Context { received, ..Context::default() }
+    }
+
     #[test]
     fn reads_every_layout() {
         let at = |year, month, day, second, nanos| {
@@ -451,7 +458,7 @@ mod tests {
             Some(Stamp::At((days * SECONDS_PER_DAY + second) * NANOS_PER_SECOND + nanos))
         };
         let noon = at(2026, 1, 2, 11_045, 0);
-        let check = |text: &str, expected: Option<Stamp>| assert_eq!(any(text, RECEIVED, 0), expected, "{text}");
+        let check = |text: &str, expected: Option<Stamp>| assert_eq!(any(text, &arrived(RECEIVED)), expected, "{text}");
         for (text, expected) in [
             ("2026-01-02T03:04:05Z", noon),
             ("2026-01-02t03:04:05z", noon),
@@ -460,7 +467,7 @@ mod tests {
             ("2026-01-02T04:04:05+01:00", noon),
             ("2026-01-02T04:04:05+0100", noon),
             ("2026-01-01T20:04:05-07", noon),
-            ("2026-01-02 03:04:05 +0000 UTC", None),
+            ("2026-01-02 03:04:05 +0000 UTC", noon),
             ("2026-01-02 03:04:05 UTC", noon),
             ("2026-01-02 04:04:05 +0100", noon),
             ("2026-01-02T03:04Z", at(2026, 1, 2, 11_040, 0)),
@@ -514,8 +521,8 @@ mod tests {
     fn a_new_year_in_either_direction_is_the_nearest() {
         let received = days_from_civil(2026, 1, 1) * SECONDS_PER_DAY * NANOS_PER_SECOND;
         let second = NANOS_PER_SECOND;
-        assert_eq!(any("Dec 31 23:59:59", received, 0), Some(Stamp::At(received - second)));
-        assert_eq!(any("Jan  1 00:00:01", received - 2 * second, 0), Some(Stamp::At(received + second)));
+        assert_eq!(any("Dec 31 23:59:59", &arrived(received)), Some(Stamp::At(received - second)));
+        assert_eq!(any("Jan  1 00:00:01", &arrived(received - 2 * second)), Some(Stamp::At(received + second)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use logship_parsers::join::{Decision, Joiner};
-use logship_parsers::line::detect::{Detector, FormatId};
+use logship_parsers::line::detect::{Detector, FormatId, names_columns};
 use logship_parsers::line::{Context, FORMATS};
 use logship_parsers::time::{civil_from_days, days_from_civil};
 use logship_parsers::{Fields, Value};
@@ -85,7 +85,10 @@ fn lines_match_their_twins() {
     for format in FORMATS {
         for log in logs(&root().join(format.name)) {
             let mut actual = String::new();
-            for line in fs::read_to_string(&log).unwrap().lines() {
+            let text = fs::read_to_string(&log).unwrap();
+            let mut header = None;
+            for line in text.lines() {
+                let context = || Context { header, ..context() };
                 let (id, fields) = Detector::parse(None, line, &context());
                 assert_eq!(id.format().name, format.name, "{}: {line}", log.display());
                 assert_eq!(format.read(line, &context()).as_ref(), Ok(&fields), "{line}");
@@ -96,6 +99,7 @@ fn lines_match_their_twins() {
                 }
                 actual += &serde_json::to_string(&describe(&fields)).unwrap();
                 actual.push('\n');
+                header = Some(line).filter(|line| names_columns(line.as_bytes())).or(header);
             }
             compare(&log, &actual);
         }

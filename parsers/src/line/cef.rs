@@ -189,7 +189,7 @@ pub(super) fn put_pair<'a>(
         return;
     }
     if matches!(key, "rt" | "devTime")
-        && let Some(time::Stamp::At(nanos)) = time::any(&value, context.received, context.utc_offset_s)
+        && let Some(time::Stamp::At(nanos)) = time::any(&value, context)
     {
         fields.time = Some(nanos);
         return;

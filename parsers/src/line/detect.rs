@@ -3,7 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, plain, trace};
+use super::{Context, FORMATS, Format, csv, plain, trace};
 use crate::envelope;
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
@@ -71,10 +71,10 @@ const fn starting() -> [u128; 256] {
     table
 }
 
-/// Whether a line names the columns of the lines behind it, as those of the W3C extended format do.
+/// Whether a line names the columns of the lines behind it, as in the W3C extended format and in CSV.
 #[must_use]
 pub fn names_columns(line: &[u8]) -> bool {
-    line.starts_with(b"#Fields:")
+    line.starts_with(b"#Fields:") || csv::is_header(line)
 }
 
 /// What a line that begins with a date in numbers tells of the order of day and month: `31/12/2026` and `12/31/2026` tell,

@@ -68,7 +68,7 @@ fn take_nginx_parts(fields: &mut Fields<'_>, context: &Context) {
     for name in ["time_iso8601", "time_local", "msec"] {
         let Some(at) = fields.items.iter().position(|field| field.name == name) else { continue };
         let stamp = match &fields.items[at].value {
-            Value::Str(text) => time::any(text, context.received, context.utc_offset_s),
+            Value::Str(text) => time::any(text, context),
             Value::Float(seconds) => time::epoch_float(*seconds),
             _ => None,
         };

@@ -97,7 +97,7 @@ fn bare(input: &str) -> Step<'_, Value<'_>> {
 }
 
 /// A number or boolean if that prints back as the same text.
-fn scalar(text: &str) -> Value<'_> {
+pub(super) fn scalar(text: &str) -> Value<'_> {
     match text.as_bytes() {
         [b'0'..=b'9' | b'-', ..] => number(text).unwrap_or(Value::text(text)),
         b"true" => Value::Bool(true),

@@ -22,6 +22,7 @@ pub mod cockroachdb;
 pub mod compose;
 mod content;
 pub mod cri;
+pub mod csv;
 pub mod detect;
 pub mod dmesg;
 pub mod docker;
@@ -87,7 +88,8 @@ pub struct Context<'h> {
     pub utc_offset_s: i32,
     /// The day comes before the month in this stream's stamps (`31/12/2026`), by what it has shown so far.
     pub day_first: bool,
-    /// The newest line of this stream that names columns, for formats whose lines mean nothing without (W3C extended).
+    /// The newest line of this stream that names columns, for formats whose lines mean nothing without (W3C extended,
+    /// CSV).
     pub header: Option<&'h str>,
     /// The text stands in an envelope ([`crate::envelope`]), so it is none itself.
     pub enclosed: bool,
@@ -147,6 +149,7 @@ pub const FORMATS: &[Format] = &[
     cockroachdb::FORMAT,
     compose::FORMAT,
     cri::FORMAT,
+    csv::FORMAT,
     dmesg::FORMAT,
     docker::FORMAT,
     dpkg::FORMAT,

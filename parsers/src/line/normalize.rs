@@ -197,7 +197,7 @@ fn stamp_of(value: &Value<'_>, context: &Context) -> Option<Stamp> {
     match value {
         Value::Int(number) => time::epoch_int(*number),
         Value::Float(number) => time::epoch_float(*number),
-        Value::Str(text) => time::any(text, context.received, context.utc_offset_s),
+        Value::Str(text) => time::any(text, context),
         _ => None,
     }
 }
