@@ -58,6 +58,8 @@ pub(super) enum Trace {
     Glog,
     /// The report of a sanitizer, up to its last line.
     Sanitizer,
+    /// What C++ says when an exception is not caught.
+    Terminate,
     /// The threads of a JVM.
     Threads,
     /// What the JVM says when it dies.
@@ -80,6 +82,7 @@ impl Trace {
                     Trace::Rust
                 }
             }
+            [b't', ..] if line.starts_with(b"terminate called") => Trace::Terminate,
             [b'E', b'r', b'r', b'o', b'r', b':', b' ', ..] => Trace::Causes,
             [b'/' | b'f' | b'n' | b'A'..=b'Z', ..] if is_place(line) => Trace::Place,
             b"Unhandled exception:" => Trace::DartMessage,
@@ -98,7 +101,7 @@ impl Trace {
     pub(super) fn blank(self) -> Option<Trace> {
         match self {
             Trace::GoStack | Trace::Rust | Trace::RustMessage | Trace::Glog | Trace::Erlang | Trace::Done => None,
-            Trace::DartMessage | Trace::Elixir | Trace::JvmCrash => None,
+            Trace::DartMessage | Trace::Elixir | Trace::JvmCrash | Trace::Terminate => None,
             trace => Some(trace),
         }
     }
@@ -177,7 +180,7 @@ impl Trace {
                 (begins(&leads) || is_closer(line) || line.starts_with(b"0x")).then_some(Trace::Threads)
             }
             Trace::JvmCrash => line.starts_with(b"#").then_some(Trace::JvmCrash),
-            Trace::Done => None,
+            Trace::Terminate | Trace::Done => None,
         }
     }
 }
