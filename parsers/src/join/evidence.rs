@@ -44,6 +44,11 @@ impl Evidence {
         self.headers = 0;
     }
 
+    /// Takes note that the open record is continued by indented lines: no prose follows them.
+    pub(super) fn end_prose(&mut self) {
+        self.prose = PROSE_LINES_MAX + 1;
+    }
+
     /// Whether the line is one more of the open record's message.
     pub(super) fn allows(&mut self, line: &[u8], header: bool) -> bool {
         if !header || self.headers < self.needed || !is_prose(line) {
@@ -51,10 +56,9 @@ impl Evidence {
         }
         if self.prose == PROSE_LINES_MAX {
             self.needed = self.needed.saturating_mul(2);
-            return false;
         }
-        self.prose += 1;
-        true
+        self.prose = self.prose.saturating_add(1);
+        self.prose <= PROSE_LINES_MAX
     }
 }
 

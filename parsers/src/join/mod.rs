@@ -168,7 +168,8 @@ impl Joiner {
         }
     }
 
-    fn indented(&self, line: &[u8]) -> Option<State> {
+    fn indented(&mut self, line: &[u8]) -> Option<State> {
+        self.evidence.end_prose();
         match self.state {
             State::Json => trace::is_frame(line).then_some(State::Json),
             State::Trace(trace) => trace.indented(line, self.after_blank).map(State::Trace),
@@ -199,7 +200,7 @@ impl Joiner {
 
     /// Whether indented lines belong to the record.
     fn is_block(&self) -> bool {
-        self.header || matches!(self.last, b':' | b'{' | b'[' | b'(' | b',' | b'\\') || self.reports_error()
+        self.header || matches!(self.last, b':' | b'{' | b'[' | b'(' | b',') || self.reports_error()
     }
 
     fn unindented(&mut self, line: &[u8]) -> Option<State> {
@@ -245,7 +246,7 @@ impl Joiner {
             }
             b'*' if line.starts_with(b"*** Check failure stack trace") => return traced(Trace::Glog),
             b'*' if line.starts_with(b"** (") && self.reports_error() => return traced(Trace::Elixir),
-            b'S' | b'[' | b'P' if trace::starts_numbered(line) && self.reports_error() => {
+            b'S' | b'[' | b'P' if trace::starts_numbered(line) && (first != b'S' || self.reports_error()) => {
                 return traced(Trace::Numbered);
             }
             b'f' if line.starts_with(b"future: <") && self.reports_error() => return Some(self.state),

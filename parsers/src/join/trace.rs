@@ -334,7 +334,8 @@ fn after_caret(line: &[u8]) -> Option<Trace> {
     if line.starts_with(b"(Use `node") || line.starts_with(b"Node.js v") {
         return Some(Trace::Caret);
     }
-    exception(line.strip_prefix(b"[").unwrap_or(line)).map(|_| Trace::Frames)
+    let rejected = line.starts_with(b"[UnhandledPromiseRejection: ");
+    (rejected || exception(line.strip_prefix(b"[").unwrap_or(line)).is_some()).then_some(Trace::Frames)
 }
 
 /// `Stack trace:`, `PHP Stack trace:`, `[stacktrace]`.

@@ -57,7 +57,7 @@ pub fn find(text: &str) -> Option<Trace<'_>> {
             return Some(named.unwrap_or(Trace::of("", "", stack)));
         }
         if let Some(found) = below(line, before.trim_end(), above, stack) {
-            return Some(found);
+            return Some(if is_ruby_frame(line) { named.unwrap_or(found) } else { found });
         }
         panicked = panicked.or_else(|| go(line, stack));
         named = named.or_else(|| exception(line, stack)).or_else(|| rails(line, stack));
@@ -85,6 +85,11 @@ fn certain<'a>(line: &'a str, stack: &'a str) -> Option<Trace<'a>> {
         }
         [b'*', b'*', b'*', ..] => glog(line, stack),
         [b'=', ..] => sanitizer(line, stack).or_else(|| erlang(line, stack)),
+        [b'[', b'U', ..] => {
+            let (kind, message) =
+                line[1..].split_once(": ").filter(|(kind, _)| *kind == "UnhandledPromiseRejection")?;
+            Some(Trace::of(kind, message.trim_end_matches(" {").trim_end_matches(']'), stack))
+        }
         [b'#', ..] if line.starts_with("# A fatal error has been detected by the Java") => {
             let said = stack.lines().find_map(|line| line.strip_prefix("#  "));
             let (kind, message) = said.unwrap_or_default().split_once(' ')?;
@@ -116,14 +121,18 @@ fn below<'a>(line: &'a str, before: &'a str, above: &'a str, stack: &'a str) -> 
         return Some(Trace::of(kind, message, stack).fatal());
     }
     // Ruby's logger prints an error as `text (Class)` and its frames below.
-    let frame = line.split(' ').next().is_some_and(|place| place.ends_with(":in") && place.contains(".rb:"));
-    if frame {
+    if is_ruby_frame(line) {
         let (text, kind) = before.strip_suffix(')').and_then(|before| before.rsplit_once(" (")).unwrap_or_default();
         let message = text.split_once(" -- ").and_then(|(_, text)| text.split_once(": ")).map_or("", |(_, text)| text);
         let kind = if kind.starts_with(|c: char| c.is_ascii_uppercase()) { kind } else { "" };
         return Some(Trace::of(kind, message, stack));
     }
     None
+}
+
+/// `/app/shop.rb:12:in 'run'`.
+fn is_ruby_frame(line: &str) -> bool {
+    line.split(' ').next().is_some_and(|place| place.ends_with(":in") && place.contains(".rb:"))
 }
 
 /// `at pkg.Class.method(File.java:1)` behind white space, and not where Rust's `tracing` says an event comes from.
