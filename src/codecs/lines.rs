@@ -331,8 +331,8 @@ mod tests {
     #[test]
     fn mixed_streams_are_joined_each_by_itself() {
         check(
-            &["plain\nweb-1  | Error: y\ndb-1  | ready\nweb-1  |     at a\nweb", "-1  | z\nlast\n    more\n"],
-            &["plain", "web-1  | Error: y\n    at a", "last\n    more", "db-1  | ready", "web-1  | z"],
+            &["plain\nweb-1  | Error: y\ndb-1  | ready\nweb-1  |     at a\nweb", "-1  | z\nlast:\n    more\n"],
+            &["plain", "web-1  | Error: y\n    at a", "last:\n    more", "db-1  | ready", "web-1  | z"],
         );
     }
 

@@ -69,15 +69,21 @@ impl Mix {
                 return true;
             }
         }
-        if let Some((_, open)) = self.open.remove_entry(opened.stream) {
+        // The joiner has decided about this line, and knows what the stream has shown so far.
+        let known = self.open.remove(opened.stream).map(|open| {
+            let joiner = open.joiner;
             self.close(open, done);
-        }
+            joiner
+        });
         // As elsewhere, empty lines are no records.
         if blank && !opened.partial {
             return true;
         }
-        let mut joiner = Joiner::default();
-        joiner.push(&written);
+        let joiner = known.unwrap_or_else(|| {
+            let mut joiner = Joiner::default();
+            joiner.push(&written);
+            joiner
+        });
         self.opened += 1;
         let open = Open {
             joiner,

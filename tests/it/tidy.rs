@@ -192,7 +192,7 @@ struct Opens {
 }
 
 fn openers() -> Vec<Opens> {
-    let formats = logship_parsers::line::FORMATS.iter().map(|format| format.name).chain(["join"]);
+    let formats = logship_parsers::line::FORMATS.iter().map(|format| format.name);
     let lines = formats.map(|name| Opens {
         folder: format!("lines/{name}"),
         twins: Some(["log", "json"]),
@@ -205,6 +205,12 @@ fn openers() -> Vec<Opens> {
         test: "parsers/tests/query.rs",
         names: "fixtures/query",
     });
+    let joined = Opens {
+        folder: "join".to_owned(),
+        twins: Some(["log", "json"]),
+        test: "parsers/tests/join.rs",
+        names: "fixtures/join",
+    };
     let whole = [
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
@@ -213,7 +219,7 @@ fn openers() -> Vec<Opens> {
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
-    lines.chain(queries).chain(whole).collect()
+    lines.chain(queries).chain([joined]).chain(whole).collect()
 }
 
 /// Whether a test opens this file, given by its path below `fixtures/`.

@@ -3,7 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, csv, plain, trace};
+use super::{Context, FORMATS, Format, csv, mysql_slow, plain, trace};
 use crate::envelope;
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
@@ -137,27 +137,15 @@ impl Detector {
     pub fn parse<'a>(hint: Option<FormatId>, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
         let record = record.trim_end_matches(['\n', '\r']);
         let Some(end) = memchr::memchr(b'\n', record.as_bytes()) else { return parse_line(hint, record, context) };
-        let first = record[..end].trim_end_matches('\r');
-        if first == "{"
-            && let Some(json) = FormatId::by_name("json")
-            && let Ok(fields) = json.format().read(record, context)
-        {
-            return (json, fields);
+        if memchr::memchr(0x1b, record.as_bytes()).is_some() {
+            let bare = plain::without_colours(record);
+            let (id, fields) = match memchr::memchr(b'\n', bare.as_bytes()) {
+                Some(end) => parse_lines(hint, &bare, end, context),
+                None => parse_line(hint, &bare, context),
+            };
+            return (id, fields.into_owned());
         }
-        if envelope::encloses(first.as_bytes()) && !context.enclosed {
-            return parse_line(hint, record, context);
-        }
-        if plain::is_first_of_two(first) && plain::is_second_of_two(&record[end + 1..]) {
-            let end = memchr::memchr(b'\n', &record.as_bytes()[end + 1..]).map_or(record.len(), |more| end + 1 + more);
-            let (id, mut fields) = any_text(&record[..end], context);
-            if end < record.len() {
-                attach(id.format(), record, end, end, &mut fields);
-            }
-            return (id, fields);
-        }
-        let (id, mut fields) = parse_line(hint, first, context);
-        attach(id.format(), record, end, first.len(), &mut fields);
-        (id, fields)
+        parse_lines(hint, record, end, context)
     }
 
     /// Parses a record by a format that the user named; what is not of that format is plain text.
@@ -176,6 +164,35 @@ impl Detector {
         }
         (id, fields)
     }
+}
+
+/// Parses a record of several lines, the first of which ends at `end`.
+fn parse_lines<'a>(hint: Option<FormatId>, record: &'a str, end: usize, context: &Context) -> (FormatId, Fields<'a>) {
+    let first = record[..end].trim_end_matches('\r');
+    if first.ends_with(['{', '[', ','])
+        && first.starts_with('{')
+        && let Some(json) = FormatId::by_name("json")
+        && let Ok(fields) = json.format().read(record, context)
+    {
+        return (json, fields);
+    }
+    if envelope::encloses(first.as_bytes()) && !context.enclosed {
+        return parse_line(hint, record, context);
+    }
+    if plain::is_first_of_two(first) && plain::is_second_of_two(&record[end + 1..]) {
+        let end = memchr::memchr(b'\n', &record.as_bytes()[end + 1..]).map_or(record.len(), |more| end + 1 + more);
+        let (id, mut fields) = any_text(&record[..end], context);
+        if end < record.len() {
+            attach(id.format(), record, end, end, &mut fields);
+        }
+        return (id, fields);
+    }
+    let (id, mut fields) = parse_line(hint, first, context);
+    if id.format().name == mysql_slow::FORMAT.name {
+        mysql_slow::read_entry(&record[end + 1..], context, &mut fields);
+    }
+    attach(id.format(), record, end, first.len(), &mut fields);
+    (id, fields)
 }
 
 /// The formats that a line with this first byte may have, in the order of trial, without [`plain`](super::plain).

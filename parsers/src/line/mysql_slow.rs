@@ -1,7 +1,8 @@
 //! The headers of the slow query log of MySQL, MariaDB and Percona: lines that begin with `# Time:`, `# User@Host:`,
 //! `# Query_time:`, and `SET timestamp=...;`, which MySQL writes before each statement.
 //!
-//! The whole line is the message. The statement itself is on lines of its own, which are text.
+//! The whole line is the message. Where an entry's lines are one record, the fields of all its headers are read, and the
+//! statement is a field, too.
 
 use super::access::CLIENT;
 use super::{Context, Format, Starts};
@@ -38,6 +39,25 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     prefix(line, header(line, context, &mut fields))?;
     fields.push("message", Value::text(line));
     Ok(fields)
+}
+
+/// Reads the lines of an entry below its first: the other headers, then the statement.
+pub(super) fn read_entry<'a>(mut rest: &'a str, context: &Context, fields: &mut Fields<'a>) {
+    while !rest.is_empty() {
+        let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
+        let line = line.trim_end_matches('\r');
+        let is_use = line.starts_with("use ") && line.ends_with(';');
+        if !is_use && !probe(line.as_bytes()) && !line.starts_with("# ") {
+            break;
+        }
+        let time = fields.time;
+        // What is no header of ours gives no field.
+        let _ = header(line, context, fields);
+        // `# Time` says more than the whole seconds of the statement.
+        fields.time = time.or(fields.time);
+        rest = below;
+    }
+    fields.push_present("mysql.slowlog.query", rest.trim_end());
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {

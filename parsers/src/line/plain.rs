@@ -74,8 +74,8 @@ fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
     }
 }
 
-/// The line without `ESC [ 32 m` and the like.
-fn without_colours(line: &str) -> String {
+/// The text without `ESC [ 32 m` and the like.
+pub(crate) fn without_colours(line: &str) -> String {
     let mut bare = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(found) = memchr(0x1b, rest.as_bytes()) {

@@ -1,0 +1,174 @@
+//! Blocks of lines that are one record and no trace: pretty-printed JSON, MySQL's slow log, Rails requests, XML.
+
+use memchr::memmem;
+
+/// The tags in front of a Rails request are shorter, and so is the name of an XML element.
+const TAGS_BYTES_MAX: usize = 80;
+
+/// Where in a block the last line was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// Inside an object or a list of JSON.
+    Json,
+    /// Below `# Time:` of MySQL's slow log.
+    SlowTime,
+    /// Among the headers.
+    SlowHead,
+    /// In the statement.
+    SlowStatement,
+    /// A Rails request.
+    Rails,
+    /// Below `Completed`: the error may follow.
+    RailsEnd,
+    /// In the error of a Rails request.
+    RailsError,
+    /// Inside an element of XML.
+    Xml,
+    /// Nothing continues it.
+    Done,
+}
+
+/// The block of a line that begins with `{`, if its last byte shows that the object goes on.
+pub(super) fn object(last: u8) -> Option<Block> {
+    matches!(last, b'{' | b'[' | b',').then_some(Block::Json)
+}
+
+impl Block {
+    /// The block that begins with this line.
+    pub(super) fn starts(line: &[u8]) -> Option<Block> {
+        match line {
+            b"[" => Some(Block::Json),
+            [b'#', b' ', b'T' | b'U', ..] => slow_lead(line),
+            [b'S' | b'[', ..] => rails_tags(line).map(|_| Block::Rails),
+            [b'<', b'a'..=b'z' | b'A'..=b'Z' | b'?', ..] => opens_xml(line).then_some(Block::Xml),
+            _ => None,
+        }
+    }
+
+    /// After a blank line, if that belongs to the block.
+    pub(super) fn blank(self) -> Option<Block> {
+        match self {
+            Block::SlowStatement | Block::Rails | Block::RailsEnd | Block::RailsError | Block::Xml => Some(self),
+            Block::Json | Block::SlowTime | Block::SlowHead | Block::Done => None,
+        }
+    }
+
+    /// After an indented line, if that belongs to the block.
+    pub(super) fn indented(self) -> Option<Block> {
+        (self != Block::Done).then_some(self)
+    }
+
+    /// After a line that is not indented, if that belongs to the block that began with `head`.
+    pub(super) fn next(self, line: &[u8], head: &[u8]) -> Option<Block> {
+        match self {
+            Block::Json => matches!(line, [b'}' | b']', ..]).then_some(match line {
+                [.., b',' | b'{' | b'['] => Block::Json,
+                _ => Block::Done,
+            }),
+            Block::SlowTime | Block::SlowHead | Block::SlowStatement => self.slow(line),
+            Block::Rails | Block::RailsEnd | Block::RailsError => self.rails(line, head),
+            Block::Xml => closes_xml(line, head),
+            Block::Done => None,
+        }
+    }
+
+    fn slow(self, line: &[u8]) -> Option<Block> {
+        match (slow_lead(line), self) {
+            (Some(Block::SlowHead), Block::SlowTime) => return Some(Block::SlowHead),
+            (Some(_), _) => return None,
+            _ => {}
+        }
+        let ends = line.trim_ascii_end().ends_with(b";");
+        if line.starts_with(b"# administrator command") {
+            return Some(Block::Done);
+        }
+        match self {
+            Block::SlowStatement => Some(if ends { Block::Done } else { self }),
+            _ if line.starts_with(b"# ") || (line.starts_with(b"use ") && ends) => Some(Block::SlowHead),
+            _ if line.starts_with(b"SET timestamp=") => Some(Block::SlowStatement),
+            _ => None,
+        }
+    }
+
+    fn rails(self, line: &[u8], head: &[u8]) -> Option<Block> {
+        let tags = rails_tags(head)?;
+        let rest = line.strip_prefix(tags)?;
+        if rest.trim_ascii().is_empty() {
+            return Some(self);
+        }
+        let begins = |leads: &[&[u8]]| leads.iter().any(|lead| rest.starts_with(lead));
+        match self {
+            Block::Rails if begins(&[b"Completed "]) => Some(Block::RailsEnd),
+            Block::Rails => {
+                let leads: [&[u8]; 10] = [
+                    b" ",
+                    b"Processing by ",
+                    b"Redirected to ",
+                    b"Rendering ",
+                    b"Rendered ",
+                    b"Filter chain halted",
+                    b"Sent ",
+                    b"Unpermitted parameter",
+                    b"Can't verify CSRF",
+                    b"Cannot render console",
+                ];
+                begins(&leads).then_some(Block::Rails)
+            }
+            Block::RailsEnd => is_rails_error(rest).then_some(Block::RailsError),
+            _ => (begins(&[b" ", b"Causes:", b"Caused by"]) || super::trace::is_ruby_frame(rest)).then_some(self),
+        }
+    }
+}
+
+/// The headers of MySQL's slow log that begin an entry.
+fn slow_lead(line: &[u8]) -> Option<Block> {
+    if line.starts_with(b"# Time: ") {
+        return Some(Block::SlowTime);
+    }
+    line.starts_with(b"# User@Host: ").then_some(Block::SlowHead)
+}
+
+/// What stands before `Started GET "/"`: nothing, or tags like `[uuid] `.
+fn rails_tags(line: &[u8]) -> Option<&[u8]> {
+    let look = &line[..line.len().min(TAGS_BYTES_MAX)];
+    let at = if look.starts_with(b"[") { memmem::find(look, b"] Started ")? + 2 } else { 0 };
+    let method = line[at..].strip_prefix(b"Started ")?;
+    let end = method.iter().take(8).take_while(|b| b.is_ascii_uppercase()).count();
+    (end > 2 && method[end..].starts_with(b" \"")).then(|| &line[..at])
+}
+
+/// `ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=7):`.
+fn is_rails_error(line: &[u8]) -> bool {
+    let end = line.iter().take(TAGS_BYTES_MAX).take_while(|b| b.is_ascii_alphanumeric() || **b == b':').count();
+    line.first().is_some_and(u8::is_ascii_uppercase) && line[end..].starts_with(b" (")
+}
+
+/// The name of the element that a line opens.
+fn xml_name(line: &[u8]) -> &[u8] {
+    let bare = line.strip_prefix(b"<").unwrap_or(line);
+    let end = bare.iter().take(TAGS_BYTES_MAX).take_while(|b| !matches!(b, b' ' | b'>' | b'/' | b'\t')).count();
+    &bare[..end]
+}
+
+/// Whether an element is opened and not closed on the line.
+fn opens_xml(line: &[u8]) -> bool {
+    let name = xml_name(line);
+    if name == b"?xml" {
+        return true;
+    }
+    let closed = memmem::rfind(line, b"</").is_some_and(|at| line[at + 2..].starts_with(name));
+    let is_name = name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-' | b'.'));
+    is_name && !closed && line.ends_with(b">") && !line.ends_with(b"/>")
+}
+
+fn closes_xml(line: &[u8], head: &[u8]) -> Option<Block> {
+    let name = xml_name(head);
+    match line {
+        [b'<', b'/', closed @ ..] => {
+            let done = name == b"?xml" || closed.strip_prefix(name).is_some_and(|rest| rest.starts_with(b">"));
+            Some(if done { Block::Done } else { Block::Xml })
+        }
+        [b'<', ..] if xml_name(line) != name => Some(Block::Xml),
+        _ => None,
+    }
+}
