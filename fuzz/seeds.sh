@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # What arrived in 2026, at Greenwich, with the month first: how inputs with a context begin.
-HEAD='E\x10\x80\x00'
+HEAD='\xbb\xf0\x80\x00'
 LINES_A_FILE=8
 
 logs() { find fixtures/lines fixtures/captured -name '*.log' | sort; }

@@ -38,7 +38,6 @@ fn check_object(text: &str, value: &Result<(Value<'_>, logship_parsers::json::Bu
             assert_eq!(fields.items.len(), members.len());
             let pairs = fields.items.iter().zip(members);
             assert!(pairs.into_iter().all(|(field, (name, value))| field.name == *name && field.value == *value));
-            check_fields(text, &fields);
         }
         _ => assert!(read.is_err(), "an object that is no value"),
     }
@@ -48,6 +47,8 @@ fn same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
     match (ours, theirs) {
         (Value::Null, serde_json::Value::Null) => true,
         (Value::Bool(ours), serde_json::Value::Bool(theirs)) => ours == theirs,
+        // `-0` is a float to serde_json.
+        (Value::Int(0), serde_json::Value::Number(theirs)) => theirs.as_f64() == Some(0.0),
         (Value::Int(ours), serde_json::Value::Number(theirs)) => theirs.as_i64() == Some(*ours),
         (Value::Float(ours), serde_json::Value::Number(theirs)) => {
             theirs.as_f64().is_some_and(|theirs| (ours - theirs).abs() <= ours.abs() * 4.0 * f64::EPSILON)

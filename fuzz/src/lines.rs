@@ -1,22 +1,21 @@
 //! Lines: the formats one by one, their detection in a stream, syslog, and the joining of lines.
 
 use super::{check_fields, context};
-use logship_parsers::Value;
 use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner};
 use logship_parsers::line::detect::{Detector, day_comes_first, names_columns};
 use logship_parsers::line::{Context, FORMATS, Format, by_name, explain};
+use logship_parsers::{Fields, Value, time};
 
-/// Any line as any format: what parses passed its probe and begins with a byte that the format names, an error lies inside of the
-/// line, and fields hold what the line says.
+/// Any line as any format: what is read passed its probe and begins with a byte that the format names, an error lies inside
+/// of the line, and fields hold what the line says.
 pub fn formats(input: &[u8]) {
     let (context, line) = context(input);
     for format in FORMATS {
-        let probed = (format.probe)(line.as_bytes());
-        match (format.parse)(&line, &context) {
+        match format.read(&line, &context) {
             Ok(fields) => {
-                assert!(probed, "{} parses what it does not expect", format.name);
-                let starts = line.as_bytes().first().is_none_or(|first| format.starts.has(*first));
-                assert!(starts, "{} parses what it never begins with", format.name);
+                assert!((format.probe)(line.as_bytes()), "{} reads what it does not expect", format.name);
+                let begins = line.as_bytes().first().is_none_or(|first| format.starts.has(*first));
+                assert!(begins, "{} reads what it never begins with", format.name);
                 check_fields(&line, &fields);
             }
             Err(error) => assert!(error.offset as usize <= line.len(), "{}: {error}", format.name),
@@ -48,13 +47,14 @@ pub fn detect(input: &[u8]) {
         context.day_first = day_comes_first(record.as_bytes()).unwrap_or(context.day_first);
     }
     // A stream's header outlives its record in the pipeline; here it lives as long as the records.
-    let header = records.iter().rev().find(|record| names_columns(record)).and_then(|record| str::from_utf8(record).ok());
+    let header =
+        records.iter().rev().find(|record| names_columns(record)).and_then(|record| str::from_utf8(record).ok());
     let last = records.last().map(|record| String::from_utf8_lossy(record)).unwrap_or_default();
     check_fields(&last, &Detector::parse(None, &last, &Context { header, ..context }).1);
 }
 
 /// The text that no format takes keeps its end, as far as it was not rebuilt.
-fn check_plain(record: &str, fields: &logship_parsers::Fields<'_>) {
+fn check_plain(record: &str, fields: &Fields<'_>) {
     let message = fields.get("message").and_then(Value::as_str).unwrap_or_default();
     let whole = record.trim_end_matches(['\n', '\r']);
     let rebuilt = record.contains(['{', '=', '\u{1b}', '\n']);
@@ -111,13 +111,13 @@ pub fn join(input: &[u8]) {
     }
 }
 
-/// JSON, a syslog priority, a date and a time.
+/// JSON, a syslog priority, a date and a time with a blank behind them.
 fn always_starts(line: &[u8]) -> bool {
+    let digits = |byte: &u8| if byte.is_ascii_digit() { b'9' } else { *byte };
     match line {
         [b'{', ..] | [b'<', b'0'..=b'9', ..] => true,
-        [b'2', b'0', tail @ ..] if tail.len() >= 17 => {
-            let shape = tail[..17].iter().map(|byte| if byte.is_ascii_digit() { b'9' } else { *byte });
-            shape.eq(*b"99-99-99 99:99:99") && logship_parsers::time::any(str::from_utf8(&line[..19]).unwrap_or(""), 0, 0).is_some()
+        [b'2', b'0', tail @ ..] if tail.iter().take(18).map(digits).eq(*b"99-99-99 99:99:99 ") => {
+            str::from_utf8(&line[..19]).is_ok_and(|stamp| time::any(stamp, 0, 0).is_some())
         }
         _ => false,
     }
@@ -128,22 +128,26 @@ pub fn syslog(input: &[u8]) {
     let (context, line) = context(input);
     let (Some(older), Some(newer)) = (by_name("syslog3164"), by_name("syslog5424")) else { panic!("no syslog") };
     for format in [older, newer] {
-        if let Ok(fields) = (format.parse)(&line, &context) {
-            assert!((format.probe)(line.as_bytes()));
+        if let Ok(fields) = format.read(&line, &context) {
             check_fields(&line, &fields);
             check_priority(&fields);
         }
     }
-    assert!(
-        (older.parse)(&line, &context).is_err() || (newer.parse)(&line, &context).is_err(),
-        "both syslogs take the line"
-    );
+    assert!(older.read(&line, &context).is_err() || newer.read(&line, &context).is_err(), "both syslogs take the line");
     let mut pieces = line.split('\u{0}');
     let mut next = || pieces.next().unwrap_or_default();
-    written_5424(newer, input.first().map_or(0, |byte| byte % 192), [next(), next(), next(), next()], next(), next(), next(), &context);
+    written_5424(
+        newer,
+        input.first().map_or(0, |byte| byte % 192),
+        [next(), next(), next(), next()],
+        next(),
+        next(),
+        next(),
+        &context,
+    );
 }
 
-fn check_priority(fields: &logship_parsers::Fields<'_>) {
+fn check_priority(fields: &Fields<'_>) {
     let number = |name: &str| match fields.get(name) {
         Some(Value::Int(number)) => Some(*number),
         _ => None,
@@ -157,7 +161,15 @@ fn check_priority(fields: &logship_parsers::Fields<'_>) {
 
 /// A line by RFC 5424 made of words, a parameter and a text.
 #[allow(clippy::too_many_arguments, reason = "the parts of a line")]
-fn written_5424(format: &Format, priority: u8, words: [&str; 4], name: &str, value: &str, text: &str, context: &Context<'_>) {
+fn written_5424(
+    format: &Format,
+    priority: u8,
+    words: [&str; 4],
+    name: &str,
+    value: &str,
+    text: &str,
+    context: &Context<'_>,
+) {
     let word = |text: &str, max: usize| {
         let printable = text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '=' | ']' | '"'));
         let word: String = printable.take(max).collect();
@@ -177,7 +189,7 @@ fn written_5424(format: &Format, priority: u8, words: [&str; 4], name: &str, val
     let line = format!(
         "<{priority}>1 2026-01-02T03:04:05.678Z {host} {app} {process} {id} [{id} {name}=\"{escaped}\"] {text}"
     );
-    let fields = match (format.parse)(&line, context) {
+    let fields = match format.read(&line, context) {
         Ok(fields) => fields,
         Err(error) => panic!("{error}: {line}"),
     };

@@ -31,7 +31,10 @@ fn check_message(message: &str) {
     assert!(masked.len() <= 2 * message.len() + 1, "{masked:?}");
     assert!(!masked.contains(['\n', '\t']) && !masked.starts_with(' ') && !masked.contains("  "), "{masked:?}");
     assert!(masked.split(' ').count() <= TOKENS_MAX, "{masked:?}");
-    assert!(!masked.contains(char::REPLACEMENT_CHARACTER) || message.contains(char::REPLACEMENT_CHARACTER), "{masked:?}");
+    assert!(
+        !masked.contains(char::REPLACEMENT_CHARACTER) || message.contains(char::REPLACEMENT_CHARACTER),
+        "{masked:?}"
+    );
     let first = message.trim_start();
     if !first.is_empty() {
         assert_eq!(id(message), id(&format!("  {first}\n and more")), "more than the first line counts");
