@@ -1,5 +1,5 @@
 # `make test` runs every test and installs what it needs; `make bench` prints the benchmarks.
-.PHONY: build test accuracy bench lint test-rust test-ui test-e2e tools ui-modules ui
+.PHONY: build test accuracy bench fuzz lint test-rust test-ui test-e2e tools ui-modules ui
 
 build:
 	cargo build --release
@@ -51,3 +51,17 @@ accuracy:
 
 bench:
 	cargo bench --quiet --bench parse --bench pipe --bench store
+
+# Fuzzes the parsers, each target for so many seconds, from the fixtures on; fuzz/Cargo.toml tells more. What has no memory to
+# corrupt (unsafe code is forbidden) needs no sanitizer.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= detect formats syslog json join query template
+fuzz:
+	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
+	@rustup toolchain list | grep -q ^nightly || rustup toolchain install nightly --profile minimal
+	fuzz/seeds.sh $(FUZZ_TARGETS)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	  echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	  cargo +nightly fuzz run --sanitizer none $$target -- -dict=fuzz/tokens.dict -max_total_time=$(FUZZ_SECONDS) \
+	    -max_len=4096 -timeout=10 -print_final_stats=1 -verbosity=0; \
+	done

@@ -34,10 +34,11 @@ const INNER: [&Format; 7] = [
 /// The fields of a text that is a JSON object, key-value pairs or a web server's line as a whole.
 #[must_use]
 pub fn structured<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
-    let first = *text.as_bytes().first()?;
     // JSON that is indented is rather a part of something.
-    let mut formats = INNER.iter().filter(|format| format.starts.has(first) && !first.is_ascii_whitespace());
-    formats.find_map(|format| format.read(text, context).ok())
+    if text.as_bytes().first()?.is_ascii_whitespace() {
+        return None;
+    }
+    INNER.iter().find_map(|format| format.read(text, context).ok())
 }
 
 /// Adds what an inner text says to what the line around it says.

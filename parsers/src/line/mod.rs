@@ -126,7 +126,8 @@ impl Format {
     /// # Errors
     /// Where and why it is not surely of this format.
     pub fn read<'a>(&self, line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-        if !(self.probe)(line.as_bytes()) {
+        let begins = line.as_bytes().first().is_none_or(|first| self.starts.has(*first));
+        if !begins || !(self.probe)(line.as_bytes()) {
             return Err(ParseError::at(line, line, "the first bytes of this format"));
         }
         (self.parse)(line, context)

@@ -70,16 +70,15 @@ fn labelled<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> St
     let (rest, ()) = date(rest, b'.')?;
     let (rest, ()) = byte(b' ', "a node").parse(rest)?;
     let (rest, node) = until(b' ', "a node").parse(rest)?;
-    let nanos = seconds * 1_000_000_000;
     fields.push_present("event.code", label);
     if let Ok((rest, micros)) = blue_gene_stamp(rest) {
-        Stamp::At(nanos + i64::from(micros) * 1_000).put(fields);
+        Stamp::from_seconds(seconds, micros * 1_000).put(fields);
         return blue_gene(rest, node, fields);
     }
     let (rest, _) = rfc3164_prefix(rest, context.received, context.utc_offset_s)?;
     let (rest, ()) = byte(b' ', "a host").parse(rest)?;
     let (rest, _host) = until(b' ', "a host").parse(rest)?;
-    Stamp::At(nanos).put(fields);
+    Stamp::from_seconds(seconds, 0).put(fields);
     fields.push_present("host.name", node);
     content::put(syslog3164::untagged(rest, fields), context, fields);
     Ok(("", ()))
@@ -147,7 +146,7 @@ fn counted<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     if !matches!(flag, "0" | "1") || ![node, component, state].iter().all(|word| word.bytes().all(name)) {
         return stop(rest, "a flag");
     }
-    Stamp::At(seconds * 1_000_000_000).put(fields);
+    Stamp::from_seconds(seconds, 0).put(fields);
     fields.push("event.sequence", Value::Int(number));
     fields.push_present("host.name", node);
     fields.push_present("log.logger", component);

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fills fuzz/corpus/TARGET from the fixtures: `fuzz/seeds.sh detect json`. Pieces have the names of their fixtures, so that
+# filling twice changes nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# What arrived in 2026, at Greenwich, with the month first: how inputs with a context begin.
+HEAD='\xbb\xf0\x80\x00'
+LINES_A_FILE=8
+
+logs() { find fixtures/lines fixtures/captured -name '*.log' | sort; }
+
+# Puts pieces of so many lines of each file into the corpus, after a head.
+pieces() { # TARGET HEAD LINES FILE...
+  local target=$1 head=$2 lines=$3 piece
+  shift 3
+  rm -rf "fuzz/corpus/.$target" && mkdir -p "fuzz/corpus/.$target" "fuzz/corpus/$target"
+  for file in "$@"; do
+    split --lines "$lines" --additional-suffix ".${file//\//_}" "$file" "fuzz/corpus/.$target/"
+  done
+  for piece in "fuzz/corpus/.$target"/*; do
+    { printf '%b' "$head"; head -c -1 "$piece"; } >"fuzz/corpus/$target/${piece##*/}"
+  done
+  rm -r "fuzz/corpus/.$target"
+}
+
+for target in "$@"; do
+  case $target in
+    formats) pieces "$target" "$HEAD" 1 $(logs) ;;
+    detect) pieces "$target" "$HEAD" $LINES_A_FILE $(logs) ;;
+    syslog) pieces "$target" "$HEAD" 1 fixtures/lines/{syslog3164,syslog5424,cisco,cef,leef,auditd,winlog,dmesg}/*.log fixtures/captured/{sshd,rsyslog}.log ;;
+    json) pieces "$target" "$HEAD" 1 fixtures/lines/{json,mongodb,postgresql_json}/*.log fixtures/captured/{pino,winston}.log ;;
+    join) pieces "$target" '' 64 $(logs) ;;
+    template) pieces "$target" '' $LINES_A_FILE $(logs) fixtures/templates/*.log ;;
+    query) pieces "$target" '' 64 fixtures/query/{ok,err}/*.query ;;
+    *) echo "no target $target" >&2 && exit 2 ;;
+  esac
+  # What once broke something is a good place to start from.
+  if [ -d "fixtures/fuzz/$target" ]; then cp fixtures/fuzz/"$target"/* "fuzz/corpus/$target/"; fi
+done
