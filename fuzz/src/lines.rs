@@ -117,7 +117,7 @@ fn always_starts(line: &[u8]) -> bool {
     match line {
         [b'{', ..] | [b'<', b'0'..=b'9', ..] => true,
         [b'2', b'0', tail @ ..] if tail.iter().take(18).map(digits).eq(*b"99-99-99 99:99:99 ") => {
-            str::from_utf8(&line[..19]).is_ok_and(|stamp| time::any(stamp, 0, 0).is_some())
+            str::from_utf8(&line[..19]).is_ok_and(|stamp| time::any(stamp, &Context::default()).is_some())
         }
         _ => false,
     }
