@@ -2,7 +2,8 @@
 //! each of its fixtures. `UPDATE_EXPECT=1` writes the table.
 //!
 //! The aim is none: a value borrows from its line, and [`Fields`](logship_parsers::Fields) has room for twelve of them. What remains is
-//! a text with escapes, which must be rebuilt, room for more fields than twelve, and objects and lists inside of a line.
+//! a text with escapes, which must be rebuilt (and its parts, where it is taken apart), room for more fields than twelve, objects and lists
+//! inside of a line, and names that get the name of their format in front.
 #![allow(clippy::disallowed_methods, reason = "a test runner reads its fixtures")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
