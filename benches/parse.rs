@@ -8,7 +8,7 @@ mod lines;
 
 use bytestring::ByteString;
 use lines::{Numbers, event};
-use logship::event::{Event, json};
+use logship::event::{Event, Timestamp, json, layout::Layouts};
 use logship_parsers::{
     line::{
         Context,
@@ -120,6 +120,12 @@ fn main() {
         row(&format!("{name}: line to event"), |n| drop(black_box(event(&lines[n], hint, &context))));
         let events: Vec<Event> = lines.iter().map(|line| event(line, hint, &context)).collect();
         let mut out = String::new();
+        let mut layouts = Layouts::default();
+        row(&format!("{name}: line to JSON, no event"), |n| {
+            out.clear();
+            let (_, fields) = Detector::parse(hint, &lines[n], &context);
+            black_box(layouts.write(&mut out, Timestamp::from_nanos(fields.time.unwrap_or_default()), &fields));
+        });
         row(&format!("{name}: template id"), |n| {
             black_box(events[n].message().map(template::id));
         });

@@ -66,6 +66,11 @@ pub struct Field<'a> {
     pub value: Value<'a>,
 }
 
+/// Fields that need no allocation.
+const INLINE: usize = 12;
+/// Room for fields beyond those, made at once: the lines of load balancers and firewalls have so many.
+const MORE: usize = 28;
+
 /// Everything that a line says, in the order in which it says it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields<'a> {
@@ -73,7 +78,7 @@ pub struct Fields<'a> {
     /// years 1 to 9998 as far as nanoseconds in an `i64` reach (1677 to 2262).
     pub time: Option<i64>,
     /// The fields; `message` is one of them where the format has a message.
-    pub items: SmallVec<[Field<'a>; 12]>,
+    pub items: SmallVec<[Field<'a>; INLINE]>,
     /// Tags to put on the event, such as `_timestampoutofrange`.
     pub tags: SmallVec<[&'static str; 1]>,
 }
@@ -81,6 +86,9 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Adds a field at the end.
     pub fn push(&mut self, name: impl Into<Cow<'a, str>>, value: Value<'a>) {
+        if self.items.len() == INLINE {
+            self.items.reserve_exact(MORE);
+        }
         self.items.push(Field { name: name.into(), value });
     }
 

@@ -9,7 +9,7 @@
 //! floats; a number beyond `f64` stays text. `NaN` and `Infinity` are errors.
 
 use crate::error::ParseError;
-use crate::fields::{Field, Fields, Value};
+use crate::fields::{Fields, Value};
 use crate::grammar::{Step, complete, stop};
 use memchr::memchr2;
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ pub fn parse_value(text: &str) -> Result<(Value<'_>, Budget), ParseError> {
 pub fn parse_object<'a>(text: &'a str, fields: &mut Fields<'a>) -> Result<(), ParseError> {
     let mut budget = Budget::default();
     let step = match space(text).strip_prefix('{') {
-        Some(inner) => members(inner, 1, &mut budget, &mut |name, value| fields.items.push(Field { name, value })),
+        Some(inner) => members(inner, 1, &mut budget, &mut |name, value| fields.push(name, value)),
         None => stop(space(text), "an object"),
     };
     complete(text, step.map(|(rest, ())| (space(rest), ())))?;
@@ -222,9 +222,10 @@ pub(crate) fn string(input: &str) -> Step<'_, Cow<'_, str>> {
 
 /// A string with escapes, the first of which is at `clean`.
 fn escaped_string(input: &str, clean: usize) -> Step<'_, String> {
-    let mut text = String::with_capacity(clean + 64);
-    text.push_str(&input[..clean]);
     let mut rest = &input[clean..];
+    // No escape is shorter than what it stands for.
+    let mut text = String::with_capacity(input.len() - string_end(rest)?.0.len());
+    text.push_str(&input[..clean]);
     loop {
         let (after, decoded) = escape(rest)?;
         text.push(decoded);

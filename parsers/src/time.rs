@@ -53,6 +53,9 @@ impl Stamp {
     }
 }
 
+/// How many bytes a [`Civil`] prints as.
+pub const CIVIL_BYTES: usize = 19;
+
 /// A wall clock reading: a day that exists and a time of that day. Prints as `2026-01-02T03:04:05`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
@@ -91,6 +94,23 @@ impl Civil {
         self.nanos
     }
 
+    /// What it prints as, in ASCII.
+    #[must_use]
+    pub const fn text(self) -> [u8; CIVIL_BYTES] {
+        let Civil { year, month, day, second_of_day: second, .. } = self;
+        let year = year as u32;
+        let mut text = *b"0000-00-00T00:00:00";
+        let pairs = [year / 100, year % 100, month, day, second / 3_600, second / 60 % 60, second % 60];
+        let places = [0, 2, 5, 8, 11, 14, 17];
+        let mut at = 0;
+        while at < pairs.len() {
+            text[places[at]] = b'0' + (pairs[at] / 10) as u8;
+            text[places[at] + 1] = b'0' + (pairs[at] % 10) as u8;
+            at += 1;
+        }
+        text
+    }
+
     fn at_offset(self, offset_s: i32) -> Stamp {
         let days = days_from_civil(self.year, self.month, self.day);
         let seconds = days * SECONDS_PER_DAY + i64::from(self.second_of_day) - i64::from(offset_s);
@@ -100,9 +120,7 @@ impl Civil {
 
 impl fmt::Display for Civil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { year, month, day, second_of_day: second, .. } = *self;
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     clock,
     codecs::{inflate, lines::Lines},
-    event::json,
+    event::layout::Layouts,
     flow::{Frame, LogId, Origin, Pos, RawBatch},
     inputs::stdin::CHUNK_BYTES,
     plan::{self, Hint, Plan, StreamHints},
@@ -29,9 +29,9 @@ pub fn run(shared: &args::Shared, args: &args::Parse) -> Result<(), Failure> {
     let mut parse = |source: &str, input: &mut dyn Read, out: &mut dyn Write| {
         let origin = Origin { source: source.to_owned(), zone: zone.clone(), ..Origin::default() };
         let origin = Arc::new(origin);
-        let (hints, text) = (StreamHints::default(), String::new());
+        let (hints, layouts, text) = (StreamHints::default(), Layouts::default(), String::new());
         let explained = args.explain.then_some(0);
-        let mut stream = Stream { plan: &plan, origin, hints, text, explained, gathered: gathered.as_mut() };
+        let mut stream = Stream { plan: &plan, origin, hints, layouts, text, explained, gathered: gathered.as_mut() };
         stream.read(input, out)
     };
     let mut out = io::BufWriter::with_capacity(CHUNK_BYTES, io::stdout().lock());
@@ -97,6 +97,7 @@ struct Stream<'p> {
     plan: &'p Plan,
     origin: Arc<Origin>,
     hints: StreamHints,
+    layouts: Layouts,
     text: String,
     /// How many records have been explained, where they are to be.
     explained: Option<u64>,
@@ -147,10 +148,7 @@ impl Stream<'_> {
                 }
                 self.text.clear();
             } else {
-                for stored in self.plan.run(&frame, &hint) {
-                    json::write_event(&mut self.text, &stored.event, None);
-                    self.text.push('\n');
-                }
+                self.plan.write(&frame, &hint, &mut self.layouts, &mut self.text);
             }
             out.write_all(self.text.as_bytes()).map_err(|_| Stopped::Output)?;
         }

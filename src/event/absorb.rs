@@ -35,6 +35,7 @@ impl Event {
     /// assert_eq!(event.fields.path("host.name"), Some(&Value::from("web-1")));
     /// ```
     pub fn absorb(&mut self, line: &ByteString, fields: parsers::Fields<'_>) {
+        self.fields.reserve(fields.items.len());
         let mut taker = Taker { line, leaves: 0, tags: [None; 3] };
         for field in fields.items {
             if taker.leaves >= FIELDS_PER_EVENT_MAX {

@@ -42,6 +42,11 @@ impl Map {
         Map(Vec::with_capacity(fields))
     }
 
+    /// Makes room for that many more fields.
+    pub fn reserve(&mut self, fields: usize) {
+        self.0.reserve(fields);
+    }
+
     /// The value of a field of this level.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

@@ -8,6 +8,7 @@
 
 mod absorb;
 pub mod json;
+pub mod layout;
 mod map;
 mod time;
 mod value;

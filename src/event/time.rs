@@ -1,6 +1,6 @@
 //! A point in time.
 
-use logship_parsers::time::Civil;
+use logship_parsers::time::{CIVIL_BYTES, Civil};
 use std::fmt;
 
 /// UTC nanoseconds since 1970, from 1677 to 2262.
@@ -31,6 +31,43 @@ impl Timestamp {
     pub const fn as_millis(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
+
+    /// As [`Display`](fmt::Display) shows it.
+    pub(super) fn rfc3339(self) -> Rfc3339 {
+        let civil = Civil::from_nanos(self.0);
+        let mut text = Rfc3339 { bytes: [b'0'; RFC3339_BYTES_MAX], length: 0 };
+        text.bytes[..CIVIL_BYTES].copy_from_slice(&civil.text());
+        text.bytes[CIVIL_BYTES] = b'.';
+        let nanos = civil.nanos();
+        let (mut fraction, digits) = match nanos {
+            n if n % 1_000_000 == 0 => (n / 1_000_000, 3),
+            n if n % 1_000 == 0 => (n / 1_000, 6),
+            n => (n, 9),
+        };
+        let end = CIVIL_BYTES + 1 + digits;
+        for place in text.bytes[CIVIL_BYTES + 1..end].iter_mut().rev() {
+            *place = b'0' + (fraction % 10) as u8;
+            fraction /= 10;
+        }
+        text.bytes[end] = b'Z';
+        text.length = end + 1;
+        text
+    }
+}
+
+/// `2026-01-02T03:04:05.678901234Z`.
+const RFC3339_BYTES_MAX: usize = CIVIL_BYTES + 11;
+
+/// A time as text, without an allocation.
+pub(super) struct Rfc3339 {
+    bytes: [u8; RFC3339_BYTES_MAX],
+    length: usize,
+}
+
+impl Rfc3339 {
+    pub(super) fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
 }
 
 /// RFC 3339 in UTC with `Z`: three digits of fraction, six or nine only where they say more.
@@ -42,12 +79,6 @@ impl Timestamp {
 /// ```
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let civil = Civil::from_nanos(self.0);
-        write!(f, "{civil}")?;
-        match civil.nanos() {
-            n if n % 1_000_000 == 0 => write!(f, ".{:03}Z", n / 1_000_000),
-            n if n % 1_000 == 0 => write!(f, ".{:06}Z", n / 1_000),
-            n => write!(f, ".{n:09}Z"),
-        }
+        f.write_str(self.rfc3339().as_str())
     }
 }

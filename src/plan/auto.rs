@@ -2,11 +2,12 @@
 
 use super::{Hint, reader::Reader};
 use crate::{
-    event::{Event, Key, Map, Timestamp, Value},
+    event::{Event, Key, Map, Timestamp, Value, json, layout::Layouts},
     flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
 };
 use bytestring::ByteString;
 use logship_parsers::{
+    Fields,
     line::{
         Context,
         detect::{Detector, FormatId, names_columns},
@@ -15,7 +16,14 @@ use logship_parsers::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-type ParseRecord = fn(&Record, &Frame, &Reader<'_>, Format, &mut Option<Timestamp>) -> Event;
+type ParseRecord =
+    for<'r> fn(&Record, &'r ByteString, &RawBatch, &Reader<'_>, Format, &mut Option<Timestamp>) -> Parsed<'r>;
+
+/// What was read from one record.
+struct Parsed<'r> {
+    time: Timestamp,
+    fields: Fields<'r>,
+}
 
 /// A stamp further ahead of the arrival than this, a day, is kept and tagged `_clockahead`: zones explain no more.
 const AHEAD_NANOS_MAX: i64 = 86_400_000_000_000;
@@ -60,38 +68,79 @@ impl Plan {
     /// The events of a frame, one for each record, in order.
     #[must_use]
     pub fn run(&self, frame: &Frame, hint: &Hint) -> Vec<Stored> {
-        let format = self.forced.map_or(Format::Detected(hint.format), Format::Forced);
         let mut events = Vec::with_capacity(frame.batch.records.len());
-        while events.len() < frame.batch.records.len() {
-            // One guard for the whole frame: it costs nothing until a parser panics.
-            let guarded = catch_unwind(AssertUnwindSafe(|| self.run_from(frame, hint, format, &mut events)));
-            if guarded.is_err() {
-                let at = events.len();
-                let event = plain(&frame.batch.records[at], &frame.batch);
-                events.push(Stored { id: id(frame, at), event });
-            }
-        }
+        self.each(frame, hint, |at, line, parsed| {
+            events.push(Stored { id: id(frame, at), event: self.event(line, parsed, &frame.batch.origin) });
+        });
         events
     }
 
-    fn run_from(&self, frame: &Frame, hint: &Hint, format: Format, events: &mut Vec<Stored>) {
-        let mut reader = Reader::new(&frame.batch);
+    /// Appends the events of a frame as JSON, one a line. What needs no event for that is written without one.
+    pub fn write(&self, frame: &Frame, hint: &Hint, layouts: &mut Layouts, out: &mut String) {
+        let origin = &frame.batch.origin;
+        let lines_say_all = !self.templates && origin.service.is_none() && origin.host.is_none();
+        let mut whole = out.len();
+        self.each(frame, hint, |_, line, parsed| {
+            // A record that panicked while it was written comes again.
+            out.truncate(whole);
+            if !lines_say_all || !layouts.write(out, parsed.time, &parsed.fields) {
+                json::write_event(out, &self.event(line, parsed, origin), None);
+            }
+            out.push('\n');
+            whole = out.len();
+        });
+    }
+
+    fn event(&self, line: &ByteString, parsed: Parsed<'_>, origin: &Origin) -> Event {
+        let mut event = Event::new(parsed.time);
+        event.absorb(line, parsed.fields);
+        add_origin(&mut event, origin);
+        if self.templates {
+            add_template(&mut event);
+        }
+        event
+    }
+
+    /// Calls for each record of a frame with its place, its text and what was read from it.
+    fn each(&self, frame: &Frame, hint: &Hint, mut take: impl FnMut(usize, &ByteString, Parsed<'_>)) {
+        let mut at = 0;
+        // One guard for the whole frame: it costs nothing until a parser panics.
+        while catch_unwind(AssertUnwindSafe(|| self.each_from(frame, hint, &mut at, &mut take))).is_err() {
+            let Some(record) = frame.batch.records.get(at) else { return };
+            let (line, _) = text_of(record);
+            take(at, &line, plain(&line, &frame.batch));
+            at += 1;
+        }
+    }
+
+    fn each_from(
+        &self,
+        frame: &Frame,
+        hint: &Hint,
+        at: &mut usize,
+        take: &mut impl FnMut(usize, &ByteString, Parsed<'_>),
+    ) {
+        let batch = &frame.batch;
+        let format = self.forced.map_or(Format::Detected(hint.format), Format::Forced);
+        let mut reader = Reader::new(batch);
         reader.context.day_first = hint.day_first;
-        let before = frame.batch.records.get(..events.len()).unwrap_or_default();
+        let before = batch.records.get(..*at).unwrap_or_default();
         let own = before.iter().rev().find_map(header_of);
         reader.context.header = own.or(hint.header.as_deref());
         let mut last_time = hint.last_time;
-        for (at, record) in frame.batch.records.iter().enumerate().skip(events.len()) {
-            let mut event = if frame.suspect {
-                plain(record, &frame.batch)
+        while let Some(record) = batch.records.get(*at) {
+            let (line, changed) = text_of(record);
+            let mut parsed = if frame.suspect {
+                plain(&line, batch)
             } else {
-                (self.parse)(record, frame, &reader, format, &mut last_time)
+                (self.parse)(record, &line, batch, &reader, format, &mut last_time)
             };
-            if self.templates {
-                add_template(&mut event);
+            if changed {
+                parsed.fields.tags.push("_invalidutf8");
             }
+            take(*at, &line, parsed);
             reader.context.header = header_of(record).or(reader.context.header);
-            events.push(Stored { id: id(frame, at), event });
+            *at += 1;
         }
     }
 }
@@ -115,10 +164,11 @@ fn id(frame: &Frame, at: usize) -> EventId {
     EventId { log: frame.log, at: Pos(frame.start.0 + at as u64) }
 }
 
-fn plain(record: &Record, batch: &RawBatch) -> Event {
-    let mut event = Event::from_line(batch.received, text_of(record).0);
-    event.tag("_parserpanic");
-    event
+fn plain<'r>(line: &'r ByteString, batch: &RawBatch) -> Parsed<'r> {
+    let mut fields = Fields::default();
+    fields.push("message", logship_parsers::Value::text(line));
+    fields.tags.push("_parserpanic");
+    Parsed { time: batch.received, fields }
 }
 
 /// The record's text; whether it had to be changed to be UTF-8.
@@ -130,34 +180,27 @@ pub(super) fn text_of(record: &Record) -> (ByteString, bool) {
 }
 
 /// A record that tells no time has that of the one before it, `last_time`.
-fn parse_record(
+fn parse_record<'r>(
     record: &Record,
-    frame: &Frame,
+    line: &'r ByteString,
+    batch: &RawBatch,
     reader: &Reader<'_>,
     format: Format,
     last_time: &mut Option<Timestamp>,
-) -> Event {
-    let (line, changed) = text_of(record);
-    let (_, fields) = reader.read(&line, |text, context| match format {
+) -> Parsed<'r> {
+    let (_, mut fields) = reader.read(line, |text, context| match format {
         Format::Forced(format) => Detector::parse_as(format, text, context),
         Format::Detected(hint) => Detector::parse(hint, text, context),
     });
-    let received = frame.batch.received;
     let own_time = fields.time.map(Timestamp::from_nanos);
     *last_time = own_time.or(*last_time);
-    let mut event = Event::new(last_time.unwrap_or(received));
-    event.absorb(&line, fields);
-    if own_time.is_some_and(|time| time.as_nanos().saturating_sub(received.as_nanos()) > AHEAD_NANOS_MAX) {
-        event.tag("_clockahead");
+    if own_time.is_some_and(|time| time.as_nanos().saturating_sub(batch.received.as_nanos()) > AHEAD_NANOS_MAX) {
+        fields.tags.push("_clockahead");
     }
     if record.kind.truncated {
-        event.tag("_truncated");
+        fields.tags.push("_truncated");
     }
-    if changed {
-        event.tag("_invalidutf8");
-    }
-    add_origin(&mut event, &frame.batch.origin);
-    event
+    Parsed { time: last_time.unwrap_or(batch.received), fields }
 }
 
 /// `log.template.id`, where there is a message.
@@ -199,7 +242,7 @@ fn add_origin(event: &mut Event, origin: &Origin) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::json, flow::LogId};
+    use crate::flow::LogId;
     use bytes::Bytes;
     use std::sync::Arc;
 
@@ -216,6 +259,15 @@ mod tests {
                 records: records.iter().map(|bytes| Record::text(Bytes::copy_from_slice(bytes))).collect(),
             },
         }
+    }
+
+    fn as_json(events: &[Stored]) -> String {
+        let mut out = String::new();
+        for stored in events {
+            json::write_event(&mut out, &stored.event, None);
+            out.push('\n');
+        }
+        out
     }
 
     fn check(line: &[u8], expected: &str) {
@@ -240,15 +292,16 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_record_its_fields_and_nothing_else() {
-        fn panics_on_b(
+        fn panics_on_b<'r>(
             record: &Record,
-            frame: &Frame,
+            line: &'r ByteString,
+            batch: &RawBatch,
             reader: &Reader<'_>,
             format: Format,
             last: &mut Option<Timestamp>,
-        ) -> Event {
+        ) -> Parsed<'r> {
             assert!(record.bytes != "b", "parsers may be wrong");
-            parse_record(record, frame, reader, format, last)
+            parse_record(record, line, batch, reader, format, last)
         }
         let plan = Plan { parse: panics_on_b, forced: None, templates: false };
         let events = plan.run(&frame(&[b"a", b"b", b"c"], Origin::default()), &Hint::default());
@@ -256,6 +309,14 @@ mod tests {
             events.iter().map(|e| (e.event.message().unwrap(), e.event.fields.get("tags").is_some())).collect();
         assert_eq!(messages, [("a", false), ("b", true), ("c", false)]);
         assert_eq!(events[2].id.at, Pos(102));
+        let mut written = String::new();
+        plan.write(
+            &frame(&[b"a", b"b", b"c"], Origin::default()),
+            &Hint::default(),
+            &mut Layouts::default(),
+            &mut written,
+        );
+        assert_eq!(written, as_json(&events));
     }
 
     #[test]
@@ -264,5 +325,29 @@ mod tests {
         let events = Plan::auto().run(&frame(&[b"level=info msg=x host=h2"], origin), &Hint::default());
         assert_eq!(events[0].event.fields.path("host.name"), Some(&Value::from("h2")));
         assert_eq!(events[0].event.fields.path("service.name"), Some(&Value::from("api")));
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_made() {
+        let lines: [&[u8]; 6] = [
+            b"level=error msg=\"boom\"",
+            b"level=warn msg=\"a \\\"b\\\"\"",
+            b"{\"msg\":\"hi\",\"user\":\"ann\",\"more\":{\"a.b\":[1,null]}}",
+            b"\xff\xfe",
+            b"2126-01-02T03:04:05Z far ahead",
+            b"192.0.2.7 - ann [02/Jan/2026:03:04:05 +0000] \"GET /cart?id=7 HTTP/1.1\" 200 512 \"-\" \"curl/8.5.0\"",
+        ];
+        let lines = [lines, lines, lines].concat();
+        let named = Origin { service: Some("api".into()), ..Origin::default() };
+        for (origin, plan) in [
+            (Origin::default(), Plan::auto()),
+            (named, Plan::auto()),
+            (Origin::default(), Plan::auto().with_templates(true)),
+        ] {
+            let frame = frame(&lines, origin);
+            let mut written = String::new();
+            plan.write(&frame, &Hint::default(), &mut Layouts::default(), &mut written);
+            assert_eq!(written, as_json(&plan.run(&frame, &Hint::default())));
+        }
     }
 }

@@ -45,8 +45,8 @@ impl Peer {
 
 /// Whether it is an address, also with a zone (`fe80::1%eth0`).
 pub(super) fn is_ip(text: &str) -> bool {
-    let address = text.split_once('%').map_or(text, |(address, _zone)| address);
-    address.parse::<IpAddr>().is_ok()
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    is_address(text) || text.split_once('%').is_some_and(|(address, _zone)| is_address(address))
 }
 
 /// The host and the port of `host:port`.
@@ -75,7 +75,8 @@ pub(super) fn put_domain<'a>(text: &'a str, fields: &mut Fields<'a>) {
 /// `GET /path HTTP/1.1`. What clients send instead of it (TLS to a plain port, scanners) gives no fields.
 pub(super) fn put_request<'a>(request: &'a str, fields: &mut Fields<'a>) {
     let Some((method, rest)) = request.split_once(' ') else { return };
-    let Some((url, version)) = rest.rsplit_once(" HTTP/") else { return };
+    let Some((url, protocol)) = rest.rsplit_once(' ') else { return };
+    let Some(version) = protocol.strip_prefix("HTTP/") else { return };
     if is_method(method) {
         fields.push_present("http.request.method", method);
         fields.push_present("url.original", url);

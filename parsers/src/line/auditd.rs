@@ -20,6 +20,45 @@ const HEADER_BYTES_MAX: usize = 300;
 /// What separates a record's own pairs from the ones that `log_format = ENRICHED` adds.
 const GROUP_SEPARATOR: char = '\u{1d}';
 
+/// Where fields stand that ECS does not know.
+const OWN: &str = "auditd.log.";
+/// Those that most records have; names of others are put together.
+const OWN_NAMES: [&str; 33] = [
+    "auditd.log.a0",
+    "auditd.log.a1",
+    "auditd.log.a2",
+    "auditd.log.a3",
+    "auditd.log.ARCH",
+    "auditd.log.argc",
+    "auditd.log.dev",
+    "auditd.log.egid",
+    "auditd.log.EGID",
+    "auditd.log.euid",
+    "auditd.log.EUID",
+    "auditd.log.fsgid",
+    "auditd.log.FSGID",
+    "auditd.log.fsuid",
+    "auditd.log.FSUID",
+    "auditd.log.grantors",
+    "auditd.log.inode",
+    "auditd.log.item",
+    "auditd.log.items",
+    "auditd.log.mode",
+    "auditd.log.nametype",
+    "auditd.log.obj",
+    "auditd.log.ogid",
+    "auditd.log.OGID",
+    "auditd.log.ouid",
+    "auditd.log.OUID",
+    "auditd.log.rdev",
+    "auditd.log.sgid",
+    "auditd.log.SGID",
+    "auditd.log.suid",
+    "auditd.log.SUID",
+    "auditd.log.SYSCALL",
+    "auditd.log.unit",
+];
+
 /// Linux' audit records.
 pub const FORMAT: Format = Format {
     name: "auditd",
@@ -149,7 +188,7 @@ fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<
         return;
     }
     let value = match name {
-        "" => return fields.push(format!("auditd.log.{key}"), Value::text(value)),
+        "" => return fields.push(own_name(key), Value::text(value)),
         "process.pid" | "process.parent.pid" => match value.parse::<u32>() {
             Ok(pid) => Value::Int(i64::from(pid)),
             Err(_) => return,
@@ -168,6 +207,12 @@ fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<
         _ => Value::text(value),
     };
     fields.push(name, value);
+}
+
+/// The name of what has none in ECS.
+fn own_name(key: &str) -> Cow<'static, str> {
+    let known = OWN_NAMES.iter().find(|name| name[OWN.len()..] == *key);
+    known.map_or_else(|| Cow::Owned([OWN, key].concat()), |name| Cow::Borrowed(*name))
 }
 
 /// The text of hex digits; its zeros, which separate arguments, become spaces.

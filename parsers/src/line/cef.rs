@@ -195,17 +195,17 @@ pub(super) fn put_pair<'a>(
         return;
     }
     let Some((name, shape)) = ecs_name(key) else {
-        return fields.push(format!("{format}.extensions.{key}"), Value::Str(value));
+        return fields.push([format, ".extensions.", key].concat(), Value::Str(value));
     };
     if fields.get(name).is_some() {
-        return fields.push(format!("{format}.extensions.{key}"), Value::Str(value));
+        return fields.push([format, ".extensions.", key].concat(), Value::Str(value));
     }
     match (shape, value.parse::<i64>()) {
         (Shape::Number, Ok(number)) => fields.push(name, Value::Int(number)),
         (Shape::Lower, _) if value.bytes().any(|b| b.is_ascii_uppercase()) => {
             fields.push(name, Value::Str(Cow::Owned(value.to_ascii_lowercase())));
         }
-        (Shape::Number, Err(_)) => fields.push(format!("{format}.extensions.{key}"), Value::Str(value)),
+        (Shape::Number, Err(_)) => fields.push([format, ".extensions.", key].concat(), Value::Str(value)),
         _ => fields.push(name, Value::Str(value)),
     }
 }

@@ -10,7 +10,7 @@ use super::{Context, Format, Starts, normalize};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Value};
 use crate::grammar::{Step, prefix, stop};
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 use std::borrow::Cow;
 
 /// A header names so many columns at most; a longer one is text.
@@ -73,7 +73,7 @@ fn row<'a>(line: &'a str, header: &str, separator: u8, fields: &mut Fields<'a>) 
                 Cow::Borrowed(text) if !at.starts_with('"') => scalar(text),
                 text => Value::Str(text),
             };
-            fields.items.push(Field { name: Cow::Owned(name.into_owned()), value });
+            fields.push(name.into_owned(), value);
         }
         match more.strip_prefix(char::from(separator)) {
             Some(more) => names = more,
@@ -123,6 +123,9 @@ fn join_day_and_clock(fields: &mut Fields<'_>) {
 
 /// Whether the line names columns, of which one is a time.
 pub(crate) fn is_header(line: &[u8]) -> bool {
+    if !begins_with_name(line) {
+        return false;
+    }
     let Some(separator) = separator(line) else { return false };
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > HEADER_BYTES_MAX {
@@ -136,16 +139,25 @@ pub(crate) fn is_header(line: &[u8]) -> bool {
         && names().enumerate().all(|(at, name)| names().take(at).all(|before| before != name))
 }
 
+/// Whether a name and what may stand behind it come first, which is cheap to tell of the lines that are no headers.
+fn begins_with_name(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let end = line.iter().take(NAME_BYTES_MAX + 1).position(|b| !is_name_byte(*b));
+    end.is_some_and(|end| is_name(&line[..end]) && matches!(line[end], b',' | b'\t' | b';' | b'"'))
+}
+
 fn unquoted(name: &[u8]) -> &[u8] {
     name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name)
 }
 
 fn is_name(name: &[u8]) -> bool {
-    let inside =
-        |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b' ' | b'/' | b'(' | b')');
     name.len() <= NAME_BYTES_MAX
         && name.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'))
-        && name.iter().all(inside)
+        && name.iter().all(|b| is_name_byte(*b))
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@' | b' ' | b'/' | b'(' | b')')
 }
 
 /// The byte that ends the first of the line's columns.
@@ -155,7 +167,8 @@ fn separator(line: &[u8]) -> Option<u8> {
         Some(quoted) => (memchr(b'"', quoted)? + 1, quoted),
         None => (0, head),
     };
-    head.get(start..)?.iter().copied().find(|b| matches!(b, b',' | b'\t' | b';'))
+    let tail = head.get(start..)?;
+    memchr3(b',', b'\t', b';', tail).map(|at| tail[at])
 }
 
 #[cfg(test)]

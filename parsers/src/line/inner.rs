@@ -51,7 +51,7 @@ pub fn merge<'a>(inner: Fields<'a>, fields: &mut Fields<'a>) {
     }
     for field in inner.items {
         match fields.items.iter_mut().find(|there| there.name == field.name) {
-            None => fields.items.push(field),
+            None => fields.push(field.name, field.value),
             Some(there) if INNER_WINS.contains(&&*field.name) => there.value = field.value,
             Some(_) => {}
         }

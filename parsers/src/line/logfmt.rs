@@ -6,7 +6,7 @@
 
 use super::{Context, Format, Starts, auditd, normalize};
 use crate::error::ParseError;
-use crate::fields::{Field, Fields, Value};
+use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
 use crate::json::{Budget, string};
 use memchr::memchr;
@@ -44,7 +44,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
         rest = after;
         pairs += 1;
         if budget.take_leaf() {
-            fields.items.push(Field { name: key.into(), value });
+            fields.push(key, value);
         }
     }
     let known = |key: &str| matches!(key, "level" | "lvl" | "msg" | "message" | "severity");

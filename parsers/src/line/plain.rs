@@ -68,7 +68,7 @@ fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
     {
         for field in inner.items {
             if fields.get(&field.name).is_none() {
-                fields.items.push(field);
+                fields.push(field.name, field.value);
             }
         }
     }
@@ -107,9 +107,8 @@ pub(crate) fn is_first_of_two(line: &str) -> bool {
 
 /// Whether a line is `INFO: text`, the second of two.
 pub(crate) fn is_second_of_two(line: &str) -> bool {
-    line.get(..line.len().min(9))
-        .and_then(|head| head.split_once(": "))
-        .is_some_and(|(level, _)| words::capital_level(level).is_some())
+    let head = line.get(..line.len().min(9)).filter(|head| head.starts_with(|first: char| first.is_ascii_uppercase()));
+    head.and_then(|head| head.split_once(": ")).is_some_and(|(level, _)| words::capital_level(level).is_some())
 }
 
 /// Whether a line begins with a stamp that a log line would begin with, or with a level and a stamp: decided on its first bytes.

@@ -89,7 +89,17 @@ fn cell(input: &str, may_be_open: bool) -> Step<'_, Option<Cow<'_, str>>> {
 }
 
 fn unquoted(text: &str, doubled: bool) -> Cow<'_, str> {
-    if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
+    if !doubled {
+        return Cow::Borrowed(text);
+    }
+    let mut single = String::with_capacity(text.len());
+    for (number, part) in text.split("\"\"").enumerate() {
+        if number > 0 {
+            single.push('"');
+        }
+        single.push_str(part);
+    }
+    Cow::Owned(single)
 }
 
 fn put<'a>(column: usize, value: Cow<'a, str>, kind: &str, fields: &mut Fields<'a>) {

@@ -106,7 +106,7 @@ fn structured_data<'a>(input: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> 
             }
             inner = after;
             if budget.take_leaf() {
-                fields.push(format!("log.syslog.structured_data.{id}.{name}"), Value::Str(value));
+                fields.push(["log.syslog.structured_data.", id, ".", name].concat(), Value::Str(value));
             }
         }
         match inner.strip_prefix(']') {

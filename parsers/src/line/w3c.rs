@@ -169,7 +169,7 @@ fn put<'a>(column: &str, value: &'a str, tabs: bool, fields: &mut Fields<'a>) ->
                 return true;
             }
             (None, Some(name)) => Cow::Borrowed(name),
-            (None, None) => Cow::Owned(format!("w3c.{column}")),
+            (None, None) => Cow::Owned(["w3c.", column].concat()),
         },
     };
     fields.push(name, Value::text(value));

@@ -189,7 +189,7 @@ fn put_data<'a>(name: &str, text: Cow<'a, str>, fields: &mut Fields<'a>) {
     };
     match ecs {
         Some(field) if fields.get(field).is_none() => fields.push(field, Value::Str(text)),
-        _ => fields.push(format!("winlog.event_data.{name}"), Value::Str(text)),
+        _ => fields.push(["winlog.event_data.", name].concat(), Value::Str(text)),
     }
 }
 
