@@ -36,7 +36,10 @@ fn context(input: &[u8]) -> (Context<'static>, Cow<'_, str>) {
     let received = (i64::from(u16::from_be_bytes([head[0], head[1]])) - 32_768) * 32 * 3_600_000_000_000;
     let header = (head[3] & 2 != 0).then_some("#Fields: date time c-ip cs-method cs-uri-stem sc-status time-taken");
     let utc_offset_s = (i32::from(head[2]) - 128) * 450;
-    (Context { received, utc_offset_s, day_first: head[3] & 1 != 0, header, enclosed: head[3] & 4 != 0 }, String::from_utf8_lossy(rest))
+    (
+        Context { received, utc_offset_s, day_first: head[3] & 1 != 0, header, enclosed: head[3] & 4 != 0 },
+        String::from_utf8_lossy(rest),
+    )
 }
 
 /// What holds for the fields of any line, whatever its format.

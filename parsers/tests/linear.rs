@@ -27,8 +27,36 @@ const CHILD: &str = "LOGSHIP_COUNTED_WORK";
 
 /// What hostile texts are made of.
 const PIECES: [&str; 30] = [
-    "a", "1", "a ", "7 ", "a=1 ", "k=\"v\" ", "\"", "\\", "\\\"", "'", "[", "]", "[a] ", "{", "{\"a\":", "(", "<", "|", "\t",
-    ",", ":", "a: ", " ", "- ", "/", "é", "\u{1b}[1m", "\n", "\n\tat a.b(C.java:1)", "a.b.CException: ",
+    "a",
+    "1",
+    "a ",
+    "7 ",
+    "a=1 ",
+    "k=\"v\" ",
+    "\"",
+    "\\",
+    "\\\"",
+    "'",
+    "[",
+    "]",
+    "[a] ",
+    "{",
+    "{\"a\":",
+    "(",
+    "<",
+    "|",
+    "\t",
+    ",",
+    ":",
+    "a: ",
+    " ",
+    "- ",
+    "/",
+    "é",
+    "\u{1b}[1m",
+    "\n",
+    "\n\tat a.b(C.java:1)",
+    "a.b.CException: ",
 ];
 
 /// What a text is given to.
@@ -130,7 +158,12 @@ fn twice_the_text_is_at_most_twice_the_work() {
     }
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
     let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--combine-dumps=yes", "--toggle-collect=*counted_work", "--dump-after=*counted_work"])
+        .args([
+            "--tool=callgrind",
+            "--combine-dumps=yes",
+            "--toggle-collect=*counted_work",
+            "--dump-after=*counted_work",
+        ])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "child"])
