@@ -49,9 +49,9 @@ impl Evidence {
         self.prose = PROSE_LINES_MAX + 1;
     }
 
-    /// Whether the line is one more of the open record's message.
-    pub(super) fn allows(&mut self, line: &[u8], header: bool) -> bool {
-        if !header || self.headers < self.needed || !is_prose(line) {
+    /// Whether the line is one more of the message of the open record, which has a header.
+    pub(super) fn allows(&mut self, line: &[u8]) -> bool {
+        if self.headers < self.needed || !is_prose(line) {
             return false;
         }
         if self.prose == PROSE_LINES_MAX {
@@ -111,7 +111,7 @@ mod tests {
         let mut evidence = Evidence::default();
         let mut run = |headers: usize| {
             (0..headers).for_each(|_| evidence.note(true));
-            let allowed = evidence.allows(b"lines", true);
+            let allowed = evidence.allows(b"lines");
             if !allowed {
                 evidence.note(false);
             }
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!([3, 7, 16, 3].map(&mut run), [false, false, true, true]);
         let mut evidence = Evidence::default();
         (0..9).for_each(|_| evidence.note(true));
-        let allowed = (0..20).filter(|_| evidence.allows(b"lines", true)).count();
+        let allowed = (0..20).filter(|_| evidence.allows(b"lines")).count();
         assert_eq!(allowed, usize::from(PROSE_LINES_MAX));
     }
 }

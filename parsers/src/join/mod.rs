@@ -230,7 +230,7 @@ impl Joiner {
             let below = (self.header && self.names_level()) || self.reports_error();
             return below.then_some(State::Trace(if first == b'T' { Trace::Python } else { Trace::PythonBox }));
         }
-        if self.state == State::Text && self.is_second_of_two(line) {
+        if self.state == State::Text && self.header && first.is_ascii_uppercase() && self.is_second_of_two(line) {
             return Some(State::Second);
         }
         if first == b'F' && line.starts_with(trace::THREAD_DUMP) {
@@ -259,8 +259,8 @@ impl Joiner {
         if trace::is_closer(line) || (trace::is_ruby_frame(line) && self.reports_error()) {
             return Some(State::Text);
         }
-        let levelled = self.state == State::Second || self.names_level();
-        (levelled && self.evidence.allows(line, self.header)).then_some(self.state)
+        let levelled = self.header && (self.state == State::Second || self.names_level());
+        (levelled && self.evidence.allows(line)).then_some(self.state)
     }
 
     fn is_second_of_two(&self, line: &[u8]) -> bool {

@@ -86,6 +86,9 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
 
 /// `ann[ann] @ web-1 [192.0.2.7]  Id:     8`.
 fn put_user<'a>(text: &'a str, fields: &mut Fields<'a>) {
+    if fields.get("user.name").is_some() || fields.get("client.ip").is_some() {
+        return;
+    }
     let Some((user, rest)) = text.split_once('[') else { return };
     fields.push_present("user.name", user);
     let Some((_, host)) = rest.split_once("@ ") else { return };

@@ -31,6 +31,9 @@ impl<'a> Trace<'a> {
 /// Names of errors are shorter than this.
 const NAME_BYTES_MAX: usize = 200;
 
+/// Codes behind the names of Node's errors are shorter than this.
+const CODE_BYTES_MAX: usize = 64;
+
 /// The first stack trace in the text.
 #[must_use]
 pub fn find(text: &str) -> Option<Trace<'_>> {
@@ -91,8 +94,8 @@ fn certain<'a>(line: &'a str, stack: &'a str) -> Option<Trace<'a>> {
             Some(Trace::of(kind, message.trim_end_matches(" {").trim_end_matches(']'), stack))
         }
         [b'#', ..] if line.starts_with("# A fatal error has been detected by the Java") => {
-            let said = stack.lines().find_map(|line| line.strip_prefix("#  "));
-            let (kind, message) = said.unwrap_or_default().split_once(' ')?;
+            let said = stack.lines().find_map(|line| line.strip_prefix("#  ")).unwrap_or_default();
+            let (kind, message) = said.split_once(' ').unwrap_or((said, ""));
             Some(Trace::of(kind, message, stack).fatal())
         }
         _ => ruby(line, stack).or_else(|| php(line, stack)),
@@ -150,17 +153,27 @@ fn exception<'a>(line: &'a str, stack: &'a str) -> Option<Trace<'a>> {
         let end = at + word.len();
         let open = word.strip_prefix('[').unwrap_or(word);
         let name = open.strip_suffix(':').unwrap_or(open);
-        let code = line[end..].strip_prefix(" [").and_then(|code| code.split_once("]: "));
-        if (name.len() < open.len() || end == line.len() || code.is_some_and(|(code, _)| !code.contains(' ')))
-            && is_exception(name)
-        {
-            let message = code.filter(|_| name.len() == open.len()).map_or(line[end..].trim(), |(_, text)| text);
+        if is_exception(name) {
+            let message = if name.len() < open.len() || end == line.len() {
+                Some(line[end..].trim())
+            } else {
+                behind_code(&line[end..])
+            };
             // From the name on where the line began with something else: a log line's own header is no trace.
-            return Some(Trace::of(name, message.strip_suffix(" {").unwrap_or(message), &stack[at..]));
+            if let Some(message) = message {
+                return Some(Trace::of(name, message.strip_suffix(" {").unwrap_or(message), &stack[at..]));
+            }
         }
         at = end + 1;
     }
     None
+}
+
+/// What follows ` [ERR_X]: `.
+fn behind_code(text: &str) -> Option<&str> {
+    let code = text.strip_prefix(" [")?;
+    let end = code.bytes().take(CODE_BYTES_MAX).position(|b| !b.is_ascii_alphanumeric() && b != b'_')?;
+    code[end..].strip_prefix("]: ")
 }
 
 fn present(text: &str) -> Option<&str> {
@@ -261,11 +274,10 @@ fn php<'a>(line: &'a str, stack: &'a str) -> Option<Trace<'a>> {
 /// `*** SIGSEGV (@0x0) received by PID 7 ...`, below the time at which glog saw it.
 fn glog<'a>(line: &'a str, stack: &'a str) -> Option<Trace<'a>> {
     line.strip_prefix("*** Aborted at ")?;
-    let said = stack.lines().find_map(|line| line.strip_prefix("*** SIG"))?;
-    let kind = &stack[stack.find("*** SIG")? + "*** ".len()..];
-    let kind = &kind[..kind.find(' ')?];
-    let message = said.split_once(' ').map_or("", |(_, text)| text);
-    Some(Trace::of(kind, message.split_once("; stack trace").map_or(message, |(text, _)| text), stack).fatal())
+    let said = stack.lines().filter_map(|line| line.strip_prefix("*** ")).find(|said| said.starts_with("SIG"));
+    let (kind, message) = said.and_then(|said| said.split_once(' ')).unwrap_or_default();
+    let message = message.split_once("; stack trace").map_or(message, |(text, _)| text);
+    Some(Trace::of(kind, message, stack).fatal())
 }
 
 /// `==7==ERROR: AddressSanitizer: heap-use-after-free on address ...`.
