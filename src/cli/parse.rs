@@ -10,7 +10,7 @@ use crate::{
     event::json,
     flow::{Frame, LogId, Origin, Pos, RawBatch},
     inputs::stdin::CHUNK_BYTES,
-    plan::{self, Hint, Plan, StreamHints},
+    plan::{Hint, Plan, StreamHints},
 };
 use std::{
     fs::File,
@@ -158,10 +158,10 @@ impl Stream<'_> {
 
     fn explain(&mut self, frame: &Frame, hint: &Hint) {
         let (text, explained) = (&mut self.text, &mut self.explained);
-        plan::with_contexts(frame, hint, |record, context| {
+        self.plan.explain(frame, hint, |found| {
             let number = explained.get_or_insert_default();
             *number += 1;
-            super::explain::record(text, *number, &String::from_utf8_lossy(&record.bytes), context);
+            super::explain::record(text, *number, found);
         });
     }
 }

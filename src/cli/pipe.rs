@@ -15,8 +15,9 @@ use crate::{
         terminal::{Format, Look},
     },
     pipeline::{Common, Finished, Owner, OwnerSettings, State, tail::Tail},
-    plan::Plan,
+    plan::{self, Plan},
 };
+use jiff::tz::TimeZone;
 use std::{
     io::{self, IsTerminal},
     sync::{
@@ -140,8 +141,9 @@ fn outputs(options: &args::Pipe, plan: Plan, origin: &Origin) -> io::Result<(Box
         Format::None => return Ok((Box::new(NoTee), None)),
         Format::Raw => return Ok((Box::new(RawTee::new(io::stdout())), None)),
         Format::Pretty => {
-            let look = Look { color: terminal && settings::colors(), zone: jiff::tz::TimeZone::system(), date: false };
-            screen::start(PrettyLines::new(io::stdout(), look))?
+            let look = Look { color: terminal && settings::colors(), zone: TimeZone::system(), date: false };
+            let zone = origin.zone.as_deref().and_then(plan::zone).unwrap_or(TimeZone::UTC);
+            screen::start(PrettyLines::new(io::stdout(), look, plan, zone))?
         }
         Format::Json => screen::start(JsonRows::new(io::stdout(), plan, origin.clone()))?,
     };

@@ -7,6 +7,7 @@ use crate::{
 };
 use bytestring::ByteString;
 use logship_parsers::{
+    Fields,
     line::{
         Context,
         detect::{Detector, FormatId, names_columns},
@@ -22,11 +23,22 @@ const AHEAD_NANOS_MAX: i64 = 86_400_000_000_000;
 
 /// How a record's format is found.
 #[derive(Clone, Copy, Debug)]
-enum Format {
+pub enum Format {
     /// This one, then as text.
     Forced(FormatId),
     /// By what the record shows; this one is tried first.
     Detected(Option<FormatId>),
+}
+
+impl Format {
+    /// Parses a text.
+    #[must_use]
+    pub fn parse<'a>(self, text: &'a str, context: &Context<'_>) -> (FormatId, Fields<'a>) {
+        match self {
+            Format::Forced(format) => Detector::parse_as(format, text, context),
+            Format::Detected(hint) => Detector::parse(hint, text, context),
+        }
+    }
 }
 
 /// What turns frames into events.
@@ -57,10 +69,16 @@ impl Plan {
         Plan { templates, ..self }
     }
 
+    /// How the format of a stream's next record is found, given the one of those before.
+    #[must_use]
+    pub fn format(&self, hint: Option<FormatId>) -> Format {
+        self.forced.map_or(Format::Detected(hint), Format::Forced)
+    }
+
     /// The events of a frame, one for each record, in order.
     #[must_use]
     pub fn run(&self, frame: &Frame, hint: &Hint) -> Vec<Stored> {
-        let format = self.forced.map_or(Format::Detected(hint.format), Format::Forced);
+        let format = self.format(hint.format);
         let mut events = Vec::with_capacity(frame.batch.records.len());
         while events.len() < frame.batch.records.len() {
             // One guard for the whole frame: it costs nothing until a parser panics.
@@ -75,7 +93,7 @@ impl Plan {
     }
 
     fn run_from(&self, frame: &Frame, hint: &Hint, format: Format, events: &mut Vec<Stored>) {
-        let mut reader = Reader::new(&frame.batch);
+        let mut reader = Reader::of(&frame.batch);
         reader.context.day_first = hint.day_first;
         let before = frame.batch.records.get(..events.len()).unwrap_or_default();
         let own = before.iter().rev().find_map(header_of);
@@ -93,16 +111,6 @@ impl Plan {
             reader.context.header = header_of(record).or(reader.context.header);
             events.push(Stored { id: id(frame, at), event });
         }
-    }
-}
-
-/// Calls for each record of a frame with what its parser would know besides the record.
-pub fn with_contexts(frame: &Frame, hint: &Hint, mut each: impl FnMut(&Record, &Context)) {
-    let mut context = Reader::new(&frame.batch).context;
-    (context.day_first, context.header) = (hint.day_first, hint.header.as_deref());
-    for record in &frame.batch.records {
-        each(record, &context);
-        context.header = header_of(record).or(context.header);
     }
 }
 
@@ -138,10 +146,7 @@ fn parse_record(
     last_time: &mut Option<Timestamp>,
 ) -> Event {
     let (line, changed) = text_of(record);
-    let (_, fields) = reader.read(&line, |text, context| match format {
-        Format::Forced(format) => Detector::parse_as(format, text, context),
-        Format::Detected(hint) => Detector::parse(hint, text, context),
-    });
+    let fields = reader.read(&line, |text, context| format.parse(text, context)).fields;
     let received = frame.batch.received;
     let own_time = fields.time.map(Timestamp::from_nanos);
     *last_time = own_time.or(*last_time);
