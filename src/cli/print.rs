@@ -1,6 +1,6 @@
 //! Events on stdout in the form that was asked for.
 
-use super::{Failure, args::Output, settings};
+use super::{Failure, args::Output, is_read, settings};
 use crate::{
     event::{Event, Value, json},
     outputs::terminal::Look,
@@ -39,20 +39,19 @@ impl<W: Write> Printer<W> {
                 Output::Text | Output::Json => self.look.event(&mut text, &event),
             }
         }
-        Ok(self.out.write_all(text.as_bytes()).is_ok())
+        is_read(self.out.write_all(text.as_bytes()))
     }
 
     /// Shows what was printed; whether anybody still reads.
-    pub fn flush(&mut self) -> bool {
-        self.out.flush().is_ok()
+    pub fn flush(&mut self) -> Result<bool, Failure> {
+        is_read(self.out.flush())
     }
 
-    /// Prints the header of an empty csv, too.
-    pub fn finish(&mut self) {
+    /// Shows all, the header of an empty csv, too.
+    pub fn finish(&mut self) -> Result<(), Failure> {
         let mut text = String::new();
         self.header(&mut text);
-        let _ = self.out.write_all(text.as_bytes());
-        self.flush();
+        is_read(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush())).map(drop)
     }
 
     fn header(&mut self, text: &mut String) {
@@ -123,7 +122,7 @@ mod tests {
         for row in rows {
             assert!(printer.row(row).unwrap());
         }
-        printer.finish();
+        printer.finish().unwrap();
         drop(printer);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -78,7 +78,7 @@ impl<W: io::Write> Follow<'_, W> {
 
     fn event(&mut self, kind: &str, data: &str) -> Result<bool, Failure> {
         match kind {
-            "row" => Ok(self.printer.row(data)? && self.printer.flush()),
+            "row" => Ok(self.printer.row(data)? && self.printer.flush()?),
             "drop" if !self.quiet => {
                 let missed =
                     serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());
