@@ -6,7 +6,7 @@ use crate::{
     flow::{Batch, LogId, Outlet, Pos, Progress},
     fs::Fs,
     log::clients::number,
-    outputs::store::commit,
+    outputs::store::{close, commit},
     pipeline::logs::{self, Logs},
     plan::{Plan, StreamHints},
     store::{Options, Row, Store, StoreError},
@@ -109,6 +109,13 @@ impl Engine {
 
     pub(super) fn hard(&mut self, world: &mut World) -> Result<(), Ended> {
         let progress = commit(&mut self.store, &self.gone).map_err(ended)?;
+        self.outlet.done(&progress);
+        world.is_done(&progress);
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, world: &mut World) -> Result<(), Ended> {
+        let progress = close(&mut self.store, &self.gone).map_err(ended)?;
         self.outlet.done(&progress);
         world.is_done(&progress);
         Ok(())

@@ -129,7 +129,7 @@ impl World {
         while engine.read(self, ingest, 8)? {
             engine.let_go(self, carried);
         }
-        engine.hard(self)?;
+        engine.close(self)?;
         let progress = engine.store.progress().clone();
         let before: Vec<LogId> = log::list(&**fs, Path::new(LOGS)).map_err(ended)?.iter().map(|log| log.id).collect();
         let logs = std::mem::replace(&mut engine.logs, Logs::new(fs.clone(), LOGS.into()));
