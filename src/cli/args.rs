@@ -182,6 +182,22 @@ pub enum Output {
     Csv,
 }
 
+/// How events are printed.
+#[derive(Clone, Debug, Args)]
+pub struct Print {
+    /// What events look like
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+    /// The columns of csv
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "@timestamp,log.level,service.name,message"
+    )]
+    pub fields: Vec<String>,
+}
+
 /// `logship search`
 #[derive(Clone, Debug, Args)]
 pub struct Search {
@@ -197,20 +213,12 @@ pub struct Search {
     /// The newest N events
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     pub limit: u64,
-    /// What events look like
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
     /// Print only the number of matches
     #[arg(long, short)]
     pub count: bool,
-    /// The columns of csv
-    #[arg(
-        long,
-        value_name = "NAME,..",
-        value_delimiter = ',',
-        default_value = "@timestamp,log.level,service.name,message"
-    )]
-    pub fields: Vec<String>,
+    /// What is printed.
+    #[command(flatten)]
+    pub print: Print,
 }
 
 /// `logship tail`
@@ -219,17 +227,9 @@ pub struct Tail {
     /// The query, such as: level:error timeout; one that begins with - stands behind --
     #[arg(value_name = "QUERY", num_args = 0..)]
     pub query: Vec<String>,
-    /// What events look like
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
-    /// The columns of csv
-    #[arg(
-        long,
-        value_name = "NAME,..",
-        value_delimiter = ',',
-        default_value = "@timestamp,log.level,service.name,message"
-    )]
-    pub fields: Vec<String>,
+    /// What is printed.
+    #[command(flatten)]
+    pub print: Print,
 }
 
 /// `logship parse`

@@ -57,7 +57,7 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
             break;
         }
     }
-    let mut printer = Printer::new(io::stdout().lock(), args.output, &args.fields);
+    let mut printer = Printer::new(io::stdout().lock(), &args.print);
     for row in rows.iter().rev() {
         if !printer.row(row)? {
             return Ok(());

@@ -22,7 +22,7 @@ pub fn run(shared: &args::Shared, args: &args::Tail) -> Result<(), Failure> {
             "nothing is running here to follow: start `app | logship` or `logship server`, or name one with --server URL",
         ));
     };
-    let mut printer = Printer::new(io::stdout().lock(), args.output, &args.fields);
+    let mut printer = Printer::new(io::stdout().lock(), &args.print);
     let mut position: Option<String> = None;
     let mut retries = 0;
     loop {

@@ -1,11 +1,13 @@
 //! What the model tests of the log and of the pipeline share: clients that send numbered records, send them again, and know
-//! what became of each.
+//! what became of each; and how many programs are tried with which failing operations.
 
 use super::Writer;
 use crate::{
     event::Timestamp,
     flow::{Append, AppendError, Appended, LogId, Origin, Pos, RawBatch, Record, Span, SyncClass},
+    fs::sim::Fault,
 };
+use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::oneshot;
 
@@ -118,4 +120,16 @@ pub(crate) fn number(read: &str) -> u64 {
 /// The numbers of a frame's records.
 pub(crate) fn numbers(batch: &RawBatch) -> Vec<u64> {
     batch.records.iter().map(|record| number(std::str::from_utf8(&record.bytes).unwrap())).collect()
+}
+
+/// So many programs are tried, or as many as the environment says.
+pub(crate) fn trials(cases: u32, max_shrink_iters: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = asked.unwrap_or(cases);
+    ProptestConfig { cases, max_shrink_iters, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// An operation before that one fails, or finds no room.
+pub(crate) fn any_fault(end: u64) -> impl Strategy<Value = (u64, Fault)> {
+    (8..end, prop_oneof![Just(Fault::Fail), Just(Fault::NoSpace)])
 }

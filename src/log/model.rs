@@ -4,7 +4,7 @@
 
 use super::{
     Found, Limit, Options, Reader, SourceTable,
-    clients::{Clients, Waiting, numbers},
+    clients::{Clients, Waiting, any_fault, numbers, trials},
     folder, list, remove, sources_of, trim,
     writer::Writer,
 };
@@ -247,24 +247,15 @@ fn crash(program: &[Op], options: Options, faults: &[(u64, Fault)], op: u64, see
     reached
 }
 
-fn any_fault() -> impl Strategy<Value = (u64, Fault)> {
-    (8u64..150, prop_oneof![Just(Fault::Fail), Just(Fault::NoSpace)])
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150),
-        max_shrink_iters: 400,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(trials(150, 400))]
 
     #[test]
     fn nothing_acknowledged_is_lost_and_nothing_doubled(
         program in prop::collection::vec(any_op(), 1..24),
         segment_bytes_max in prop_oneof![Just(1u64), 200u64..900, Just(1 << 20)],
         bytes_max in prop_oneof![3 => Just(1u64 << 30), 1 => 600u64..3000],
-        faults in prop::collection::vec(any_fault(), 0..5),
+        faults in prop::collection::vec(any_fault(150), 0..5),
         seed in any::<u64>(),
     ) {
         let options = Options { bytes_max, segment_bytes_max };

@@ -15,7 +15,10 @@ mod world;
 
 use crate::{
     fs::sim::{Fault, SimFs},
-    log,
+    log::{
+        self,
+        clients::{any_fault, trials},
+    },
 };
 use proptest::prelude::*;
 use world::{Settings, World};
@@ -95,22 +98,13 @@ fn run(program: &[Op], settings: Settings, faults: &[(u64, Fault)], seed: u64) -
     ops
 }
 
-fn any_fault() -> impl Strategy<Value = (u64, Fault)> {
-    (8u64..400, prop_oneof![Just(Fault::Fail), Just(Fault::NoSpace)])
-}
-
 fn any_crash() -> impl Strategy<Value = (prop::sample::Index, Fault, Option<(u64, Fault)>)> {
     let kind = || prop_oneof![Just(Fault::Kill), Just(Fault::PowerLoss)];
     (any::<prop::sample::Index>(), kind(), prop::option::weighted(0.7, (1u64..60, kind())))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100),
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(trials(100, 200))]
 
     #[test]
     fn nothing_acknowledged_is_lost_and_nothing_doubled(
@@ -119,7 +113,7 @@ proptest! {
         bytes_max in prop_oneof![3 => Just(1u64 << 30), 1 => 600u64..3000],
         seal_events in 1u64..20,
         pipe in prop::bool::weighted(0.3),
-        faults in prop::collection::vec(any_fault(), 0..5),
+        faults in prop::collection::vec(any_fault(400), 0..5),
         crashes in prop::collection::vec(any_crash(), CRASHES),
         seed in any::<u64>(),
     ) {
