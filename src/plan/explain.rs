@@ -45,8 +45,10 @@ fn explained<'a>(text: &'a str, how: Format, reader: &Reader<'_>) -> Explained<'
     let (format, fields) = (found.format, found.fields);
     let mut refusals = match how {
         Format::Forced(forced) => {
-            let refusal = (forced.format().parse)(text.lines().next().unwrap_or_default(), &found.context).err();
-            refusal.map(|error| (forced, Refusal::Parse(error))).into_iter().collect()
+            let first = text.lines().next().unwrap_or_default();
+            let refusal = forced.format().read(first, &found.context).err().map(Refusal::Parse);
+            let looks = (forced.format().probe)(first.as_bytes());
+            refusal.map(|why| (forced, if looks { why } else { Refusal::Look })).into_iter().collect()
         }
         Format::Detected(_) => explain(text, &found.context).refusals,
     };

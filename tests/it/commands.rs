@@ -82,7 +82,7 @@ fn parse_explains_what_it_reads() {
     let json = "{\"level\":\"warn\"}\n";
     check(&[], json, &format!("1: json\n  {json}  {:28}  converted  warn\n", "log.level"));
     check(&["--as", "plain"], json, &format!("1: plain\n  {json}  {:28} {:>10}  {json}", "message", "0..16"));
-    let why = "expected a word at byte 0";
+    let why = "does not begin like one";
     check(
         &["--as", "clf"],
         json,
