@@ -104,7 +104,8 @@ pub fn join(input: &[u8]) {
         for line in &lines[1..] {
             let decision = joiner.push(line);
             if !apart && alone.push(line) != decision {
-                let prose = decision == Decision::Continues && line.first().is_some_and(|first| !first.is_ascii_whitespace());
+                let prose =
+                    decision == Decision::Continues && line.first().is_some_and(|first| !first.is_ascii_whitespace());
                 assert!(prose, "depends on the record before");
                 apart = true;
             }

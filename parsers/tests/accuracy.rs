@@ -10,11 +10,13 @@
 #![allow(clippy::disallowed_methods, reason = "a test runner reads its fixtures")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{shown, to_json};
+use logship_parsers::Fields;
 use logship_parsers::join::{Decision, Joiner};
 use logship_parsers::line::Context;
 use logship_parsers::line::detect::Detector;
-use logship_parsers::time::{civil_from_days, days_from_civil};
-use logship_parsers::{Fields, Value};
 use serde_json::{Map, Value as Json, json};
 use std::fmt::Write as _;
 use std::fs;
@@ -27,8 +29,7 @@ const GUARDED: usize = 6;
 
 /// All lines arrive at noon of the day on which they were captured.
 fn context() -> Context<'static> {
-    let received = (days_from_civil(2026, 11, 21) * 86_400 + 43_200) * 1_000_000_000;
-    Context { received, ..Context::default() }
+    common::context(2026, 11, 21)
 }
 
 fn fixtures(folder: &str) -> PathBuf {
@@ -50,26 +51,6 @@ fn names() -> Vec<String> {
     let mut names: Vec<String> = logs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     names
-}
-
-fn to_json(value: &Value<'_>) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Int(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::Str(value) => (&**value).into(),
-        Value::List(items) => items.iter().map(to_json).collect(),
-        Value::Map(members) => members.iter().map(|(name, value)| (name.to_string(), to_json(value))).collect(),
-    }
-}
-
-fn shown(nanos: i64) -> String {
-    let (seconds, nanos) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
-    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
 }
 
 /// What the parser says of a record, in the shape of a twin.

@@ -1,7 +1,7 @@
 //! What can be typed. What it means is decided by the commands.
 
 use crate::outputs::terminal;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Log aggregation in one binary: `app | logship` shows, stores and indexes what the app prints.
@@ -17,6 +17,36 @@ pub struct Cli {
     /// The command; none means the pipe.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// Options of every command that mean nothing to these, which take them and do not show them.
+const UNSHOWN: &[(&str, &[&str])] =
+    &[("formats", &["timezone", "templates"]), ("formats", STORE_AND_SERVER), ("parse", STORE_AND_SERVER)];
+const STORE_AND_SERVER: &[&str] = &[
+    "data",
+    "listen",
+    "server",
+    "token_file",
+    "public_url",
+    "insecure",
+    "retention_age",
+    "retention_size",
+    "free_disk",
+];
+
+/// All that can be typed.
+pub fn command() -> clap::Command {
+    UNSHOWN.iter().fold(Cli::command(), |whole, (name, unshown)| {
+        let is_unshown = |argument: &&clap::Arg| unshown.contains(&argument.get_id().as_str());
+        let hidden: Vec<_> =
+            whole.get_arguments().filter(is_unshown).map(|argument| argument.clone().hide(true)).collect();
+        whole.mut_subcommand(name, |command| command.args(hidden))
+    })
+}
+
+/// What was typed. Ends the process where that is wrong or help.
+pub fn parsed() -> Cli {
+    Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// Options of every command.
@@ -44,7 +74,7 @@ pub struct Shared {
     /// A TOML file; its keys are the names of these options
     #[arg(long, global = true, env = "LOGSHIP_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The zone of stamps that name none: Europe/Berlin, +02:00 [default: this machine's]
+    /// The time zone of stamps that name none: Europe/Berlin, +02:00 [default: this machine's]
     #[arg(long, global = true, env = "LOGSHIP_TZ", value_name = "ZONE", allow_hyphen_values = true)]
     pub timezone: Option<String>,
     /// Give events the id of their message's template; parse adds its text, or prints a table of them (count)
@@ -113,7 +143,7 @@ pub struct Pipe {
     /// The service name of lines that name none
     #[arg(long, env = "LOGSHIP_SERVICE", value_name = "NAME")]
     pub service: Option<String>,
-    /// The format of all lines, such as json or clf, instead of finding out; a line that is not of it is plain text
+    /// The format of all lines instead of finding out, such as json (`logship formats` lists them); others are plain text
     #[arg(long = "as", env = "LOGSHIP_AS", value_name = "NAME")]
     pub format_name: Option<String>,
 }
@@ -152,6 +182,22 @@ pub enum Output {
     Csv,
 }
 
+/// How events are printed.
+#[derive(Clone, Debug, Args)]
+pub struct Print {
+    /// What events look like
+    #[arg(long, short, value_enum, default_value = "text")]
+    pub output: Output,
+    /// The columns of csv
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "@timestamp,log.level,service.name,message"
+    )]
+    pub fields: Vec<String>,
+}
+
 /// `logship search`
 #[derive(Clone, Debug, Args)]
 pub struct Search {
@@ -167,20 +213,12 @@ pub struct Search {
     /// The newest N events
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100, allow_negative_numbers = true)]
     pub limit: u64,
-    /// What events look like
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
     /// Print only the number of matches
     #[arg(long, short)]
     pub count: bool,
-    /// The columns of csv
-    #[arg(
-        long,
-        value_name = "NAME,..",
-        value_delimiter = ',',
-        default_value = "@timestamp,log.level,service.name,message"
-    )]
-    pub fields: Vec<String>,
+    /// What is printed.
+    #[command(flatten)]
+    pub print: Print,
 }
 
 /// `logship tail`
@@ -189,29 +227,21 @@ pub struct Tail {
     /// The query, such as: level:error timeout; one that begins with - stands behind --
     #[arg(value_name = "QUERY", num_args = 0..)]
     pub query: Vec<String>,
-    /// What events look like
-    #[arg(long, short, value_enum, default_value = "text")]
-    pub output: Output,
-    /// The columns of csv
-    #[arg(
-        long,
-        value_name = "NAME,..",
-        value_delimiter = ',',
-        default_value = "@timestamp,log.level,service.name,message"
-    )]
-    pub fields: Vec<String>,
+    /// What is printed.
+    #[command(flatten)]
+    pub print: Print,
 }
 
 /// `logship parse`
 #[derive(Clone, Debug, Args)]
 pub struct Parse {
-    /// Files to parse, gzip and zstd too; none means stdin
+    /// Files to parse, gzip and zstd too; none or - means stdin
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Show for each line which format it has, what was read where, and why others did not match
+    /// Show for each event its format, its fields with the bytes they were read from, and why other formats do not match
     #[arg(long)]
     pub explain: bool,
-    /// The format of all lines, such as json or clf, instead of finding out; a line that is not of it is plain text
+    /// The format of all lines instead of finding out, such as json (`logship formats` lists them); others are plain text
     #[arg(long = "as", value_name = "NAME")]
     pub format_name: Option<String>,
 }
@@ -219,7 +249,7 @@ pub struct Parse {
 /// `logship formats`
 #[derive(Clone, Debug, Args)]
 pub struct Formats {
-    /// Only these
+    /// Only these formats
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 }

@@ -1,13 +1,10 @@
 //! `logship parse --explain`: for each record its format, what was read from where, and why the formats that were tried
 //! before did not take it.
 
-use crate::event::Timestamp;
+use crate::{event::Timestamp, plan::Explained};
 use logship_parsers::{
     Value,
-    line::{
-        Context,
-        explain::{Refusal, explain, place},
-    },
+    line::explain::{Refusal, place},
 };
 use std::fmt::Write as _;
 
@@ -15,17 +12,16 @@ use std::fmt::Write as _;
 const SHOWN_CHARS_MAX: usize = 160;
 
 /// Writes the explanation of one record.
-pub fn record(out: &mut String, number: u64, text: &str, context: &Context) {
-    let found = explain(text, context);
+pub fn record(out: &mut String, number: u64, found: &Explained) {
     let format = found.format.format();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{number}: {}\n  {}", format.name, cut(text));
+    let _ = writeln!(out, "{number}: {}\n  {}", format.name, cut(found.text));
     if let Some(time) = found.fields.time {
         let _ = writeln!(out, "  {:28} {}", "@timestamp", Timestamp::from_nanos(time));
     }
     for field in &found.fields.items {
-        let at = field.value.as_str().and_then(|value| place(text, value));
-        let at = at.map_or_else(|| "made".to_owned(), |at| format!("{}..{}", at.start, at.end));
+        let at = field.value.as_str().and_then(|value| place(found.text, value));
+        let at = at.map_or_else(|| "converted".to_owned(), |at| format!("{}..{}", at.start, at.end));
         let _ = writeln!(out, "  {:28} {at:>10}  {}", field.name, shown(&field.value));
     }
     for tag in &found.fields.tags {
@@ -33,7 +29,7 @@ pub fn record(out: &mut String, number: u64, text: &str, context: &Context) {
     }
     for (id, refusal) in &found.refusals {
         let why = match refusal {
-            Refusal::Look => "its first bytes are others".to_owned(),
+            Refusal::Look => "does not begin like one".to_owned(),
             Refusal::Parse(error) => error.to_string(),
         };
         let _ = writeln!(out, "  not {}: {why}", id.format().name);
@@ -53,7 +49,10 @@ fn shown(value: &Value<'_>) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN_CHARS_MAX) {
+        if matches!(c, '"' | '\'' | '\\') { shown.push(c) } else { shown.extend(c.escape_debug()) }
+    }
     if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
         shown.push('…');
     }

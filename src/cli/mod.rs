@@ -22,9 +22,8 @@ mod tail;
 mod templates;
 mod times;
 
-use args::{Cli, Command};
-use clap::{CommandFactory, Parser};
-use std::{os::unix::fs::FileTypeExt, process::ExitCode};
+use args::Command;
+use std::{io, os::unix::fs::FileTypeExt, process::ExitCode};
 
 /// A command's failure: the message for stderr and the exit code.
 #[derive(Debug)]
@@ -47,10 +46,19 @@ impl Failure {
     }
 }
 
+/// Whether somebody still reads stdout, given how writing to it went; any other reason why it cannot be written is a failure.
+fn is_read(written: io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(cause) => Err(Failure::failed(format!("cannot write to stdout: {cause}"))),
+    }
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match settings::with_config_file(Cli::parse()) {
+    let cli = match settings::with_config_file(args::parsed()) {
         Ok(cli) => cli,
         Err(failure) => return report(&failure),
     };
@@ -68,7 +76,7 @@ pub fn main() -> ExitCode {
         None if stdin_is_fed() => pipe::run(&cli.shared, &cli.pipe),
         None => {
             // Above the message, which stays in sight.
-            eprintln!("{}", Cli::command().render_help());
+            eprintln!("{}", args::command().render_help());
             Err(Failure::usage("nothing to read on stdin: pipe lines into it (app | logship), or name a command"))
         }
     };

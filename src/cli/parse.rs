@@ -1,7 +1,9 @@
 //! `logship parse [FILE..]`: lines in, NDJSON out (or a table of templates), and nothing else. No store, no network.
 
 use super::{
-    Failure, args, settings,
+    Failure, args, is_read,
+    say::say,
+    settings,
     templates::{self, Gathered},
 };
 use crate::{
@@ -10,86 +12,75 @@ use crate::{
     event::layout::Layouts,
     flow::{Frame, LogId, Origin, Pos, RawBatch},
     inputs::stdin::CHUNK_BYTES,
-    plan::{self, Hint, Plan, StreamHints},
+    plan::{Hint, Plan, StreamHints},
 };
 use std::{
     fs::File,
-    io::{self, Read, Write},
-    path::Path,
+    io::{self, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 /// Records parsed at once.
 const BATCH_RECORDS: usize = 4_096;
 
+/// The file name of stdin.
+const STDIN: &str = "-";
+
 pub fn run(shared: &args::Shared, args: &args::Parse) -> Result<(), Failure> {
     let plan = settings::plan(shared, args.format_name.as_deref())?;
     let zone = settings::zone_name(shared)?;
+    if args.explain && shared.templates == args::Templates::Count {
+        return Err(Failure::usage("--explain and --templates=count print different things: choose one"));
+    }
     let mut gathered = if args.explain { None } else { Gathered::new(shared.templates)? };
-    let mut parse = |source: &str, input: &mut dyn Read, out: &mut dyn Write| {
-        let origin = Origin { source: source.to_owned(), zone: zone.clone(), ..Origin::default() };
-        let origin = Arc::new(origin);
+    let mut parse = |path: &Path, out: &mut dyn Write| {
+        let is_stdin = path == Path::new(STDIN);
+        let source = if is_stdin { "stdin".to_owned() } else { path.to_string_lossy().into_owned() };
+        let origin = Arc::new(Origin { source, zone: zone.clone(), ..Origin::default() });
         let (hints, layouts, text) = (StreamHints::default(), Layouts::default(), String::new());
         let explained = args.explain.then_some(0);
         let mut stream = Stream { plan: &plan, origin, hints, layouts, text, explained, gathered: gathered.as_mut() };
-        stream.read(input, out)
+        if is_stdin {
+            if io::stdin().is_terminal() && !shared.quiet {
+                say("reading lines from the terminal; Ctrl-D ends them");
+            }
+            return stream.read(io::stdin().lock(), out);
+        }
+        stream.read(File::open(path).map_err(Stopped::Input)?, out)
     };
     let mut out = io::BufWriter::with_capacity(CHUNK_BYTES, io::stdout().lock());
-    let mut failures = Vec::new();
-    let mut outcome = Ok(());
-    if args.files.is_empty() {
-        outcome = parse("stdin", &mut io::stdin().lock(), &mut out);
-    }
-    for path in &args.files {
-        match File::open(path) {
-            Ok(mut file) => match parse(&path.to_string_lossy(), &mut file, &mut out) {
-                Err(Stopped::Input(cause)) => failures.push(unreadable(path, &cause)),
-                Ok(()) => {}
-                stopped => {
-                    outcome = stopped;
-                    break;
-                }
-            },
-            Err(cause) => failures.push(unreadable(path, &cause)),
+    let (mut failures, mut written) = (Vec::new(), Ok(()));
+    let stdin = [PathBuf::from(STDIN)];
+    for path in if args.files.is_empty() { &stdin[..] } else { &args.files } {
+        match parse(path, &mut out) {
+            Ok(()) => {}
+            Err(Stopped::Input(cause)) if path == Path::new(STDIN) => {
+                failures.push(format!("cannot read stdin: {cause}"));
+            }
+            Err(Stopped::Input(cause)) => failures.push(format!("cannot read {}: {cause}", path.display())),
+            Err(Stopped::Waiting(cause)) => return Err(templates::no_file(&cause)),
+            Err(Stopped::Output(cause)) => {
+                written = Err(cause);
+                break;
+            }
         }
     }
-    if let Some(gathered) = gathered
-        && !matches!(outcome, Err(Stopped::Waiting(_)))
-    {
+    if let Some(gathered) = gathered {
         gathered.print(&mut out)?;
     }
-    finish(outcome, &mut out)?;
+    is_read(written.and_then(|()| out.flush()))?;
     if failures.is_empty() { Ok(()) } else { Err(Failure::failed(failures.join("\nlogship: "))) }
-}
-
-fn unreadable(path: &Path, cause: &io::Error) -> String {
-    format!("cannot read {}: {cause}", path.display())
 }
 
 /// Why parsing ended early.
 enum Stopped {
     /// Reading failed.
     Input(io::Error),
-    /// Whoever reads the output went away: nothing more to do, and no error.
-    Output,
+    /// Nothing more can be printed.
+    Output(io::Error),
     /// Events could not be kept until the end of the input.
     Waiting(io::Error),
-}
-
-fn finish(outcome: Result<(), Stopped>, out: &mut impl Write) -> Result<(), Failure> {
-    let flushed = out.flush();
-    match outcome {
-        Err(Stopped::Input(cause)) => Err(Failure::failed(format!("cannot read stdin: {cause}"))),
-        Err(Stopped::Output) => Ok(()),
-        Err(Stopped::Waiting(cause)) => Err(templates::no_file(&cause)),
-        Ok(()) if flushed.as_ref().is_err_and(|cause| cause.kind() != io::ErrorKind::BrokenPipe) => {
-            Err(Failure::failed(format!(
-                "cannot write to stdout: {}",
-                flushed.err().map(|c| c.to_string()).unwrap_or_default()
-            )))
-        }
-        Ok(()) => Ok(()),
-    }
 }
 
 /// One input on its way through the plan.
@@ -150,16 +141,16 @@ impl Stream<'_> {
             } else {
                 self.plan.write(&frame, &hint, &mut self.layouts, &mut self.text);
             }
-            out.write_all(self.text.as_bytes()).map_err(|_| Stopped::Output)?;
+            out.write_all(self.text.as_bytes()).map_err(Stopped::Output)?;
         }
     }
 
     fn explain(&mut self, frame: &Frame, hint: &Hint) {
         let (text, explained) = (&mut self.text, &mut self.explained);
-        plan::with_contexts(frame, hint, |record, context| {
+        self.plan.explain(frame, hint, |found| {
             let number = explained.get_or_insert_default();
             *number += 1;
-            super::explain::record(text, *number, &String::from_utf8_lossy(&record.bytes), context);
+            super::explain::record(text, *number, found);
         });
     }
 }

@@ -15,8 +15,9 @@ use crate::{
         terminal::{Format, Look},
     },
     pipeline::{Common, Finished, Owner, OwnerSettings, State, tail::Tail},
-    plan::Plan,
+    plan::{self, Plan},
 };
+use jiff::tz::TimeZone;
 use std::{
     io::{self, IsTerminal},
     sync::{
@@ -71,14 +72,17 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     });
     reading.map_err(no_thread)?;
 
-    let storing = Storing::start(shared, door, storage, plan, &counters);
+    let storing = Storing::start(shared, door, storage, plan, counters.clone());
+    if let Err(failure) = &storing {
+        say(format_args!("{}; lines are passed on, not stored", failure.message));
+    }
     let intake = storing.as_ref().ok().map(|storing| storing.log.intake());
     let framer = Framer::new(chunks, intake, origin, counters.clone());
     let failure = framer.run(&stop.now);
     let stopped = stop.now.load(Ordering::Acquire);
     let outcome = match storing {
         Ok(storing) => storing.finish(options, &stop, &counters),
-        Err(cause) => Err(Failure::failed(cause.message)),
+        Err(failure) => Err(Failure::failed(failure.message)),
     };
     // Last, so that all is stored and the page is gone before a stdout that nobody reads is waited for.
     let unseen = printing.map_or(0, |printing| printing.finish(&stop.now));
@@ -140,8 +144,9 @@ fn outputs(options: &args::Pipe, plan: Plan, origin: &Origin) -> io::Result<(Box
         Format::None => return Ok((Box::new(NoTee), None)),
         Format::Raw => return Ok((Box::new(RawTee::new(io::stdout())), None)),
         Format::Pretty => {
-            let look = Look { color: terminal && settings::colors(), zone: jiff::tz::TimeZone::system(), date: false };
-            screen::start(PrettyLines::new(io::stdout(), look))?
+            let look = Look { color: terminal && settings::colors(), zone: TimeZone::system(), date: false };
+            let zone = origin.zone.as_deref().and_then(plan::zone).unwrap_or(TimeZone::UTC);
+            screen::start(PrettyLines::new(io::stdout(), look, plan, zone))?
         }
         Format::Json => screen::start(JsonRows::new(io::stdout(), plan, origin.clone()))?,
     };
@@ -172,21 +177,7 @@ impl Storing {
         door: serving::Door,
         storage: settings::Storage,
         plan: Plan,
-        counters: &Arc<PipeCounters>,
-    ) -> Result<Storing, Failure> {
-        let started = Storing::try_start(shared, door, storage, plan, counters);
-        if let Err(failure) = &started {
-            say(format_args!("{}; lines are passed on, not stored", failure.message));
-        }
-        started
-    }
-
-    fn try_start(
-        shared: &args::Shared,
-        door: serving::Door,
-        storage: settings::Storage,
-        plan: Plan,
-        counters: &Arc<PipeCounters>,
+        counters: Arc<PipeCounters>,
     ) -> Result<Storing, Failure> {
         let data = settings::data_dir(shared).map_err(Failure::failed)?;
         let fs: Arc<dyn Fs> = Arc::new(RealFs);
@@ -196,7 +187,7 @@ impl Storing {
         common.follow(log.id, log.durable.clone(), runtime.handle());
         let page = Arc::new(Mutex::new(Page::Down));
         let owning = {
-            let (page, data, common, counters) = (page.clone(), data.clone(), common.clone(), counters.clone());
+            let (page, data, common) = (page.clone(), data.clone(), common.clone());
             let (handle, quiet) = (runtime.handle().clone(), shared.quiet);
             Box::new(move || {
                 // Held to the end, so that a pipe that ends meanwhile finds the page to close.

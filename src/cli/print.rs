@@ -1,6 +1,10 @@
 //! Events on stdout in the form that was asked for.
 
-use super::{Failure, args::Output, settings};
+use super::{
+    Failure,
+    args::{Output, Print},
+    is_read, settings,
+};
 use crate::{
     event::{Event, Value, json},
     outputs::terminal::Look,
@@ -17,11 +21,11 @@ pub struct Printer<W: Write> {
 }
 
 impl<W: Write> Printer<W> {
-    pub fn new(out: W, output: Output, fields: &[String]) -> Printer<W> {
+    pub fn new(out: W, asked: &Print) -> Printer<W> {
         let color = std::io::stdout().is_terminal() && settings::colors();
         let look = Look { color, zone: jiff::tz::TimeZone::system(), date: true };
-        let header_due = output == Output::Csv;
-        Printer { out: std::io::BufWriter::new(out), output, fields: fields.to_vec(), look, header_due }
+        let Print { output, fields } = asked.clone();
+        Printer { out: std::io::BufWriter::new(out), output, fields, look, header_due: output == Output::Csv }
     }
 
     /// Prints one event, given as JSON; whether anybody still reads.
@@ -39,20 +43,19 @@ impl<W: Write> Printer<W> {
                 Output::Text | Output::Json => self.look.event(&mut text, &event),
             }
         }
-        Ok(self.out.write_all(text.as_bytes()).is_ok())
+        is_read(self.out.write_all(text.as_bytes()))
     }
 
     /// Shows what was printed; whether anybody still reads.
-    pub fn flush(&mut self) -> bool {
-        self.out.flush().is_ok()
+    pub fn flush(&mut self) -> Result<bool, Failure> {
+        is_read(self.out.flush())
     }
 
-    /// Prints the header of an empty csv, too.
-    pub fn finish(&mut self) {
+    /// Shows all, the header of an empty csv, too.
+    pub fn finish(&mut self) -> Result<(), Failure> {
         let mut text = String::new();
         self.header(&mut text);
-        let _ = self.out.write_all(text.as_bytes());
-        self.flush();
+        is_read(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush())).map(drop)
     }
 
     fn header(&mut self, text: &mut String) {
@@ -117,13 +120,13 @@ mod tests {
     const ROW: &str = r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"a, \"b\"\nc","log":{"level":"warn"},"n":[1,2],"_id":"x"}"#;
 
     fn check(output: Output, rows: &[&str], expected: &str) {
-        let fields = ["@timestamp", "log.level", "n", "message", "absent"].map(str::to_owned);
+        let fields = ["@timestamp", "log.level", "n", "message", "absent"].map(str::to_owned).to_vec();
         let mut out = Vec::new();
-        let mut printer = Printer::new(&mut out, output, &fields);
+        let mut printer = Printer::new(&mut out, &Print { output, fields });
         for row in rows {
             assert!(printer.row(row).unwrap());
         }
-        printer.finish();
+        printer.finish().unwrap();
         drop(printer);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -3,6 +3,7 @@
 use super::{
     Failure, args,
     client::{Question, Source},
+    is_read,
     print::Printer,
     say::say,
     times,
@@ -38,8 +39,7 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
         let page = source.page(&question, 0, None, Count::Exact)?;
         warn(shared, &page.trailer.warnings);
         let more = if page.trailer.relation == "eq" { "" } else { "+" };
-        let _ = writeln!(io::stdout(), "{}{more}", page.trailer.matched);
-        return Ok(());
+        return is_read(writeln!(io::stdout(), "{}{more}", page.trailer.matched)).map(drop);
     }
     let mut rows: Vec<String> = Vec::new();
     let mut cursor: Option<String> = None;
@@ -57,14 +57,13 @@ pub fn run(shared: &args::Shared, args: &args::Search) -> Result<(), Failure> {
             break;
         }
     }
-    let mut printer = Printer::new(io::stdout().lock(), args.output, &args.fields);
+    let mut printer = Printer::new(io::stdout().lock(), &args.print);
     for row in rows.iter().rev() {
         if !printer.row(row)? {
             return Ok(());
         }
     }
-    printer.finish();
-    Ok(())
+    printer.finish()
 }
 
 fn warn(shared: &args::Shared, warnings: &[String]) {

@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    args::{Cli, LogFormat, Shared, Templates},
+    args::{self, Cli, LogFormat, Shared, Templates},
     say::Stderr,
 };
 use crate::{
@@ -12,8 +12,11 @@ use crate::{
     plan::{self, Plan},
     store,
 };
-use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
-use logship_parsers::line::detect::FormatId;
+use clap::{FromArgMatches, parser::ValueSource};
+use logship_parsers::{
+    line::{FORMATS, detect::FormatId},
+    query::short_names::suggest,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// Applies the config file below flags and environment.
@@ -23,8 +26,8 @@ pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
     let text = std::fs::read_to_string(&path)
         .map_err(|cause| Failure::usage(format!("cannot read the config file {}: {cause}", path.display())))?;
     let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| named(&cause.to_string()))?;
-    let matches = Cli::command().get_matches();
-    let command = Cli::command();
+    let matches = args::command().get_matches();
+    let command = args::command();
     let mut words: Vec<String> = std::env::args().collect();
     for (key, value) in &table {
         let Some(option) = command.get_arguments().find(|a| a.get_long() == Some(key)) else {
@@ -44,7 +47,7 @@ pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
             _ => return Err(named(&format!("`{key}` must be a text, a number, true or false"))),
         }
     }
-    let matches = Cli::command().try_get_matches_from(words).map_err(|error| named(&error.to_string()))?;
+    let matches = args::command().try_get_matches_from(words).map_err(|error| named(&error.to_string()))?;
     Cli::from_arg_matches(&matches).map_err(|error| named(&error.to_string()))
 }
 
@@ -102,13 +105,16 @@ pub fn auto_plan(shared: &Shared) -> Plan {
 /// The plan, with the format that was forced.
 pub fn plan(shared: &Shared, format_name: Option<&str>) -> Result<Plan, Failure> {
     let Some(name) = format_name else { return Ok(auto_plan(shared)) };
-    match FormatId::by_name(name) {
-        Some(format) => Ok(Plan::forced(format).with_templates(shared.templates != Templates::Off)),
-        None => {
-            let known: Vec<_> = logship_parsers::line::FORMATS.iter().map(|format| format.name).collect();
-            Err(Failure::usage(format!("unknown format `{name}`; known are {}", known.join(", "))))
-        }
-    }
+    Ok(Plan::forced(format_id(name)?).with_templates(shared.templates != Templates::Off))
+}
+
+/// The line format of that name.
+pub fn format_id(name: &str) -> Result<FormatId, Failure> {
+    FormatId::by_name(name).ok_or_else(|| {
+        let near = suggest(name, FORMATS.iter().map(|format| format.name));
+        let near = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+        Failure::usage(format!("there is no line format `{name}`{near} (`logship formats` lists all)"))
+    })
 }
 
 /// The zone of stamps without one: what was asked for, else this machine's.

@@ -22,7 +22,7 @@ pub fn run(shared: &args::Shared, args: &args::Tail) -> Result<(), Failure> {
             "nothing is running here to follow: start `app | logship` or `logship server`, or name one with --server URL",
         ));
     };
-    let mut printer = Printer::new(io::stdout().lock(), args.output, &args.fields);
+    let mut printer = Printer::new(io::stdout().lock(), &args.print);
     let mut position: Option<String> = None;
     let mut retries = 0;
     loop {
@@ -78,7 +78,7 @@ impl<W: io::Write> Follow<'_, W> {
 
     fn event(&mut self, kind: &str, data: &str) -> Result<bool, Failure> {
         match kind {
-            "row" => Ok(self.printer.row(data)? && self.printer.flush()),
+            "row" => Ok(self.printer.row(data)? && self.printer.flush()?),
             "drop" if !self.quiet => {
                 let missed =
                     serde_json::from_str::<serde_json::Value>(data).ok().and_then(|drop| drop.get("count")?.as_u64());

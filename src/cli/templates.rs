@@ -1,7 +1,7 @@
 //! `logship parse --templates`: what the messages have in common is known only at the end of the input, so events wait in
 //! a temporary file, and memory holds the templates alone.
 
-use super::{Failure, args::Templates as Asked};
+use super::{Failure, args::Templates as Asked, is_read};
 use crate::{
     clock,
     event::{Event, Key, Value, json},
@@ -56,12 +56,7 @@ impl Gathered {
     pub fn print(self, out: &mut impl Write) -> Result<(), Failure> {
         let patterns = self.templates.merged();
         let Some(waiting) = self.waiting else {
-            return match print_table(&patterns, self.silent, out) {
-                Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(Failure::failed(format!("cannot write to stdout: {cause}")))
-                }
-                _ => Ok(()),
-            };
+            return is_read(print_table(&patterns, self.silent, out)).map(drop);
         };
         let mut file = waiting.into_inner().map_err(|cause| no_file(cause.error()))?;
         file.rewind().map_err(|cause| no_file(&cause))?;
@@ -73,8 +68,7 @@ impl Gathered {
             text.clear();
             json::write_event(&mut text, &event, None);
             text.push('\n');
-            if out.write_all(text.as_bytes()).is_err() {
-                // Whoever reads the output went away.
+            if !is_read(out.write_all(text.as_bytes()))? {
                 return Ok(());
             }
         }

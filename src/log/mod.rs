@@ -36,6 +36,8 @@
 //! - **[`trim`]** removes segments that every output has; **[`list`]** tells live from dead. All but append work from any
 //!   process.
 
+#[cfg(test)]
+pub(crate) mod clients;
 mod folder;
 mod frame;
 #[cfg(test)]

@@ -2,9 +2,14 @@
 //! killed at every single operation, by a crash of the process or a loss of power, and often once more while they
 //! recover. Afterwards every acknowledged record must be in the store exactly once and none twice.
 
-use super::{Found, Limit, Options, Reader, SourceTable, folder, list, remove, sources_of, trim, writer::Writer};
+use super::{
+    Found, Limit, Options, Reader, SourceTable,
+    clients::{Clients, Waiting, any_fault, numbers, trials},
+    folder, list, remove, sources_of, trim,
+    writer::Writer,
+};
 use crate::event::Timestamp;
-use crate::flow::{Append, AppendError, Appended, LogId, Origin, Pos, RawBatch, Record, Span, SyncClass};
+use crate::flow::{Append, AppendError, LogId, Origin, Pos, RawBatch, Record, SyncClass};
 use crate::fs::{
     self, Fs,
     sim::{Fault, SimFs},
@@ -49,20 +54,6 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Fate {
-    Unknown,
-    Acknowledged,
-}
-
-#[derive(Clone, Debug)]
-struct Sent {
-    source: Option<u8>,
-    span: Option<Span>,
-    records: Vec<u64>,
-    fate: Fate,
-}
-
 /// What the store has: written as one file, so that records and positions are durable together.
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Manifest {
@@ -70,12 +61,10 @@ struct Manifest {
     stored: Vec<u64>,
 }
 
-/// What outlives every crash: the client's knowledge.
+/// What outlives every crash.
 struct World {
     options: Options,
-    sent: Vec<Sent>,
-    records: u64,
-    next: [u64; 2],
+    clients: Clients,
     logs: u64,
     /// Dead logs are drained at the start, rather than with the own log: both are allowed.
     eager: bool,
@@ -87,17 +76,13 @@ struct Life {
     writer: Writer,
     ends: watch::Receiver<Pos>,
     id: LogId,
-    waiting: Vec<(usize, oneshot::Receiver<Result<Appended, AppendError>>)>,
+    waiting: Waiting,
     manifest: Manifest,
     dead: Vec<Found>,
 }
 
 /// The process ended: something failed that it cannot live with.
 struct Ended;
-
-fn text(record: u64) -> String {
-    format!("{record}{}", "\u{ff5e}".repeat(record as usize * 7 % 23))
-}
 
 fn drain(fs: &Arc<dyn Fs>, manifest: &mut Manifest, dir: &Path, limit: Limit) -> Result<(), Ended> {
     let id = folder::id_of(dir).map_err(|_| Ended)?.to_string();
@@ -109,12 +94,7 @@ fn drain(fs: &Arc<dyn Fs>, manifest: &mut Manifest, dir: &Path, limit: Limit) ->
     let mut frames = Vec::new();
     while let Some(frame) = reader.next(limit).map_err(|_| Ended)? {
         frames.push(frame.start);
-        manifest.stored.extend(frame.batch.records.iter().map(|record| {
-            let line = std::str::from_utf8(&record.bytes).unwrap();
-            let number: u64 = line.trim_end_matches('\u{ff5e}').parse().unwrap();
-            assert_eq!(line, text(number));
-            number
-        }));
+        manifest.stored.extend(numbers(&frame.batch));
         manifest.progress.insert(id.clone(), frame.end.0);
     }
     let mut marked = open().map_err(|_| Ended)?;
@@ -174,59 +154,23 @@ impl World {
         Ok(life)
     }
 
-    fn append(&mut self, source: Option<u8>, records: u8) -> usize {
-        let numbers: Vec<u64> = (0..u64::from(records)).map(|i| self.records + i).collect();
-        self.records += u64::from(records);
-        let span = source.map(|source| {
-            let from = self.next[source as usize];
-            self.next[source as usize] += u64::from(records) + 1;
-            Span { from, to: from + u64::from(records) + 1 }
-        });
-        self.sent.push(Sent { source, span, records: numbers, fate: Fate::Unknown });
-        self.sent.len() - 1
-    }
-
-    fn send(&mut self, life: &mut Life, which: usize) {
-        let sent = &self.sent[which];
-        let (answer, receiver) = oneshot::channel();
-        let source = sent.source.map(|source| source.to_string()).unwrap_or_default();
-        let batch = RawBatch {
-            origin: Arc::new(Origin { source, ..Origin::default() }),
-            span: sent.span,
-            received: Timestamp::from_millis(which as i64),
-            records: sent.records.iter().map(|&record| Record::text(text(record).into())).collect(),
-        };
-        life.writer.stage(Append { batch, class: SyncClass::Prompt, answer });
-        life.waiting.push((which, receiver));
-        self.hear(life);
-    }
-
     /// Takes the answers that have come.
     fn hear(&mut self, life: &mut Life) {
-        let (sent, ends) = (&mut self.sent, &life.ends);
-        life.waiting.retain_mut(|(which, receiver)| match receiver.try_recv() {
-            Ok(Ok(appended)) => {
-                assert!(appended.end <= *ends.borrow() && appended.log == life.id);
-                let known = sent[*which].fate == Fate::Acknowledged;
-                assert!(appended.duplicate || !known, "an acknowledged batch was stored again");
-                sent[*which].fate = Fate::Acknowledged;
-                false
-            }
-            Err(oneshot::error::TryRecvError::Empty) => true,
-            _ => false,
-        });
+        let (id, durable) = (life.id, *life.ends.borrow());
+        self.clients.hear(&mut life.waiting, |appended| assert!(appended.end <= durable && appended.log == id));
     }
 
     fn run(&mut self, life: &mut Life, op: &Op) -> Result<bool, Ended> {
         match op {
             Op::Append { source, records } => {
-                let which = self.append(*source, *records);
-                self.send(life, which);
+                let which = self.clients.append(*source, *records);
+                self.clients.send(&mut life.writer, &mut life.waiting, which);
             }
             Op::Resend(index) => {
-                let again: Vec<usize> = (0..self.sent.len()).filter(|&i| self.sent[i].span.is_some()).collect();
+                let sent = &self.clients.sent;
+                let again: Vec<usize> = (0..sent.len()).filter(|&i| sent[i].span.is_some()).collect();
                 if !again.is_empty() {
-                    self.send(life, *index.get(&again));
+                    self.clients.send(&mut life.writer, &mut life.waiting, *index.get(&again));
                 }
             }
             Op::Flush => life.writer.flush(),
@@ -270,11 +214,7 @@ impl World {
         *sim = sim.restart();
         self.options = Options::default();
         let Ok(mut life) = self.start(sim) else { panic!("recovery failed") };
-        for which in 0..self.sent.len() {
-            if self.sent[which].span.is_some() && self.sent[which].fate == Fate::Unknown {
-                self.send(&mut life, which);
-            }
-        }
+        self.clients.send_unacknowledged(&mut life.writer, &mut life.waiting);
         life.writer.commit();
         self.hear(&mut life);
         assert!(life.waiting.is_empty());
@@ -283,12 +223,7 @@ impl World {
         for &record in &life.manifest.stored {
             assert!(seen.insert(record), "record {record} is stored twice");
         }
-        for sent in &self.sent {
-            assert!(sent.span.is_none() || sent.fate == Fate::Acknowledged, "{sent:?} was refused");
-            let kept = sent.records.iter().filter(|record| seen.contains(record)).count();
-            assert!(kept == sent.records.len() || sent.fate != Fate::Acknowledged, "{sent:?} is lost");
-            assert!(kept == sent.records.len() || kept == 0, "{sent:?} is torn");
-        }
+        self.clients.check(&seen);
     }
 }
 
@@ -302,8 +237,7 @@ fn crash(program: &[Op], options: Options, faults: &[(u64, Fault)], op: u64, see
     if !pick.is_multiple_of(3) {
         sim.inject(op + 1 + (seed >> 8).wrapping_add(op * 7) % 40, kinds[pick / 2 % 2]);
     }
-    let mut world =
-        World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0, eager: seed.is_multiple_of(3) };
+    let mut world = World { options, clients: Clients::default(), logs: 0, eager: seed.is_multiple_of(3) };
     world.live(&mut sim, program);
     let reached = sim.ops() > op;
     if pick.is_multiple_of(4) {
@@ -313,24 +247,15 @@ fn crash(program: &[Op], options: Options, faults: &[(u64, Fault)], op: u64, see
     reached
 }
 
-fn any_fault() -> impl Strategy<Value = (u64, Fault)> {
-    (8u64..150, prop_oneof![Just(Fault::Fail), Just(Fault::NoSpace)])
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150),
-        max_shrink_iters: 400,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(trials(150, 400))]
 
     #[test]
     fn nothing_acknowledged_is_lost_and_nothing_doubled(
         program in prop::collection::vec(any_op(), 1..24),
         segment_bytes_max in prop_oneof![Just(1u64), 200u64..900, Just(1 << 20)],
         bytes_max in prop_oneof![3 => Just(1u64 << 30), 1 => 600u64..3000],
-        faults in prop::collection::vec(any_fault(), 0..5),
+        faults in prop::collection::vec(any_fault(150), 0..5),
         seed in any::<u64>(),
     ) {
         let options = Options { bytes_max, segment_bytes_max };
@@ -345,14 +270,14 @@ proptest! {
 fn what_is_refused_for_want_of_room_is_gone_and_room_mends_it() {
     let mut sim = SimFs::new(7);
     let options = Options::default();
-    let mut world = World { options, sent: Vec::new(), records: 0, next: [0; 2], logs: 0, eager: true };
+    let mut world = World { options, clients: Clients::default(), logs: 0, eager: true };
     let Ok(mut life) = world.start(&sim) else { panic!("no start") };
     let (answer, mut refused) = oneshot::channel();
     let origin = Arc::new(Origin::default());
     let records = vec![Record::text("refused".into())];
     let batch = RawBatch { origin, span: None, received: Timestamp::default(), records };
-    world.append(None, 2);
-    world.send(&mut life, 0);
+    let which = world.clients.append(None, 2);
+    world.clients.send(&mut life.writer, &mut life.waiting, which);
     life.writer.commit();
     // The write, and the creation of the segment that should have taken it.
     sim.inject(sim.ops(), Fault::NoSpace);
@@ -366,11 +291,11 @@ fn what_is_refused_for_want_of_room_is_gone_and_room_mends_it() {
         std::iter::from_fn(|| reader.next(limit).unwrap()).count()
     };
     assert_eq!(read(Limit::Everything), 1);
-    world.append(Some(0), 2);
-    world.send(&mut life, 1);
+    let which = world.clients.append(Some(0), 2);
+    world.clients.send(&mut life.writer, &mut life.waiting, which);
     life.writer.commit();
     world.hear(&mut life);
-    assert!(world.sent.iter().all(|sent| sent.fate == Fate::Acknowledged));
+    assert!(world.clients.sent.iter().all(|sent| sent.acknowledged));
     assert_eq!((read(Limit::Everything), read(Limit::Marked)), (2, 2));
     world.check(&mut sim);
 }

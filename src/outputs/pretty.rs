@@ -6,12 +6,14 @@ use crate::{
     clock,
     codecs::{lines::Gap, mix::MIXED_STREAMS_MAX},
     event::{Event, LINE_BYTES_MAX, Timestamp},
+    plan::{Plan, Reader},
 };
 use bytestring::ByteString;
+use jiff::tz::TimeZone;
 use logship_parsers::{
     envelope,
     join::{Decision, Joiner},
-    line::{Context, detect::Detector},
+    line::detect::Detector,
 };
 use std::{collections::HashMap, io::Write};
 
@@ -20,6 +22,9 @@ use std::{collections::HashMap, io::Write};
 pub struct PrettyLines<W> {
     out: W,
     look: Look,
+    plan: Plan,
+    /// Of stamps that name none.
+    zone: TimeZone,
     partial: Vec<u8>,
     skipping: bool,
     joiner: Joiner,
@@ -30,12 +35,14 @@ pub struct PrettyLines<W> {
 }
 
 impl<W: Write> PrettyLines<W> {
-    /// Writes to `out`.
+    /// Writes to `out`; stamps that name no zone are of that one.
     #[must_use]
-    pub fn new(out: W, look: Look) -> PrettyLines<W> {
+    pub fn new(out: W, look: Look, plan: Plan, zone: TimeZone) -> PrettyLines<W> {
         PrettyLines {
             out,
             look,
+            plan,
+            zone,
             partial: Vec::new(),
             skipping: false,
             joiner: Joiner::default(),
@@ -56,13 +63,12 @@ impl<W: Write> PrettyLines<W> {
             self.look.continuation(&mut self.text, &shown);
         } else if !shown.is_empty() {
             let received = clock::now();
-            let offset = jiff::Timestamp::from_nanosecond(i128::from(received.as_nanos()))
-                .map_or(0, |now| self.look.zone.to_offset(now).seconds());
-            let context = Context { received: received.as_nanos(), utc_offset_s: offset, ..Context::default() };
-            let (format, fields) = Detector::parse(self.detector.hint(), &shown, &context);
-            self.detector.observe(format);
-            let mut event = Event::new(fields.time.map_or(received, Timestamp::from_nanos));
-            event.absorb(&shown, fields);
+            let format = self.plan.format(self.detector.hint());
+            let read = Reader::new(self.zone.clone(), received);
+            let found = read.read(&shown, |text, context| format.parse(text, context));
+            self.detector.observe(found.format);
+            let mut event = Event::new(found.fields.time.map_or(received, Timestamp::from_nanos));
+            event.absorb(&shown, found.fields);
             self.look.event(&mut self.text, &event);
         }
         line.clear();
@@ -135,10 +141,14 @@ impl<W: Write + Send> Show for PrettyLines<W> {
 mod tests {
     use super::*;
 
+    fn lines<'o>(out: &'o mut Vec<u8>, plan: Plan, zone: &str) -> PrettyLines<&'o mut Vec<u8>> {
+        let look = Look { color: false, zone: TimeZone::UTC, date: true };
+        PrettyLines::new(out, look, plan, crate::plan::zone(zone).unwrap())
+    }
+
     fn shown(chunks: &[&[u8]]) -> String {
         let mut out = Vec::new();
-        let look = Look { color: false, zone: jiff::tz::TimeZone::UTC, date: false };
-        let mut lines = PrettyLines::new(&mut out, look);
+        let mut lines = lines(&mut out, Plan::auto(), "UTC");
         assert!(chunks.iter().all(|chunk| lines.show(chunk)) && lines.end());
         String::from_utf8(out).unwrap()
     }
@@ -164,8 +174,7 @@ mod tests {
     #[test]
     fn nothing_is_glued_over_a_gap() {
         let mut out = Vec::new();
-        let look = Look { color: false, zone: jiff::tz::TimeZone::UTC, date: false };
-        let mut lines = PrettyLines::new(&mut out, look);
+        let mut lines = lines(&mut out, Plan::auto(), "UTC");
         lines.show(b"2026-01-02T03:04:05Z INFO one\n2026-01-02T03:04:05Z INFO tw");
         let mut gap = Gap::default();
         gap.extend(b"o\n2026-01-02T03:04:05Z INFO thr");
@@ -174,5 +183,27 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let ends: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
         assert_eq!(ends, ["one", "tw", "ee", "four"], "{text}");
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_is_stored() {
+        fn check(plan: Plan, zone: &str, line: &str, expected: &str) {
+            let mut out = Vec::new();
+            let mut lines = lines(&mut out, plan, zone);
+            assert!(lines.show(line.as_bytes()) && lines.end());
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+        let forced = Plan::forced(logship_parsers::line::detect::FormatId::by_name("plain").unwrap());
+        check(Plan::auto(), "UTC", "2026-07-20 12:00:00 ERROR x", "2026-07-20 12:00:00.000 ERROR x\n");
+        check(Plan::auto(), "-05:30", "2026-07-20 12:00:00 ERROR x", "2026-07-20 17:30:00.000 ERROR x\n");
+        check(Plan::auto(), "Europe/Berlin", "2026-07-20 12:00:00 ERROR x", "2026-07-20 10:00:00.000 ERROR x\n");
+        check(Plan::auto(), "Europe/Berlin", "2026-01-20 12:00:00 ERROR x", "2026-01-20 11:00:00.000 ERROR x\n");
+        check(Plan::auto(), "+02:00", "2026-01-20T12:00:00Z ERROR x", "2026-01-20 12:00:00.000 ERROR x\n");
+        let json = "{\"time\":\"2026-01-20T12:00:00Z\",\"level\":\"error\",\"msg\":\"x\"}";
+        check(Plan::auto(), "UTC", json, "2026-01-20 12:00:00.000 ERROR x\n");
+        let mut out = Vec::new();
+        assert!(lines(&mut out, forced, "UTC").show(format!("{json}\n").as_bytes()));
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with(&format!("{json}\n")), "{text}");
     }
 }

@@ -28,8 +28,76 @@ pub trait Watcher {
     fn counted(&self, stats: StoreStats);
 }
 
-/// Times of the last steps.
-struct Clockwork {
+/// Runs until the outlet ends: what is durable then, which is everything.
+///
+/// # Errors
+/// The store failed: what is not durable is still in the logs.
+pub fn run(
+    store: Store,
+    outlet: &mut Outlet,
+    gone: &Mutex<Vec<LogId>>,
+    watcher: &dyn Watcher,
+    runtime: &Handle,
+) -> Result<Progress, StoreError> {
+    let now = clock::instant();
+    let mut writing = Writing {
+        steps: store.steps(),
+        store,
+        outlet,
+        gone,
+        watcher,
+        first_unsearchable: None,
+        last_soft: now,
+        last_hard: now,
+        last_maintenance: now,
+        uncommitted_events: 0,
+    };
+    writing.counted();
+    loop {
+        let patience = writing.patience();
+        let next = runtime.block_on(async { tokio::time::timeout(patience, writing.outlet.next()).await });
+        match next {
+            Ok(Some(batch)) => writing.add(&batch)?,
+            Ok(None) => break,
+            Err(_) => {}
+        }
+        writing.commit_if_due()?;
+    }
+    let progress = close(&mut writing.store, gone)?;
+    writing.is_durable(&progress);
+    Ok(progress)
+}
+
+/// Makes everything durable, and forgets how far the logs were that are durably gone: what is durable.
+///
+/// # Errors
+/// The store failed.
+pub fn commit(store: &mut Store, gone: &Mutex<Vec<LogId>>) -> Result<Progress, StoreError> {
+    forget(store, gone);
+    store.commit_hard()
+}
+
+/// The same for the last time ([`Store::close`]).
+///
+/// # Errors
+/// The store failed.
+pub fn close(store: &mut Store, gone: &Mutex<Vec<LogId>>) -> Result<Progress, StoreError> {
+    forget(store, gone);
+    store.close()
+}
+
+fn forget(store: &mut Store, gone: &Mutex<Vec<LogId>>) {
+    for log in gone.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        store.forget_log(log);
+    }
+}
+
+/// The store with the times of its last steps, and whom they concern.
+struct Writing<'a> {
+    store: Store,
+    outlet: &'a mut Outlet,
+    gone: &'a Mutex<Vec<LogId>>,
+    watcher: &'a dyn Watcher,
     steps: Steps,
     first_unsearchable: Option<Instant>,
     last_soft: Instant,
@@ -38,52 +106,7 @@ struct Clockwork {
     uncommitted_events: u64,
 }
 
-/// Runs until the outlet ends; returns the store with everything durable.
-///
-/// # Errors
-/// The store failed: what is not durable is still in the logs.
-pub fn run(
-    mut store: Store,
-    outlet: &mut Outlet,
-    gone: &Mutex<Vec<LogId>>,
-    watcher: &dyn Watcher,
-    runtime: &Handle,
-) -> Result<Store, StoreError> {
-    let now = clock::instant();
-    let mut clockwork = Clockwork {
-        steps: store.steps(),
-        first_unsearchable: None,
-        last_soft: now,
-        last_hard: now,
-        last_maintenance: now,
-        uncommitted_events: 0,
-    };
-    watcher.counted(store.stats());
-    loop {
-        let next = runtime.block_on(async { tokio::time::timeout(clockwork.patience(), outlet.next()).await });
-        match next {
-            Ok(Some(batch)) => clockwork.add(&mut store, &batch)?,
-            Ok(None) => break,
-            Err(_) => {}
-        }
-        clockwork.commit_if_due(&mut store, outlet, gone, watcher)?;
-    }
-    clockwork.hard(&mut store, outlet, gone, watcher)?;
-    Ok(store)
-}
-
-/// Makes everything durable, and forgets how far the logs were that are durably gone: what is durable.
-///
-/// # Errors
-/// The store failed.
-pub fn commit(store: &mut Store, gone: &Mutex<Vec<LogId>>) -> Result<Progress, StoreError> {
-    for log in gone.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-        store.forget_log(log);
-    }
-    store.commit_hard()
-}
-
-impl Clockwork {
+impl Writing<'_> {
     /// How long nothing is due.
     fn patience(&self) -> Duration {
         let soft = self.first_unsearchable.map(|_| self.soft_due());
@@ -102,34 +125,29 @@ impl Clockwork {
             .max(self.steps.soft_every.saturating_sub(clock::since(self.last_soft)))
     }
 
-    fn add(&mut self, store: &mut Store, batch: &Batch) -> Result<(), StoreError> {
-        store.add(batch)?;
+    fn add(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.store.add(batch)?;
         self.first_unsearchable.get_or_insert_with(clock::instant);
         self.uncommitted_events += batch.events.len() as u64;
         Ok(())
     }
 
-    fn commit_if_due(
-        &mut self,
-        store: &mut Store,
-        outlet: &Outlet,
-        gone: &Mutex<Vec<LogId>>,
-        watcher: &dyn Watcher,
-    ) -> Result<(), StoreError> {
+    fn commit_if_due(&mut self) -> Result<(), StoreError> {
         let dirty = self.uncommitted_events > 0;
-        if store.uncommitted_bytes() >= self.steps.hard_bytes
+        if self.store.uncommitted_bytes() >= self.steps.hard_bytes
             || (dirty && clock::since(self.last_hard) >= self.steps.hard_every)
         {
-            self.hard(store, outlet, gone, watcher)?;
+            let progress = commit(&mut self.store, self.gone)?;
+            self.is_durable(&progress);
         } else if self.first_unsearchable.is_some() && self.soft_due().is_zero() {
-            store.commit_soft()?;
-            self.soft_done();
-            watcher.counted(store.stats());
+            self.store.commit_soft()?;
+            self.is_searchable();
+            self.counted();
         }
         if clock::since(self.last_maintenance) >= self.steps.maintain_every {
             self.last_maintenance = clock::instant();
-            watcher.maintained(&store.maintain(clock::now())?);
-            watcher.counted(store.stats());
+            self.watcher.maintained(&self.store.maintain(clock::now())?);
+            self.counted();
         }
         if !dirty {
             self.last_hard = clock::instant();
@@ -137,25 +155,72 @@ impl Clockwork {
         Ok(())
     }
 
-    fn soft_done(&mut self) {
+    /// A soft commit has been made.
+    fn is_searchable(&mut self) {
         self.first_unsearchable = None;
         self.last_soft = clock::instant();
     }
 
-    fn hard(
-        &mut self,
-        store: &mut Store,
-        outlet: &Outlet,
-        gone: &Mutex<Vec<LogId>>,
-        watcher: &dyn Watcher,
-    ) -> Result<(), StoreError> {
-        let progress = commit(store, gone)?;
-        self.soft_done();
-        watcher.durable(self.uncommitted_events);
+    /// A hard commit has been made.
+    fn is_durable(&mut self, progress: &Progress) {
+        self.is_searchable();
+        self.watcher.durable(self.uncommitted_events);
         self.uncommitted_events = 0;
-        watcher.counted(store.stats());
+        self.counted();
         self.last_hard = clock::instant();
-        outlet.done(&progress);
-        Ok(())
+        self.outlet.done(progress);
+    }
+
+    fn counted(&self) {
+        self.watcher.counted(self.store.stats());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Event, Timestamp},
+        flow::{EventId, Pos, Stored},
+        store::Options,
+    };
+    use std::sync::Arc;
+
+    struct Nobody;
+
+    impl Watcher for Nobody {
+        fn durable(&self, _: u64) {}
+        fn maintained(&self, _: &Maintained) {}
+        fn counted(&self, _: StoreStats) {}
+    }
+
+    /// As at the end of a pipe.
+    #[test]
+    fn nothing_but_the_store_is_left_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let steps = Steps { soft_every: Duration::ZERO, ..Steps::default() };
+        let options = || Options { steps, free_bytes_min: 0, ..Options::default() };
+        let store = Store::open(dir.path(), options()).unwrap();
+        let (batches, mut outlet, _) = Outlet::channel(Progress::new());
+        let feeding = std::thread::Builder::new().spawn(move || {
+            for n in 0..20 {
+                let id = EventId { log: LogId::from_bits(1), at: Pos(n * 10) };
+                let event = Event::from_line(Timestamp::from_millis(1_767_225_600_000), "a".into());
+                let events = vec![Stored { id, event }];
+                let batch = Batch { log: id.log, end: Pos(n * 10 + 10), first_number: n, events };
+                batches.blocking_send(Arc::new(batch)).unwrap();
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let progress = run(store, &mut outlet, &Mutex::default(), &Nobody, runtime.handle()).unwrap();
+        feeding.unwrap().join().unwrap();
+        assert_eq!(progress, [(LogId::from_bits(1), Pos(200))].into());
+        let files = || {
+            let names = std::fs::read_dir(dir.path().join("p-0")).unwrap().map(|entry| entry.unwrap().file_name());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        let left = files();
+        let reopened = Store::open(dir.path(), options()).unwrap();
+        assert_eq!((reopened.snapshot().events(), files()), (20, left), "what opening sweeps away was left behind");
     }
 }

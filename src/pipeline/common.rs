@@ -330,6 +330,14 @@ impl Watcher for Common {
     }
 }
 
+/// Counts of what is not all there are lower bounds.
+fn admit(lacking: Option<String>, relation: &mut Relation, warnings: &mut Vec<String>) {
+    if lacking.is_some() {
+        *relation = Relation::Gte;
+    }
+    warnings.extend(lacking);
+}
+
 impl Backend for Common {
     fn search(
         &self,
@@ -346,10 +354,7 @@ impl Backend for Common {
     fn histogram(&self, request: &HistogramRequest) -> Result<Histogram, QueryFailure> {
         let lacking = self.lacking();
         let mut histogram = self.embedded()?.histogram(request)?;
-        if let Some(warning) = lacking {
-            histogram.relation = Relation::Gte;
-            histogram.warnings.push(warning);
-        }
+        admit(lacking, &mut histogram.relation, &mut histogram.warnings);
         Ok(histogram)
     }
 
@@ -360,10 +365,7 @@ impl Backend for Common {
     fn values(&self, request: &ValuesRequest) -> Result<FieldValues, QueryFailure> {
         let lacking = self.lacking();
         let mut values = self.embedded()?.values(request)?;
-        if let Some(warning) = lacking {
-            values.relation = Relation::Gte;
-            values.warnings.push(warning);
-        }
+        admit(lacking, &mut values.relation, &mut values.warnings);
         Ok(values)
     }
 

@@ -119,8 +119,7 @@ impl Engine {
         let (shared, watcher, runtime) = (parts.shared.clone(), parts.common.clone(), parts.runtime);
         let index = Builder::new().name("index".into()).spawn(move || {
             let _last = EndsAll(shared.clone());
-            let indexed = output::run(store, &mut outlet, &shared.gone, watcher.as_ref(), &runtime);
-            indexed.map(|store| store.progress().clone())
+            output::run(store, &mut outlet, &shared.gone, watcher.as_ref(), &runtime)
         })?;
         let scrub = scrub.map(|scrub| start_scrub(scrub, parts.shared.clone(), parts.notices)).transpose()?;
         let (common, shared) = (parts.common.clone(), parts.shared.clone());

@@ -30,11 +30,22 @@ const AHEAD_NANOS_MAX: i64 = 86_400_000_000_000;
 
 /// How a record's format is found.
 #[derive(Clone, Copy, Debug)]
-enum Format {
+pub enum Format {
     /// This one, then as text.
     Forced(FormatId),
     /// By what the record shows; this one is tried first.
     Detected(Option<FormatId>),
+}
+
+impl Format {
+    /// Parses a text.
+    #[must_use]
+    pub fn parse<'a>(self, text: &'a str, context: &Context<'_>) -> (FormatId, Fields<'a>) {
+        match self {
+            Format::Forced(format) => Detector::parse_as(format, text, context),
+            Format::Detected(hint) => Detector::parse(hint, text, context),
+        }
+    }
 }
 
 /// What turns frames into events.
@@ -63,6 +74,12 @@ impl Plan {
     #[must_use]
     pub fn with_templates(self, templates: bool) -> Plan {
         Plan { templates, ..self }
+    }
+
+    /// How the format of a stream's next record is found, given the one of those before.
+    #[must_use]
+    pub fn format(&self, hint: Option<FormatId>) -> Format {
+        self.forced.map_or(Format::Detected(hint), Format::Forced)
     }
 
     /// The events of a frame, one for each record, in order.
@@ -121,8 +138,8 @@ impl Plan {
         take: &mut impl FnMut(usize, &ByteString, Parsed<'_>),
     ) {
         let batch = &frame.batch;
-        let format = self.forced.map_or(Format::Detected(hint.format), Format::Forced);
-        let mut reader = Reader::new(batch);
+        let format = self.format(hint.format);
+        let mut reader = Reader::of(batch);
         reader.context.day_first = hint.day_first;
         let before = batch.records.get(..*at).unwrap_or_default();
         let own = before.iter().rev().find_map(header_of);
@@ -142,16 +159,6 @@ impl Plan {
             reader.context.header = header_of(record).or(reader.context.header);
             *at += 1;
         }
-    }
-}
-
-/// Calls for each record of a frame with what its parser would know besides the record.
-pub fn with_contexts(frame: &Frame, hint: &Hint, mut each: impl FnMut(&Record, &Context)) {
-    let mut context = Reader::new(&frame.batch).context;
-    (context.day_first, context.header) = (hint.day_first, hint.header.as_deref());
-    for record in &frame.batch.records {
-        each(record, &context);
-        context.header = header_of(record).or(context.header);
     }
 }
 
@@ -188,10 +195,7 @@ fn parse_record<'r>(
     format: Format,
     last_time: &mut Option<Timestamp>,
 ) -> Parsed<'r> {
-    let (_, mut fields) = reader.read(line, |text, context| match format {
-        Format::Forced(format) => Detector::parse_as(format, text, context),
-        Format::Detected(hint) => Detector::parse(hint, text, context),
-    });
+    let mut fields = reader.read(line, |text, context| format.parse(text, context)).fields;
     let own_time = fields.time.map(Timestamp::from_nanos);
     *last_time = own_time.or(*last_time);
     if own_time.is_some_and(|time| time.as_nanos().saturating_sub(batch.received.as_nanos()) > AHEAD_NANOS_MAX) {

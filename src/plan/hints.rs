@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::Timestamp,
-    flow::{Frame, RawBatch, Record},
+    flow::{Frame, Record},
 };
 use logship_parsers::line::detect::{Detector, FormatId, day_comes_first};
 use std::{
@@ -69,13 +69,17 @@ impl StreamHints {
         stream.learn_order(&batch.records);
         let last_time = stream.inherited(batch.received);
         let header = stream.header.clone();
-        let mut told = stream.parse(first, batch);
-        let hint = Hint { format: stream.detector.hint(), header, day_first: stream.day_first, last_time };
+        let mut reader = Reader::of(batch);
+        (reader.context.day_first, reader.context.header) = (stream.day_first, header.as_deref());
+        let mut told = stream.parse(first, &reader);
+        let (format, day_first) = (stream.detector.hint(), stream.day_first);
+        let hint = Hint { format, header: header.clone(), day_first, last_time };
         if let Some(newest) = batch.records.iter().rev().find_map(header_of) {
             stream.header = Some(newest.into());
+            reader.context.header = Some(newest);
         }
         if let [_, .., last] = &*batch.records {
-            told = stream.parse(last, batch).or(told);
+            told = stream.parse(last, &reader).or(told);
         }
         stream.told = told.map(|time| (time, batch.received)).or(stream.told);
         hint
@@ -94,14 +98,12 @@ impl Stream {
     }
 
     /// Takes note of a record's format; its time.
-    fn parse(&mut self, record: &Record, batch: &RawBatch) -> Option<Timestamp> {
-        let mut reader = Reader::new(batch);
-        (reader.context.day_first, reader.context.header) = (self.day_first, self.header.as_deref());
+    fn parse(&mut self, record: &Record, reader: &Reader<'_>) -> Option<Timestamp> {
         let hint = self.detector.hint();
         let parsed = || {
             let text = text_of(record).0;
-            let (format, fields) = reader.read(&text, |text, context| Detector::parse(hint, text, context));
-            (format, fields.time.map(Timestamp::from_nanos))
+            let found = reader.read(&text, |text, context| Detector::parse(hint, text, context));
+            (found.format, found.fields.time.map(Timestamp::from_nanos))
         };
         let (format, time) = catch_unwind(AssertUnwindSafe(parsed)).ok()?;
         self.detector.observe(format);
@@ -112,7 +114,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{LogId, Origin, Pos};
+    use crate::flow::{LogId, Origin, Pos, RawBatch};
 
     fn frame(received_ms: i64, records: &[&'static str]) -> Frame {
         let records = records.iter().map(|text| Record::text(bytes::Bytes::from_static(text.as_bytes()))).collect();

@@ -5,9 +5,11 @@
 //! record that makes a parser panic is kept as plain text, tagged `_parserpanic`, and the other records go on.
 
 mod auto;
+mod explain;
 mod hints;
 mod reader;
 
-pub use auto::{Plan, with_contexts};
+pub use auto::{Format, Plan};
+pub use explain::Explained;
 pub use hints::{HINTED_STREAMS_MAX, Hint, StreamHints};
-pub use reader::zone;
+pub use reader::{Reader, Reading, zone};

@@ -3,50 +3,67 @@
 //! Parsers know one offset, that of the zone when the line arrived. Where a stamp turns out to lie in another season of the
 //! zone, the line is read again with the offset of that season: a stamp that names its own zone is not changed by it.
 
-use crate::flow::RawBatch;
+use crate::{event::Timestamp, flow::RawBatch};
 use jiff::tz::TimeZone;
 use logship_parsers::{Fields, line::Context, line::detect::FormatId};
 use std::ops::Range;
 
 /// What the records of one batch share.
-pub(super) struct Reader<'h> {
+#[derive(Clone, Debug)]
+pub struct Reader<'h> {
     /// For the parsers.
-    pub(super) context: Context<'h>,
+    pub context: Context<'h>,
     zone: TimeZone,
     /// The times, in UTC nanoseconds, at which the zone has the offset of the context.
     season: Range<i64>,
 }
 
-impl Reader<'_> {
-    pub(super) fn new(batch: &RawBatch) -> Reader<'static> {
-        let zone = batch.origin.zone.as_deref().and_then(zone).unwrap_or(TimeZone::UTC);
-        let received = instant(batch.received.as_nanos());
+/// What was read from one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading<'a, 'h> {
+    /// Its format.
+    pub format: FormatId,
+    /// Its fields.
+    pub fields: Fields<'a>,
+    /// What its parser knew besides the text.
+    pub context: Context<'h>,
+}
+
+impl<'h> Reader<'h> {
+    /// For what arrived then from a stream of that zone.
+    #[must_use]
+    pub fn new(zone: TimeZone, received: Timestamp) -> Reader<'static> {
+        let at = instant(received.as_nanos());
         let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).ok();
-        let begin = zone.preceding(received).next().and_then(|change| nanos(change.timestamp()));
-        let end = zone.following(received).next().and_then(|change| nanos(change.timestamp()));
-        let utc_offset_s = zone.to_offset(received).seconds();
+        let begin = zone.preceding(at).next().and_then(|change| nanos(change.timestamp()));
+        let end = zone.following(at).next().and_then(|change| nanos(change.timestamp()));
+        let utc_offset_s = zone.to_offset(at).seconds();
         Reader {
-            context: Context { received: batch.received.as_nanos(), utc_offset_s, ..Context::default() },
+            context: Context { received: received.as_nanos(), utc_offset_s, ..Context::default() },
             zone,
             season: begin.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX),
         }
     }
 
+    pub(super) fn of(batch: &RawBatch) -> Reader<'static> {
+        let zone = batch.origin.zone.as_deref().and_then(zone).unwrap_or(TimeZone::UTC);
+        Reader::new(zone, batch.received)
+    }
+
     /// Parses a text, once more where its stamp is of another season.
-    pub(super) fn read<'a>(
+    pub fn read<'a>(
         &self,
         text: &'a str,
         parse: impl Fn(&'a str, &Context<'_>) -> (FormatId, Fields<'a>),
-    ) -> (FormatId, Fields<'a>) {
-        let found = parse(text, &self.context);
-        match found.1.time {
-            Some(time) if !self.season.contains(&time) => {
-                // The hour that a change skips or repeats may come out one hour off, as wall clocks do.
-                let utc_offset_s = self.zone.to_offset(instant(time)).seconds();
-                parse(text, &Context { utc_offset_s, ..self.context })
-            }
-            _ => found,
+    ) -> Reading<'a, 'h> {
+        let mut context = self.context;
+        let (mut format, mut fields) = parse(text, &context);
+        if let Some(time) = fields.time.filter(|time| !self.season.contains(time)) {
+            // The hour that a change skips or repeats may come out one hour off, as wall clocks do.
+            context.utc_offset_s = self.zone.to_offset(instant(time)).seconds();
+            (format, fields) = parse(text, &context);
         }
+        Reading { format, fields, context }
     }
 }
 
@@ -73,9 +90,7 @@ pub fn zone(name: &str) -> Option<TimeZone> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Timestamp, flow::Origin};
     use logship_parsers::line::detect::Detector;
-    use std::sync::Arc;
 
     #[test]
     fn zones_are_names_or_offsets() {
@@ -87,11 +102,10 @@ mod tests {
     #[test]
     fn a_stamp_has_the_offset_of_its_own_season() {
         let received = Timestamp::from_millis(1_795_219_200_000);
-        let origin = Arc::new(Origin { zone: Some("Europe/Berlin".to_owned()), ..Origin::default() });
-        let reader = Reader::new(&RawBatch { origin, span: None, received, records: Vec::new() });
+        let reader = Reader::new(zone("Europe/Berlin").unwrap(), received);
         let read = |text| {
-            let (_, fields) = reader.read(text, |text, context| Detector::parse(None, text, context));
-            Timestamp::from_nanos(fields.time.unwrap()).to_string()
+            let found = reader.read(text, |text, context| Detector::parse(None, text, context));
+            Timestamp::from_nanos(found.fields.time.unwrap()).to_string()
         };
         assert_eq!(read("2026-11-20 12:00:00 winter"), "2026-11-20T11:00:00.000Z");
         assert_eq!(read("2026-07-20 12:00:00 summer"), "2026-07-20T10:00:00.000Z");

@@ -248,7 +248,7 @@ impl OpenPartition {
         Ok(())
     }
 
-    /// Before the commit with which the partition is sealed: nothing runs in its folder afterwards.
+    /// Before the last commit of the partition or of this process: nothing runs in its folder afterwards.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         self.closing = true;
         self.take_merged()

@@ -192,6 +192,19 @@ impl Store {
         })
     }
 
+    /// Commits hard for the last time: a merge that runs is waited for and none begun, so that no file is left behind that
+    /// the commit does not name.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn close(&mut self) -> Result<Progress, StoreError> {
+        self.guarded(|store| {
+            store.open.close()?;
+            store.harden()?;
+            Ok(store.done.clone())
+        })
+    }
+
     fn harden(&mut self) -> Result<(), StoreError> {
         for log in std::mem::take(&mut self.forgotten) {
             self.open.forget_log(log);

@@ -49,8 +49,69 @@ fn parse_reads_stdin_and_files() {
     check(&[&missing, &plain], b"", PARSED, 1, &format!("cannot read {missing}: "));
     check(&[&cut], b"", "", 1, &format!("cannot read {cut}: "));
     check(&["--as", "logfmt"], LINE, PARSED, 0, "");
-    check(&["--as", "nonsense"], LINE, "", 2, "nonsense");
+    check(&["--as", "nonsense"], LINE, "", 2, "there is no line format `nonsense` (`logship formats` lists all)");
+    check(&["--as", "logfnt"], LINE, "", 2, "did you mean `logfmt`?");
+    check(&["--explain", "--templates=count"], LINE, "", 2, "choose one");
+    check(&["-", &plain], LINE, &PARSED.repeat(2), 0, "");
     assert!(!data.exists(), "parsing stores nothing");
+}
+
+#[test]
+fn a_full_disk_is_no_reader_who_went_away() {
+    let home = folder();
+    let many = LINE.repeat(20_000);
+    for args in [&["parse"][..], &["parse", "--templates"], &["parse", "--templates=count"], &["formats"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let input = home.path().join("input");
+        std::fs::write(&input, &many).unwrap();
+        let mut command = logship(home.path(), args);
+        let output = command.stdin(std::fs::File::open(input).unwrap()).stdout(full).stderr(Stdio::piped()).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?} {output:?}");
+        assert!(stderr(&output).contains("cannot write to stdout: "), "{args:?} {output:?}");
+    }
+}
+
+#[test]
+fn parse_explains_what_it_reads() {
+    let home = folder();
+    let check = |args: &[&str], line: &str, expected: &str| {
+        let output = fed(home.path(), &[&["parse", "--explain"], args].concat(), line.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{args:?} {output:?}");
+    };
+    let json = "{\"level\":\"warn\"}\n";
+    let found = String::from_utf8(fed(home.path(), &["parse", "--explain"], json.as_bytes()).stdout).unwrap();
+    assert!(found.starts_with(&format!("1: json\n  {json}  {:28}  converted  warn\n", "log.level")), "{found}");
+    check(&["--as", "plain"], json, &format!("1: plain\n  {json}  {:28} {:>10}  {json}", "message", "0..16"));
+    let why = "does not begin like one";
+    check(
+        &["--as", "clf"],
+        json,
+        &format!("1: plain\n  {json}  {:28} {:>10}  {json}  not clf: {why}\n", "message", "0..16"),
+    );
+    let zoned = ["--as", "plain", "--timezone", "Europe/Berlin"];
+    let output = fed(
+        home.path(),
+        &[&["parse", "--explain"], &zoned[..]].concat(),
+        b"2026-01-20 12:00:00 a\n2026-07-20 12:00:00 b\n",
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("2026-01-20T11:00:00.000Z") && text.contains("2026-07-20T10:00:00.000Z"), "{text}");
+}
+
+#[test]
+fn help_shows_what_matters() {
+    let home = folder();
+    let check = |command: &str, shown: &[&str], unshown: &[&str]| {
+        let help = String::from_utf8(outcome(home.path(), &[command, "--help"]).stdout).unwrap();
+        assert!(shown.iter().all(|option| help.contains(option)), "{help}");
+        assert!(!unshown.iter().any(|option| help.contains(option)), "{help}");
+    };
+    check("parse", &["--as", "--timezone", "--templates", "--quiet"], &["--data", "--listen", "--retention-age"]);
+    check("formats", &["--quiet"], &["--data", "--timezone"]);
+    check("search", &["--data", "--server"], &[]);
+    let unshown = outcome(home.path(), &["formats", "--retention-age", "1d", "json"]);
+    assert!(unshown.status.success(), "{unshown:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["event", "flow"]),
     ("query", &["event", "flow", "store", "clock"]),
     ("inputs", &["event", "flow", "codecs", "clock"]),
-    ("outputs", &["event", "flow", "codecs", "store", "clock"]),
+    ("outputs", &["event", "flow", "codecs", "store", "plan", "clock"]),
     ("pipeline", &["event", "flow", "fs", "config", "log", "store", "plan", "query", "inputs", "outputs", "clock"]),
     ("auth", &["event", "flow", "config", "clock"]),
     ("api", &["event", "flow", "codecs", "query", "pipeline", "auth", "clock"]),

@@ -111,6 +111,42 @@ fn retention_drops_the_oldest_and_never_the_open_one() {
 }
 
 #[test]
+fn what_is_closed_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    // The last commit brings enough segments for a merge.
+    for n in 0..8 {
+        store.add(&one(n * 20, "a")).unwrap();
+        if n < 7 {
+            store.commit_soft().unwrap();
+        }
+    }
+    assert_eq!(store.close().unwrap(), [(LOG, Pos(7 * 20 + 11))].into());
+    drop(store);
+    let left = listing(&dir.path().join("p-0"));
+    drop(open(dir.path()));
+    assert_eq!(listing(&dir.path().join("p-0")), left, "what opening sweeps away was left behind");
+    assert_eq!(messages(&open(dir.path()).snapshot()), ["a"; 8]);
+}
+
+#[test]
+fn a_merge_that_runs_when_it_is_closed_is_not_in_vain() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    for n in 0..8 {
+        store.add(&one(n * 20, "a")).unwrap();
+        store.commit_soft().unwrap();
+    }
+    store.close().unwrap();
+    assert_eq!(store.stats().open_segments, 1);
+    drop(store);
+    let left = listing(&dir.path().join("p-0"));
+    let store = open(dir.path());
+    assert_eq!(listing(&dir.path().join("p-0")), left, "what opening sweeps away was left behind");
+    assert_eq!(messages(&store.snapshot()), ["a"; 8]);
+}
+
+#[test]
 fn only_one_process_writes() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
