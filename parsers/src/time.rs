@@ -46,7 +46,7 @@ impl Stamp {
         }
     }
 
-    fn from_seconds(seconds: i64, nanos: u32) -> Stamp {
+    pub(crate) fn from_seconds(seconds: i64, nanos: u32) -> Stamp {
         let total = i128::from(seconds) * i128::from(NANOS_PER_SECOND) + i128::from(nanos);
         i64::try_from(total).map_or(Stamp::OutOfRange, Stamp::At)
     }
