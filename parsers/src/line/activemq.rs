@@ -43,7 +43,7 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     while !rest.is_char_boundary(tail) {
         tail += 1;
     }
-    let mut bars = memmem::rfind_iter(rest[tail..].as_bytes(), b" | ");
+    let mut bars = memmem::rfind_iter(&rest.as_bytes()[tail..], b" | ");
     let (Some(second), Some(first)) = (bars.next(), bars.next()) else { return stop(rest, "a logger and a thread") };
     let (logger, thread) = (&rest[tail + first + 3..tail + second], &rest[tail + second + 3..]);
     let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'-');

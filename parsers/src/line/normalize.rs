@@ -141,7 +141,7 @@ fn role(name: &[u8]) -> Option<(Slot, Claim)> {
         b"service.name" => (Slot::Service, Claim::Ecs),
         b"service" | b"app" | b"application" => (Slot::Service, Claim::Alias),
         b"host.name" => (Slot::Host, Claim::Ecs),
-        b"hostname" | b"host" | b"_HOSTNAME" => (Slot::Host, Claim::Alias),
+        b"hostname" | b"host" | b"source_host" | b"_HOSTNAME" => (Slot::Host, Claim::Alias),
         b"process.pid" => (Slot::Pid, Claim::Ecs),
         b"pid" | b"_PID" | b"process_pid" => (Slot::Pid, Claim::Alias),
         b"process.thread.name" => (Slot::Thread, Claim::Ecs),
