@@ -1,7 +1,8 @@
 //! How much of what real programs write is read right. `fixtures/captured/NAME.log` holds the lines of a program as
 //! `fixtures/capture/NAME.sh` captured them, its twin `NAME.json` what each surely says, by eye and not by the parser:
 //! one object a line, `{"continues":true}` for a line that belongs to the record above, with a `message` if that is not
-//! the whole line. Blank lines at a record's end are no part of its message.
+//! the whole line, or with one that is null if the line is no part of it, as a stack trace that is a field of its own.
+//! Blank lines at a record's end are no part of its message.
 //!
 //! `fixtures/captured/accuracy.txt` notes the shares that are right; the test fails where one falls.
 //! `UPDATE_EXPECT=1` notes today's, and drafts the twin of a log that has none. `ACCURACY_SHOW=NAME` prints what is wrong.
@@ -74,6 +75,9 @@ fn records(name: &str, log: &str, twin: &str) -> Vec<(String, Json)> {
             (true, Some((record, above))) => {
                 record.push('\n');
                 record.push_str(line);
+                if says.get("message") == Some(&Json::Null) {
+                    continue;
+                }
                 let more = says["message"].as_str().unwrap_or(line);
                 above["message"] = match above["message"].as_str() {
                     Some(message) => format!("{message}\n{more}").into(),

@@ -1,7 +1,7 @@
 //! Access lines in the Common Log Format, and in the combined one with referrer and user agent: Apache's `LogFormat`
 //! `common`, `combined` and `vhost_combined`, nginx's predefined `combined`, `varnishncsa`, Traefik's `common`.
 //!
-//! A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole line stays the message, so what has
+//! InfluxDB puts `[httpd] ` before each. A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole line stays the message, so what has
 //! no field (ident, columns behind the user agent such as nginx's `$request_time`, whose meaning only the server's
 //! configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
 
@@ -17,6 +17,8 @@ use nom::Parser;
 use nom::combinator::opt;
 use nom::sequence::{delimited, preceded};
 
+/// What InfluxDB puts before its access lines.
+const INFLUXDB: &str = "[httpd] ";
 /// How far into a line the stamp may begin.
 const STAMP_OFFSET_MAX: usize = 512;
 
@@ -26,7 +28,7 @@ pub const FORMAT: Format = Format {
     summary: "access lines, common and combined, also with virtual host: Apache, nginx, Caddy, Traefik, Varnish",
     example: r#"192.0.2.7 - ann [02/Jan/2026:03:04:05 +0000] "GET /cart?id=7 HTTP/1.1" 200 512 "-" "curl/8.5.0""#,
     rank: 10,
-    starts: Starts::DIGIT.or(Starts::LOWER).or(Starts::UPPER).or(Starts::of(b":-_")),
+    starts: Starts::DIGIT.or(Starts::LOWER).or(Starts::UPPER).or(Starts::of(b":-_[")),
     open_ended: true,
     probe,
     parse,
@@ -34,6 +36,7 @@ pub const FORMAT: Format = Format {
 
 /// Three words, then a bracket before a day: `- - [02/`.
 fn probe(line: &[u8]) -> bool {
+    let line = line.strip_prefix(INFLUXDB.as_bytes()).unwrap_or(line);
     let head = &line[..line.len().min(STAMP_OFFSET_MAX)];
     let Some(open) = memchr(b'[', head) else { return false };
     matches!(head.get(open..), Some([_, b'0'..=b'3', b'0'..=b'9', b'/', ..])) && open > 4 && head[open - 1] == b' '
@@ -46,7 +49,7 @@ fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
 }
 
 fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    let (rest, client) = client(line)?;
+    let (rest, client) = client(line.strip_prefix(INFLUXDB).unwrap_or(line))?;
     let (rest, stamp) = clf_prefix(rest)?;
     let (rest, request) = preceded(nom::bytes::complete::tag("] "), quoted).parse(rest)?;
     let (rest, status) = delimited(byte(b' ', "a space"), digits::<3>, byte(b' ', "a space")).parse(rest)?;

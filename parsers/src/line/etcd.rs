@@ -1,16 +1,20 @@
 //! etcd's log before version 3.4 (capnslog): `2026-01-02 03:04:05.678901 I | etcdmain: text`. Newer ones write JSON.
+//!
+//! Its raft writes `raft2026/01/02 03:04:05 INFO: text` beside them.
 
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
-use crate::line::parts::headed;
+use crate::line::parts::{headed, level_word};
 use crate::line::postgresql::is_stamp;
 use crate::time::iso8601_prefix;
 use memchr::memmem;
 
 /// Where the letter is.
 const LETTER: usize = 27;
+/// What stands before the stamp in the lines of the raft package.
+const RAFT: &str = "raft";
 /// How long a package's name is at most.
 const PACKAGE_BYTES_MAX: usize = 64;
 
@@ -20,7 +24,7 @@ pub const FORMAT: Format = Format {
     summary: "etcd before 3.4 and what else logs by capnslog",
     example: "2026-01-02 03:04:05.678901 I | etcdmain: etcd Version: 3.3.27",
     rank: 111,
-    starts: Starts::DIGIT,
+    starts: Starts::DIGIT.or(Starts::of(b"r")),
     open_ended: true,
     probe,
     parse,
@@ -28,6 +32,7 @@ pub const FORMAT: Format = Format {
 
 fn probe(line: &[u8]) -> bool {
     is_stamp(line) && matches!(line.get(LETTER - 1..LETTER + 4), Some([b' ', b'A'..=b'Z', b' ', b'|', b' ']))
+        || matches!(line, [b'r', b'a', b'f', b't', b'0'..=b'9', _, _, _, b'/', _, _, b'/', _, _, b' ', ..])
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
@@ -35,6 +40,9 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
+    if let Some(line) = line.strip_prefix(RAFT) {
+        return raft(line, context, fields);
+    }
     let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
     let level = match rest.as_bytes() {
         [b' ', b'C', b' ', b'|', b' ', ..] => "fatal",
@@ -56,4 +64,16 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         }
         _ => Ok((rest, ())),
     }
+}
+
+/// `2026/01/02 03:04:05 INFO: text`, behind the package's name.
+fn raft<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
+    let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
+    let Some(rest) = rest.strip_prefix(' ') else { return stop(rest, "a space") };
+    let (rest, level) = level_word(rest)?;
+    let Some(rest) = rest.strip_prefix(": ") else { return stop(rest, "a colon") };
+    stamp.put(fields);
+    fields.push("log.level", Value::text(level));
+    fields.push("log.logger", Value::text(RAFT));
+    Ok((rest, ()))
 }

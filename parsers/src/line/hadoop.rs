@@ -2,7 +2,7 @@
 //!
 //! `260102 030405 148 INFO dfs.DataNode$PacketResponder: text` is HDFS's of old;
 //! `2026-01-02 03:04:05,678 INFO [main] org.apache.hadoop.mapred.Child: text`, with thread or without, everything's since.
-//! That layout is common, so a logger of the `org.apache.` family is wanted.
+//! That layout is common, so a logger of the `org.apache.` family is wanted, or one of those that Hadoop names otherwise.
 
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
@@ -13,6 +13,9 @@ use crate::line::postgresql::is_stamp;
 use crate::time::{Stamp, iso8601_prefix, of_day};
 use nom::Parser;
 use nom::character::complete::{space1, u32};
+
+/// Hadoop's loggers that are no classes.
+const OWN_LOGGERS: [&str; 3] = ["BlockStateChange", "SecurityLogger", "blockLog"];
 
 /// Hadoop.
 pub const FORMAT: Format = Format {
@@ -60,6 +63,15 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         Ok((rest, thread)) => (byte(b' ', "a space").parse(rest)?.0, thread),
         Err(_) => (rest, ""),
     };
+    if let Some(name) =
+        OWN_LOGGERS.into_iter().find(|name| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")))
+    {
+        stamp.put(fields);
+        fields.push("log.level", Value::text(level));
+        fields.push_present("process.thread.name", thread);
+        fields.push("log.logger", Value::text(name));
+        return Ok((&rest[name.len() + 2..], ()));
+    }
     if !rest.starts_with("org.apache.") {
         return stop(rest, "a logger of Apache's");
     }

@@ -38,6 +38,12 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     } else if !context.enclosed {
         read_message(&mut fields, context);
     }
+    // A line that tells of an error and says nothing else: the error is what it says.
+    if fields.get("message").is_none()
+        && let Some(Value::Str(text)) = fields.get("error.message").cloned()
+    {
+        fields.push("message", Value::Str(text));
+    }
     Ok(fields)
 }
 

@@ -1,6 +1,6 @@
 //! Kafka brokers, controllers and Connect: `[2026-01-02 03:04:05,678] INFO [KafkaServer id=0] started (kafka.server.KafkaServer)`.
 //!
-//! The logger stands at the end of the line, so a line without one (the first of a dump of settings) is text.
+//! The logger stands at the end of the line, so a line without one is text, but for the first of a dump of settings.
 //! What stands in brackets before the text names the component and stays in the message.
 
 use super::{Context, Format, Starts};
@@ -14,6 +14,9 @@ use nom::sequence::delimited;
 
 /// Longer names are text in parentheses.
 const LOGGER_BYTES_MAX: usize = 160;
+
+/// What the first line of a dump of settings ends in: `KafkaConfig values: `.
+const SETTINGS: &str = "Config values: ";
 
 /// Kafka.
 pub const FORMAT: Format = Format {
@@ -31,7 +34,7 @@ pub const FORMAT: Format = Format {
 fn probe(line: &[u8]) -> bool {
     matches!(line, [b'[', b'0'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b' ', ..])
         && matches!(line.get(20..27), Some([b',', _, _, _, b']', b' ', b'A'..=b'Z']))
-        && line.ends_with(b")")
+        && (line.ends_with(b")") || line.ends_with(SETTINGS.as_bytes()))
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
@@ -43,6 +46,11 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let (rest, stamp) = delimited(byte(b'[', "a bracket"), stamp, byte(b']', "a bracket")).parse(line)?;
     let (rest, level) = byte(b' ', "a space").parse(rest).and_then(|(rest, ())| level_word(rest))?;
     let (rest, ()) = byte(b' ', "a space").parse(rest)?;
+    if rest.ends_with(SETTINGS) && !rest[..rest.len() - SETTINGS.len()].contains(' ') {
+        stamp.put(fields);
+        fields.push("log.level", Value::text(level));
+        return Ok((rest, ()));
+    }
     let Some((message, logger)) = rest.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")) else {
         return stop(rest, "a logger in parentheses");
     };

@@ -7,6 +7,7 @@
 //! formats that people read whole (access lines, plain text), the message alone where the rest are fields.
 
 mod access;
+pub mod activemq;
 pub mod apache_error;
 pub mod auditd;
 mod auth;
@@ -21,6 +22,7 @@ pub mod clickhouse;
 pub mod cockroachdb;
 pub mod compose;
 mod content;
+pub mod couchbase;
 pub mod cri;
 pub mod csv;
 pub mod detect;
@@ -43,6 +45,7 @@ pub mod klog;
 pub mod kubectl;
 pub mod leef;
 pub mod level;
+pub mod log4j;
 pub mod logcat;
 pub mod logfmt;
 pub mod ltsv;
@@ -51,6 +54,7 @@ pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
 pub mod nats;
+pub mod neo4j;
 mod netfilter;
 pub mod nginx_error;
 pub mod normalize;
@@ -68,6 +72,7 @@ pub mod squid;
 pub mod starts;
 pub mod syslog3164;
 pub mod syslog5424;
+pub mod tomcat;
 pub mod trace;
 pub mod unified_log;
 pub mod vpc_flow;
@@ -137,6 +142,7 @@ impl Format {
 /// All formats, sorted by name. A new one is a file, a line here and a folder of fixtures; [`Format::rank`], not the
 /// place in this list, decides the order in which [`detect`] tries them.
 pub const FORMATS: &[Format] = &[
+    activemq::FORMAT,
     apache_error::FORMAT,
     auditd::FORMAT,
     aws_elb::FORMAT,
@@ -149,6 +155,7 @@ pub const FORMATS: &[Format] = &[
     clickhouse::FORMAT,
     cockroachdb::FORMAT,
     compose::FORMAT,
+    couchbase::FORMAT,
     cri::FORMAT,
     csv::FORMAT,
     dmesg::FORMAT,
@@ -165,6 +172,7 @@ pub const FORMATS: &[Format] = &[
     klog::FORMAT,
     kubectl::FORMAT,
     leef::FORMAT,
+    log4j::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
     ltsv::FORMAT,
@@ -173,6 +181,7 @@ pub const FORMATS: &[Format] = &[
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
     nats::FORMAT,
+    neo4j::FORMAT,
     nginx_error::FORMAT,
     plain::FORMAT,
     postgresql::FORMAT,
@@ -186,6 +195,7 @@ pub const FORMATS: &[Format] = &[
     squid::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
+    tomcat::FORMAT,
     unified_log::FORMAT,
     vpc_flow::FORMAT,
     w3c::FORMAT,

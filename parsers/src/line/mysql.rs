@@ -78,7 +78,7 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
 }
 
 /// ISO 8601, `2026-01-02  3:04:05` or `260102  3:04:05`.
-fn stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
+pub(super) fn stamp<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
     if input.as_bytes().get(11).is_some_and(u8::is_ascii_digit) && input.as_bytes().get(4) == Some(&b'-') {
         return iso8601_prefix(input, context.utc_offset_s);
     }

@@ -125,6 +125,7 @@ fn role(name: &[u8]) -> Option<(Slot, Claim)> {
         | b"eventTime"
         | b"event_time"
         | b"timeMillis"
+        | b"instant"
         | b"__REALTIME_TIMESTAMP" => (Slot::Time, Claim::Alias),
         b"log.level" => (Slot::Level, Claim::Ecs),
         b"level" | b"severity" | b"lvl" | b"@l" | b"levelname" | b"loglevel" | b"log_level" | b"severity_text"
@@ -133,16 +134,18 @@ fn role(name: &[u8]) -> Option<(Slot, Claim)> {
         b"msg" | b"@m" | b"Message" | b"RenderedMessage" | b"MESSAGE" => (Slot::Message, Claim::Alias),
         b"event" | b"@mt" | b"short_message" | b"MessageTemplate" => (Slot::Message, Claim::Weak),
         b"log.logger" => (Slot::Logger, Claim::Ecs),
-        b"logger" | b"logger_name" | b"loggerName" | b"SourceContext" | b"Category" => (Slot::Logger, Claim::Alias),
+        b"logger" | b"logger_name" | b"loggerName" | b"log_logger" | b"SourceContext" | b"Category" => {
+            (Slot::Logger, Claim::Alias)
+        }
         b"target" => (Slot::Logger, Claim::Weak),
         b"service.name" => (Slot::Service, Claim::Ecs),
         b"service" | b"app" | b"application" => (Slot::Service, Claim::Alias),
         b"host.name" => (Slot::Host, Claim::Ecs),
-        b"hostname" | b"host" | b"_HOSTNAME" => (Slot::Host, Claim::Alias),
+        b"hostname" | b"host" | b"source_host" | b"_HOSTNAME" => (Slot::Host, Claim::Alias),
         b"process.pid" => (Slot::Pid, Claim::Ecs),
-        b"pid" | b"_PID" => (Slot::Pid, Claim::Alias),
+        b"pid" | b"_PID" | b"process_pid" => (Slot::Pid, Claim::Alias),
         b"process.thread.name" => (Slot::Thread, Claim::Ecs),
-        b"thread" | b"thread_name" | b"threadName" => (Slot::Thread, Claim::Alias),
+        b"thread" | b"thread_name" | b"threadName" | b"process_thread_name" => (Slot::Thread, Claim::Alias),
         b"trace.id" => (Slot::Trace, Claim::Ecs),
         b"trace_id" | b"traceId" | b"traceID" | b"TraceId" | b"traceid" | b"@tr" => (Slot::Trace, Claim::Alias),
         b"span.id" => (Slot::Span, Claim::Ecs),
@@ -153,11 +156,12 @@ fn role(name: &[u8]) -> Option<(Slot, Claim)> {
         b"_SYSTEMD_UNIT" => (Slot::Unit, Claim::Alias),
         b"caller" | b"file" => (Slot::Origin, Claim::Alias),
         b"error.message" => (Slot::ErrorMessage, Claim::Ecs),
-        b"error" | b"err" => (Slot::ErrorMessage, Claim::Alias),
+        b"error" | b"err" | b"error_message" => (Slot::ErrorMessage, Claim::Alias),
         b"error.type" => (Slot::ErrorType, Claim::Ecs),
+        b"error_type" => (Slot::ErrorType, Claim::Alias),
         b"error.stack_trace" => (Slot::StackTrace, Claim::Ecs),
         b"stack" | b"stacktrace" | b"stack_trace" | b"stackTrace" | b"exc_info" | b"exception" | b"@x"
-        | b"Exception" | b"traceback" | b"error.stack" => (Slot::StackTrace, Claim::Alias),
+        | b"Exception" | b"traceback" | b"error.stack" | b"error_stack_trace" => (Slot::StackTrace, Claim::Alias),
         _ => return None,
     })
 }
@@ -197,6 +201,15 @@ fn stamp_of(value: &Value<'_>, context: &Context) -> Option<Stamp> {
     match value {
         Value::Int(number) => time::epoch_int(*number),
         Value::Float(number) => time::epoch_float(*number),
+        // `{"epochSecond":1767323045,"nanoOfSecond":678901234}`, of log4j2.
+        Value::Map(members) => {
+            let part = |name| match members.iter().find(|(member, _)| member == name) {
+                Some((_, Value::Int(number))) => Some(*number),
+                _ => None,
+            };
+            let nanos = part("nanoOfSecond").and_then(|nanos| u32::try_from(nanos).ok());
+            Some(Stamp::from_seconds(part("epochSecond")?, nanos.filter(|nanos| *nanos < 1_000_000_000)?))
+        }
         Value::Str(text) => time::any(text, context),
         _ => None,
     }
@@ -340,8 +353,8 @@ fn lift(fields: &mut Fields<'_>) {
 
 fn error_part(member: &str) -> Option<&'static str> {
     Some(match member {
-        "type" | "name" | "class" | "kind" => "error.type",
-        "message" | "msg" => "error.message",
+        "type" | "name" | "class" | "kind" | "exception_class" => "error.type",
+        "message" | "msg" | "exception_message" => "error.message",
         "stack" | "stack_trace" | "stacktrace" | "stackTrace" | "backtrace" => "error.stack_trace",
         _ => return None,
     })

@@ -21,6 +21,13 @@ const HEADER_BYTES_MAX: usize = 512;
 const UNKNOWN: &str = "[unknown]";
 const NANOS_PER_MS: i64 = 1_000_000;
 
+/// The first two characters of the codes of states.
+const STATE_CLASSES: [&str; 44] = [
+    "00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "20", "21", "22", "23", "24", "25", "26",
+    "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40", "42", "44", "53", "54", "55", "57", "58",
+    "72", "F0", "HV", "P0", "XX", "10",
+];
+
 /// The text log.
 pub const FORMAT: Format = Format {
     name: "postgresql",
@@ -69,7 +76,8 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     fields.push("log.level", Value::text(level));
     let known =
         if let Some(names) = names.strip_prefix(':') { put_rds(names, fields) } else { put_names(names, fields) };
-    if !known {
+    // `%t ` alone: two spaces behind the severity are PostgreSQL's, and nothing else stands there.
+    if !known && names != " " {
         return stop(rest, "a process id in brackets");
     }
     if is_addition(word) {
@@ -89,6 +97,10 @@ pub(super) fn stamp_prefix<'a>(input: &'a str, context: &Context) -> Step<'a, St
     {
         let offset = i32::from(hours) * if word.starts_with('-') { -3_600 } else { 3_600 };
         return iso8601_prefix(input, offset).map(|(rest, stamp)| (&rest[4..], stamp));
+    }
+    // `LOG:  `: the severity, behind a zone that was read already.
+    if word[letters..].starts_with(":  ") {
+        return Ok((rest, stamp));
     }
     if !(2..=5).contains(&letters) || !matches!(word.as_bytes().get(letters), Some(b' ' | b',' | b':' | b'"') | None) {
         return Ok((rest, stamp));
@@ -148,8 +160,8 @@ fn put_rds<'a>(names: &'a str, fields: &mut Fields<'a>) -> bool {
     true
 }
 
-/// What a prefix may hold in any order: `[77]` or `[77-1]`, `[3-1]`, `ann@shop`, `192.0.2.7(54321)`, and pairs from
-/// the first one on (`user=ann,db=shop`). Says whether a process id was there.
+/// What a prefix may hold in any order: `[77]` or `[77-1]`, `[3-1]`, `ann@shop`, `192.0.2.7(54321)`, a session, a state's
+/// code, and pairs from the first one on (`user=ann,db=shop`). Says whether a process id was there.
 fn put_names<'a>(names: &'a str, fields: &mut Fields<'a>) -> bool {
     let pairs = memchr(b'=', names.as_bytes())
         .map_or(names.len(), |equals| names[..equals].rfind([' ', '[', ',', '(']).map_or(0, |before| before + 1));
@@ -166,10 +178,18 @@ fn put_names<'a>(names: &'a str, fields: &mut Fields<'a>) -> bool {
                 (true, _) => {}
             }
             pid = true;
-        } else if word.contains('@') {
-            put_user(word, fields);
+        } else if let Some((user, database)) = word.split_once('@') {
+            // `ann@shop/psql`, with the application.
+            let (database, application) = database.split_once('/').unwrap_or((database, ""));
+            put_once("user.name", user, fields);
+            put_once("postgresql.log.database", database, fields);
+            put_once("postgresql.log.application_name", application, fields);
         } else if word.ends_with(')') {
             put_client(word, fields);
+        } else if is_session(word) {
+            put_once("postgresql.log.session_id", word, fields);
+        } else if is_state(word) {
+            put_once("postgresql.log.sql_state_code", word, fields);
         }
     }
     for pair in pairs.trim_end_matches([' ', ':', ']', ')']).split(',') {
@@ -178,6 +198,19 @@ fn put_names<'a>(names: &'a str, fields: &mut Fields<'a>) -> bool {
         }
     }
     pid
+}
+
+/// `6b016c6c.4345`: when the session began and its process, in hexadecimal digits.
+fn is_session(word: &str) -> bool {
+    let hexadecimal = |part: &str, least: usize| part.len() >= least && part.bytes().all(|b| b.is_ascii_hexdigit());
+    word.len() <= 17
+        && word.split_once('.').is_some_and(|(began, process)| hexadecimal(began, 8) && hexadecimal(process, 1))
+}
+
+/// `42P01`: five digits and capitals, of one of the classes that PostgreSQL's manual lists.
+fn is_state(word: &str) -> bool {
+    let mark = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+    word.len() == 5 && word.bytes().all(mark) && STATE_CLASSES.contains(&&word[..2])
 }
 
 fn put_pair<'a>(key: &str, value: &'a str, fields: &mut Fields<'a>) {

@@ -1,6 +1,9 @@
 //! The log of Redis and Valkey: `77:M 02 Jan 2026 03:04:05.678 * text`; also of Redis 2 (`[77] 02 Jan 03:04:05.678 # text`)
 //! and of KeyDB (`77:78:M ...`, with the thread).
 //!
+//! `77:signal-handler (1767323045) Received SIGTERM scheduling shutdown...` is what it writes while it handles a signal: no
+//! level, the stamp in seconds.
+//!
 //! Verbose (`-`) and debug (`.`) are both debug: no other words lie below info without naming something else.
 
 use super::{Context, Format, Starts};
@@ -8,7 +11,7 @@ use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
 use crate::line::parts::{enclosed, headed};
-use crate::time::{Stamp, month_name, nearest, of_day, time_of_day};
+use crate::time::{Stamp, epoch_text, month_name, nearest, of_day, time_of_day};
 use nom::Parser;
 use nom::character::complete::u32;
 use nom::sequence::preceded;
@@ -32,7 +35,10 @@ fn probe(line: &[u8]) -> bool {
     let line = line.strip_prefix(b"[").unwrap_or(line);
     let end = line.iter().take(PID_BYTES_MAX).take_while(|b| b.is_ascii_digit()).count();
     end > 0
-        && matches!(line[end..], [b':', b'X' | b'C' | b'S' | b'M' | b'0'..=b'9', ..] | [b']', b' ', b'0'..=b'3', ..])
+        && matches!(
+            line[end..],
+            [b':', b'X' | b'C' | b'S' | b'M' | b's' | b'0'..=b'9', ..] | [b']', b' ', b'0'..=b'3', ..]
+        )
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
@@ -53,6 +59,12 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
             let (after, thread) = u32(rest)?;
             fields.push("process.thread.id", Value::Int(i64::from(thread)));
             (rest, ()) = byte(b':', "a colon").parse(after)?;
+        }
+        if let Some(text) = rest.strip_prefix("signal-handler (") {
+            let Some((seconds, text)) = text.split_once(") ") else { return stop(text, "a stamp in parentheses") };
+            let Some(stamp) = epoch_text(seconds) else { return stop(text, "seconds since 1970") };
+            stamp.put(fields);
+            return Ok((text, ()));
         }
         let role = match rest.as_bytes().first() {
             Some(b'M') => "master",

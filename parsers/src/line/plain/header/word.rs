@@ -294,7 +294,8 @@ impl<'a> Reader<'a, '_> {
         let (name, function, line) = parts(core);
         let bracket_follows = matches!(tail, [b' ', b'[', ..]);
         let accepted = if colon {
-            is_speaker(name, full) && before
+            // Behind a place in the source only the text comes.
+            is_speaker(name, full) && before && self.header.file.is_none()
         } else if dashed || columns {
             is_name(name)
                 && self.header.stamp.is_some()
