@@ -96,14 +96,14 @@ pub fn tokens(shared: &Shared) -> Result<Tokens, Failure> {
 
 /// The plan of lines whose format nobody forces.
 pub fn auto_plan(shared: &Shared) -> Plan {
-    Plan::auto().with_templates(shared.templates != Templates::Off)
+    Plan::auto().with_templates(shared.templates == Templates::On)
 }
 
 /// The plan, with the format that was forced.
 pub fn plan(shared: &Shared, format_name: Option<&str>) -> Result<Plan, Failure> {
     let Some(name) = format_name else { return Ok(auto_plan(shared)) };
     match FormatId::by_name(name) {
-        Some(format) => Ok(Plan::forced(format).with_templates(shared.templates != Templates::Off)),
+        Some(format) => Ok(Plan::forced(format).with_templates(shared.templates == Templates::On)),
         None => {
             let known: Vec<_> = logship_parsers::line::FORMATS.iter().map(|format| format.name).collect();
             Err(Failure::usage(format!("unknown format `{name}`; known are {}", known.join(", "))))
