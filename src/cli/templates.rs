@@ -7,11 +7,11 @@ use crate::{
     event::{Event, Value, json},
     inputs::stdin::CHUNK_BYTES,
 };
-use memchr::memmem;
 use logship_parsers::template::{
     self,
     merge::{Pattern, Patterns, TEMPLATES_MAX, Templates},
 };
+use memchr::memmem;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Seek, Write},

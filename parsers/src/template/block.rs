@@ -13,7 +13,7 @@ use super::{
 /// Bytes of a message that are looked at together.
 pub(super) const BLOCK: usize = 128;
 /// Most blocks of a message that are looked at.
-const BLOCKS_MAX: usize = 8;
+const BLOCKS_MAX: usize = 16;
 /// Bytes copied at once.
 const STRIDE: usize = 16;
 /// Shortest constant beginning of a value that stays: `blk_`, `port:`.
