@@ -113,7 +113,11 @@ impl Stream<'_> {
                 }
             };
             lines.push(&buffer[..count]);
-            if lines.ready_bytes() >= CHUNK_BYTES {
+            if count < buffer.len() {
+                // Whoever writes has nothing more for now: what is ready need not wait for it.
+                self.write(&mut lines, out)?;
+                out.flush().map_err(Stopped::Output)?;
+            } else if lines.ready_bytes() >= CHUNK_BYTES {
                 self.write(&mut lines, out)?;
             }
         }

@@ -99,13 +99,13 @@ pub fn tokens(shared: &Shared) -> Result<Tokens, Failure> {
 
 /// The plan of lines whose format nobody forces.
 pub fn auto_plan(shared: &Shared) -> Plan {
-    Plan::auto().with_templates(shared.templates != Templates::Off)
+    Plan::auto().with_templates(shared.templates == Templates::On)
 }
 
 /// The plan, with the format that was forced.
 pub fn plan(shared: &Shared, format_name: Option<&str>) -> Result<Plan, Failure> {
     let Some(name) = format_name else { return Ok(auto_plan(shared)) };
-    Ok(Plan::forced(format_id(name)?).with_templates(shared.templates != Templates::Off))
+    Ok(Plan::forced(format_id(name)?).with_templates(shared.templates == Templates::On))
 }
 
 /// The line format of that name.

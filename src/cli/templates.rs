@@ -4,13 +4,14 @@
 use super::{Failure, args::Templates as Asked, is_read};
 use crate::{
     clock,
-    event::{Event, Key, Value, json},
+    event::{Event, Value, json},
     inputs::stdin::CHUNK_BYTES,
 };
 use logship_parsers::template::{
     self,
     merge::{Pattern, Patterns, TEMPLATES_MAX, Templates},
 };
+use memchr::memmem;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, Seek, Write},
@@ -41,15 +42,17 @@ impl Gathered {
 
     /// Takes one event.
     pub fn take(&mut self, event: &Event, text: &mut String) -> io::Result<()> {
-        match event.message() {
-            Some(message) => self.templates.add(template::id(message), message),
-            None => self.silent += 1,
-        }
+        let id = event.message().map(|message| {
+            let id = template::id(message);
+            self.templates.add(id, message);
+            id
+        });
+        self.silent += u64::from(id.is_none());
         let Some(file) = &mut self.waiting else { return Ok(()) };
         text.clear();
         json::write_event(text, event, None);
         text.push('\n');
-        file.write_all(text.as_bytes())
+        Waiting::of(text, id).write(text, file)
     }
 
     /// Prints the events with the text of their template, or the table of templates.
@@ -60,19 +63,63 @@ impl Gathered {
         };
         let mut file = waiting.into_inner().map_err(|cause| no_file(cause.error()))?;
         file.rewind().map_err(|cause| no_file(&cause))?;
-        let mut text = String::new();
-        for line in BufReader::with_capacity(CHUNK_BYTES, file).lines() {
-            let line = line.map_err(|cause| no_file(&cause))?;
-            let (mut event, _) = json::read_event(&line).map_err(|cause| no_file(&io::Error::other(cause)))?;
-            add_text(&mut event, &patterns);
+        let mut file = BufReader::with_capacity(CHUNK_BYTES, file);
+        let (mut line, mut text) = (Vec::new(), String::new());
+        while let Some(waiting) = Waiting::read(&mut file, &mut line).map_err(|cause| no_file(&cause))? {
+            let pattern = patterns.of(waiting.id).filter(|_| waiting.place > 0);
+            let (before, behind) = line.split_at(waiting.place.min(line.len()));
             text.clear();
-            json::write_event(&mut text, &event, None);
-            text.push('\n');
-            if !is_read(out.write_all(text.as_bytes()))? {
+            if let Some(pattern) = pattern {
+                text.push_str(",\"text\":");
+                json::write_value(&mut text, &Value::from(pattern.text.as_str()));
+            }
+            let written = [before, text.as_bytes(), behind].into_iter().try_for_each(|part| out.write_all(part));
+            if !is_read(written)? {
                 return Ok(());
             }
         }
         Ok(())
+    }
+}
+
+/// What stands before an event's JSON in the temporary file.
+struct Waiting {
+    bytes: usize,
+    /// Where the template's text belongs; 0 where the event has no template.
+    place: usize,
+    id: u64,
+}
+
+/// Eight bytes for each of its fields.
+const WAITING_BYTES: usize = 24;
+
+impl Waiting {
+    fn of(text: &str, id: Option<u64>) -> Waiting {
+        // Quotes inside of strings are escaped: this is found where it is a field and nowhere else.
+        let field = id.map(|id| format!(r#""template":{{"id":"{id:016x}""#));
+        let place = field.and_then(|field| Some(memmem::rfind(text.as_bytes(), field.as_bytes())? + field.len()));
+        Waiting { bytes: text.len(), place: place.unwrap_or_default(), id: id.unwrap_or_default() }
+    }
+
+    fn write(&self, text: &str, file: &mut impl Write) -> io::Result<()> {
+        for number in [self.bytes as u64, self.place as u64, self.id] {
+            file.write_all(&number.to_le_bytes())?;
+        }
+        file.write_all(text.as_bytes())
+    }
+
+    /// The next one; its event is in `line` then. Nothing at the end.
+    fn read(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<Waiting>> {
+        if file.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let mut head = [0; WAITING_BYTES];
+        file.read_exact(&mut head)?;
+        let number = |at: usize| head.as_chunks().0.get(at).map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let waiting = Waiting { bytes: number(0) as usize, place: number(1) as usize, id: number(2) };
+        line.resize(waiting.bytes, 0);
+        file.read_exact(line)?;
+        Ok(Some(waiting))
     }
 }
 
@@ -92,14 +139,6 @@ fn unnamed_file() -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(path)?;
     Ok(file)
-}
-
-fn add_text(event: &mut Event, patterns: &Patterns) {
-    let Some(pattern) = event.message().and_then(|message| patterns.of(template::id(message))) else { return };
-    let Some(Value::Map(log)) = event.fields.get_mut("log") else { return };
-    if let Some(Value::Map(template)) = log.get_mut("template") {
-        template.insert(Key::from("text"), Value::from(pattern.text.as_str()));
-    }
 }
 
 fn print_table(patterns: &Patterns, silent: u64, out: &mut impl Write) -> io::Result<()> {

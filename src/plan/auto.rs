@@ -210,7 +210,7 @@ fn parse_record<'r>(
 /// `log.template.id`, where there is a message.
 fn add_template(event: &mut Event) {
     let Some(id) = event.message().map(template::id) else { return };
-    let value = Value::Str(ByteString::from(format!("{id:016x}")));
+    let value = Value::Str(ByteString::from(str::from_utf8(&template::hex(id)).unwrap_or_default()));
     let log = match event.fields.get_mut("log") {
         Some(Value::Map(log)) => log,
         // A list or a scalar of that name is the line's own.

@@ -144,7 +144,7 @@ fn alike(pattern: &[&str], tokens: &[&str]) -> Option<usize> {
     for (ours, theirs) in pattern.iter().zip(tokens) {
         if ours == theirs {
             same += usize::from(*ours != "*");
-        } else if *ours != "*" && *theirs != "*" {
+        } else if *ours != "*" && *theirs != "*" && !(is_date_or_truth(ours) && is_date_or_truth(theirs)) {
             differing += 1;
         }
     }
@@ -161,8 +161,8 @@ fn split(members: Vec<Member<'_>>, values: &mut [bool], merged: &mut Vec<(Patter
         }
         let words: BTreeSet<&str> = members.iter().map(|member| member.tokens[place]).collect();
         let named = words.len() > 1 && words.iter().any(|word| word.contains('*'));
-        *is_value =
-            words.len() >= WORDS_OF_VALUE || named || (words.len() > 1 && words.iter().all(|word| is_name(word)));
+        let all = |is: fn(&str) -> bool| words.len() > 1 && words.iter().all(|word| is(word));
+        *is_value = words.len() >= WORDS_OF_VALUE || named || all(is_name) || all(is_date_or_truth);
         if !*is_value && words.len() > 1 && choice.is_none_or(|(fewest, _)| words.len() < fewest) {
             choice = Some((words.len(), place));
         }
@@ -184,6 +184,15 @@ fn split(members: Vec<Member<'_>>, values: &mut [bool], merged: &mut Vec<(Patter
 fn is_name(token: &str) -> bool {
     let inside = token.trim_matches(|c: char| !c.is_alphanumeric());
     inside.bytes().any(|byte| matches!(byte, b'.' | b'_' | b'-' | b'$' | b'/' | b'\\' | b'@'))
+}
+
+/// Months, weekdays and truth values: never a choice of words.
+fn is_date_or_truth(token: &str) -> bool {
+    const WORDS: [&str; 22] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Mon", "Tue", "Wed", "Thu",
+        "Fri", "Sat", "Sun", "true", "false", "null",
+    ];
+    WORDS.contains(&token.trim_matches(|c: char| !c.is_alphanumeric()))
 }
 
 fn joined(members: &[Member<'_>], values: &[bool]) -> Option<(Pattern, Vec<u64>)> {
