@@ -12,6 +12,7 @@ use crate::fields::Fields;
 use crate::grammar::{Step, byte, complete, digits, stop};
 use crate::line::Context;
 use nom::Parser;
+use nom::branch::alt;
 use nom::combinator::opt;
 use std::fmt;
 
@@ -229,7 +230,7 @@ pub(crate) fn clf_prefix(input: &str) -> Step<'_, Stamp> {
     Ok((rest, civil.at_offset(offset)))
 }
 
-/// [`clf_prefix`] without a zone, as HAProxy writes it.
+/// [`clf_prefix`] without a zone, as HAProxy writes it, and with a space before the time, Python's servers.
 pub(crate) fn clf_local_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
     let (rest, civil) = clf_civil(input)?;
     Ok((rest, civil.at_offset(utc_offset_s)))
@@ -241,7 +242,7 @@ fn clf_civil(input: &str) -> Step<'_, Civil> {
     let (rest, month) = month_name(rest)?;
     let (rest, ()) = byte(b'/', "a date").parse(rest)?;
     let (rest, year) = digits::<4>(rest)?;
-    let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
+    let (rest, ()) = alt((byte(b':', "a time of day"), byte(b' ', "a time of day"))).parse(rest)?;
     let (rest, clock) = time_of_day(rest)?;
     match Civil::new((i64::from(year), month, day), clock) {
         Some(civil) => Ok((rest, civil)),
@@ -278,6 +279,17 @@ pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
     let (rest, clock) = time_of_day(rest)?;
     nearest(month, day, clock, received, utc_offset_s)
+        .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
+}
+
+/// [`glog_prefix`] with the year in front: `20060102 15:04:05.678901`.
+pub(crate) fn glog_year_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, year) = digits::<4>(input)?;
+    let (rest, month) = digits::<2>(rest)?;
+    let (rest, day) = digits::<2>(rest)?;
+    let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
+    let (rest, clock) = time_of_day(rest)?;
+    of_day((year, month, day), clock, utc_offset_s)
         .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
 }
 

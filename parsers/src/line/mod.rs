@@ -44,9 +44,12 @@ pub mod kubectl;
 pub mod leef;
 pub mod level;
 pub mod logcat;
+mod loggers;
 pub mod logfmt;
+pub mod logrus;
 pub mod ltsv;
 pub mod mongodb;
+pub mod monolog;
 pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
@@ -54,6 +57,7 @@ pub mod nats;
 mod netfilter;
 pub mod nginx_error;
 pub mod normalize;
+mod pairs;
 pub(crate) mod parts;
 pub mod plain;
 pub mod postgresql;
@@ -62,13 +66,18 @@ pub mod postgresql_json;
 pub mod rabbitmq;
 pub mod ras;
 pub mod redis;
+pub mod sanic;
+pub mod sidekiq;
 pub mod solr;
 pub mod spark;
 pub mod squid;
 pub mod starts;
+pub mod structlog;
 pub mod syslog3164;
 pub mod syslog5424;
+pub mod tornado;
 pub mod trace;
+pub mod tracing;
 pub mod unified_log;
 pub mod vpc_flow;
 pub mod w3c;
@@ -167,8 +176,10 @@ pub const FORMATS: &[Format] = &[
     leef::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
+    logrus::FORMAT,
     ltsv::FORMAT,
     mongodb::FORMAT,
+    monolog::FORMAT,
     mysql::FORMAT,
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
@@ -181,11 +192,16 @@ pub const FORMATS: &[Format] = &[
     rabbitmq::FORMAT,
     ras::FORMAT,
     redis::FORMAT,
+    sanic::FORMAT,
+    sidekiq::FORMAT,
     solr::FORMAT,
     spark::FORMAT,
     squid::FORMAT,
+    structlog::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
+    tornado::FORMAT,
+    tracing::FORMAT,
     unified_log::FORMAT,
     vpc_flow::FORMAT,
     w3c::FORMAT,

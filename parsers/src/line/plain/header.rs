@@ -180,7 +180,7 @@ impl<'a> Reader<'a, '_> {
                 [b',', b' ' | b'\t', ..] if joined => 1,
                 [b';', b' ' | b'\t', ..] => 1,
                 [b'-', b'-', b'>', b' ', ..] => 4,
-                [b'>', b' ', ..] if self.header.file.is_some() => 2,
+                [b'>', b' ', ..] if self.header.file.is_some() || self.header.logger.is_some() => 2,
                 _ => return,
             };
         }

@@ -111,6 +111,7 @@ impl<'a> Reader<'a, '_> {
 
     /// Ids of requests and traces in brackets.
     fn ids(&mut self, text: &'a str) -> bool {
+        let text = text.strip_prefix("None ").filter(|rest| rest.starts_with("req-")).unwrap_or(text);
         if text.starts_with("req-") {
             let mut parts = text.split(' ');
             let request = parts.next();
