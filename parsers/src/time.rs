@@ -14,6 +14,7 @@ use crate::line::Context;
 use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::opt;
+use std::fmt::Write as _;
 use std::fmt;
 
 pub(crate) use leading::begins_with_layout;
@@ -307,14 +308,19 @@ pub fn epoch_int(number: i64) -> Option<Stamp> {
     Some(Stamp::from_seconds(seconds, u32::try_from(nanos).ok()?))
 }
 
-/// [`epoch_int`] with a fraction, rounded to the microsecond, which is what a double of today's time can tell.
+/// [`epoch_int`] with a fraction. Seconds have the digits that were written, which are those that tell the double from its
+/// neighbours (seven for today's times); other units are rounded to the microsecond.
 #[must_use]
 pub fn epoch_float(number: f64) -> Option<Stamp> {
     if !(number >= EPOCH_SECONDS_MIN as f64 && number < 1e18) {
         return None;
     }
+    if number < 1e11 {
+        let mut digits = Digits::default();
+        write!(digits, "{number}").ok()?;
+        return epoch_text(digits.text());
+    }
     let per_second = match number {
-        ..1e11 => 1.0,
         ..1e14 => 1e3,
         ..1e17 => 1e6,
         _ => 1e9,
@@ -324,6 +330,28 @@ pub fn epoch_float(number: f64) -> Option<Stamp> {
     let micros = ((whole - seconds * per_second + number.fract()) * (1e6 / per_second)).round();
     // `as` saturates; both are non-negative and far below the limits of their types.
     Some(Stamp::from_seconds(seconds as i64 + micros as i64 / 1_000_000, (micros as i64 % 1_000_000) as u32 * 1_000))
+}
+
+/// The digits of a number, without an allocation.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Digits {
+    fn text(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 /// An epoch number written as digits, with an optional fraction where the unit is seconds.

@@ -3,8 +3,8 @@
 //! Quoted parts are given as the server wrote them, escapes included.
 
 use crate::fields::{Fields, Value};
-use crate::line::parts::nanos;
 use crate::grammar::{Step, stop};
+use crate::line::parts::{nanos, nanos_of_seconds};
 use memchr::{memchr, memchr2};
 use std::net::IpAddr;
 
@@ -94,7 +94,11 @@ pub(super) fn put_request_line<'a>(text: &'a str, fields: &mut Fields<'a>) -> bo
         [b'"', ..] => (None, text),
         [b'0'..=b'9' | b'[', ..] => match text.split_once(" - ") {
             Some((peer, rest)) if peer.len() <= PEER_BYTES_MAX => (Some(peer), rest),
-            _ => return false,
+            // `192.0.2.7 "GET / HTTP/1.1" 200 5 "-" "curl/8.5.0" 0.000147`, of actix-web.
+            _ => match text.split_once(' ') {
+                Some((peer, rest)) if rest.starts_with('"') => (Some(peer), rest),
+                _ => return false,
+            },
         },
         _ => return false,
     };
@@ -110,8 +114,15 @@ pub(super) fn put_request_line<'a>(text: &'a str, fields: &mut Fields<'a>) -> bo
     }
     put_request(request, fields);
     fields.push("http.response.status_code", Value::Int(status));
-    if let Ok((_, bytes)) = count(rest) {
+    if let Ok((rest, bytes)) = count(rest) {
         put_count("http.response.body.bytes", bytes, fields);
+        if let Ok((rest, referrer)) = quoted_word(rest)
+            && let Ok((rest, agent)) = quoted_word(rest)
+        {
+            fields.push_present("http.request.referrer", referrer);
+            fields.push_present("user_agent.original", agent);
+            put_count("event.duration", nanos_of_seconds(rest).filter(|_| rest.contains('.')), fields);
+        }
     }
     true
 }

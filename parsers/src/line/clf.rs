@@ -62,6 +62,10 @@ fn access<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         return Ok(("", ()));
     }
     let (rest, request) = preceded(nom::bytes::complete::tag("] "), quoted).parse(rest)?;
+    // What is in the colours of a terminal is read without them.
+    if memchr(0x1b, request.as_bytes()).is_some() {
+        return stop(rest, "a request without colours");
+    }
     let (rest, status) = delimited(byte(b' ', "a space"), digits::<3>, byte(b' ', "a space")).parse(rest)?;
     let (rest, bytes) = size(rest)?;
     let (rest, agent) =

@@ -23,6 +23,9 @@ pub const FORMAT: Format = Format {
     parse,
 };
 
+/// The text is padded to so many columns.
+const TEXT_COLUMNS: usize = 44;
+
 const LEVELS: [&str; 7] = ["TRAC", "DEBU", "INFO", "WARN", "ERRO", "FATA", "PANI"];
 
 fn probe(line: &[u8]) -> bool {
@@ -32,8 +35,18 @@ fn probe(line: &[u8]) -> bool {
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
     let (text, ()) = prefix(line, header(line, context, &mut fields))?;
-    let begin = pairs::add_trailing(text, context, &mut fields);
-    fields.push("message", Value::text(text[..begin.unwrap_or(text.len())].trim_end()));
+    // Pairs stand behind the padding, or where the text is longer than that, behind the text.
+    let padded = text.char_indices().nth(TEXT_COLUMNS).map_or(text.len(), |(at, _)| at);
+    let (before, after) = text.split_at(padded);
+    let short = after.is_empty() || (after.starts_with(' ') && pairs::trailing(after).is_some_and(|(at, _)| at <= 2));
+    let message = if short {
+        pairs::add_trailing(after, context, &mut fields);
+        before
+    } else {
+        let begin = pairs::add_trailing(text, context, &mut fields);
+        &text[..begin.unwrap_or(text.len())]
+    };
+    fields.push("message", Value::text(message.trim_end()));
     Ok(fields)
 }
 

@@ -64,6 +64,7 @@ pub mod postgresql;
 pub mod postgresql_csv;
 pub mod postgresql_json;
 pub mod rabbitmq;
+pub mod rails;
 pub mod ras;
 pub mod redis;
 pub mod sanic;
@@ -190,6 +191,7 @@ pub const FORMATS: &[Format] = &[
     postgresql_csv::FORMAT,
     postgresql_json::FORMAT,
     rabbitmq::FORMAT,
+    rails::FORMAT,
     ras::FORMAT,
     redis::FORMAT,
     sanic::FORMAT,

@@ -1,7 +1,7 @@
 //! Sanic since 23.12: `Main  2026-01-02 03:04:05 +0000 INFO: text`, in debug mode with the time of day alone, and its access lines,
 //! which have a bar behind the name of the process: `Srv 0|2026-01-02 03:04:05 +0000 INFO: 192.0.2.7:51234 GET http://shop/ 200 5  0.3ms`.
 
-use super::access::{SOURCE, is_method};
+use super::access::{SOURCE, host_and_port, is_ip, is_method};
 use super::parts::nanos;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
@@ -33,9 +33,7 @@ fn probe(line: &[u8]) -> bool {
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
     let (text, ()) = prefix(line, header(line, context, &mut fields))?;
-    if line.as_bytes()[NAME_COLUMNS] == b'|' {
-        put_access(text, &mut fields);
-    }
+    put_access(text, &mut fields);
     fields.push("message", Value::text(text));
     Ok(fields)
 }
@@ -62,7 +60,7 @@ fn put_access<'a>(text: &'a str, fields: &mut Fields<'a>) {
         return;
     };
     let Some(status) = status.parse::<i64>().ok().filter(|status| (100..=999).contains(status)) else { return };
-    if !is_method(method) {
+    if !is_method(method) || host_and_port(peer).is_none_or(|(host, _)| !is_ip(host)) {
         return;
     }
     SOURCE.put_with_port(peer, fields);

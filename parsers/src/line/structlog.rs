@@ -2,11 +2,11 @@
 //!
 //! The level is padded to nine columns in its brackets, the event to thirty (`pad_event`), and values are Python's `repr`.
 
-use super::{Context, Format, Starts, pairs};
+use super::{Context, Format, Starts, level, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
-use crate::line::parts::{enclosed, level_word};
+use crate::line::parts::enclosed;
 use crate::time::leading_stamp;
 use memchr::memmem;
 use nom::Parser;
@@ -57,10 +57,12 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let Some((rest, stamp)) = leading_stamp(line, context) else { return stop(line, "a stamp") };
     let (rest, ()) = byte(b' ', "a space").parse(rest)?;
     let (rest, word) = enclosed(b'[', b']')(rest)?;
-    let (padding, level) = level_word(word)?;
-    if word.len() != LEVEL_COLUMNS || !padding.bytes().all(|b| b == b' ') || !word.as_bytes()[0].is_ascii_lowercase() {
-        return stop(word, "a padded level");
-    }
+    let level = match word.trim_end_matches(' ') {
+        name @ ("debug" | "info" | "warn" | "warning" | "error" | "critical") => level::from_word(name),
+        "exception" => Some("error"),
+        _ => None,
+    };
+    let Some(level) = level.filter(|_| word.len() == LEVEL_COLUMNS) else { return stop(word, "a padded level") };
     let (rest, ()) = byte(b' ', "a space").parse(rest)?;
     stamp.put(fields);
     fields.push("log.level", Value::text(level));

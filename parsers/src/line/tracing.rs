@@ -17,6 +17,8 @@ use memchr::memchr;
 const NAME_BYTES_MAX: usize = 160;
 /// The fields of all spans are no longer than this.
 const SPANS_BYTES_MAX: usize = 4096;
+/// Where the `Z` of a stamp with microseconds stands.
+const MICROS_END: usize = 26;
 /// A stamp with nanoseconds.
 const STAMP_BYTES_MAX: usize = 30;
 
@@ -36,8 +38,10 @@ pub const FORMAT: Format = Format {
 fn probe(line: &[u8]) -> bool {
     let Some(end) = memchr(b'Z', &line[..line.len().min(STAMP_BYTES_MAX + 1)]) else { return false };
     let level = line.get(end + 1..end + 8);
+    // Milliseconds are Spring Boot's, whose level is set flush right as well.
     matches!(line, [b'1' | b'2', _, _, _, b'-', _, _, b'-', _, _, b'T', ..])
         && line.get(19) == Some(&b'.')
+        && end >= MICROS_END
         && matches!(level, Some([b' ', b' ' | b'T' | b'D' | b'E', _, _, _, b'A'..=b'Z', b' ']))
 }
 

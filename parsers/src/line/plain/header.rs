@@ -205,6 +205,11 @@ impl<'a> Reader<'a, '_> {
         }
         match first {
             b'[' => self.bracket(),
+            b'?' if self.dated && self.bytes().starts_with(b"??? ") => {
+                // zerolog's console writes no level so.
+                self.at += 4;
+                self.keep()
+            }
             b'(' => self.parenthesis(),
             b'<' => self.angle(),
             b'{' => self.enclosed(b'}').and_then(place).is_some_and(|found| self.put_place(found, 2)),

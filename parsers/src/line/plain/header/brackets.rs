@@ -220,6 +220,12 @@ impl<'a> Reader<'a, '_> {
             return false;
         }
         self.at += content.len() + 2;
+        // Behind `INFO (4711): `, of pino, the text begins.
+        if self.header.pid.is_some() && self.header.thread.is_none() && self.bytes().starts_with(b": ") {
+            self.at += 2;
+            self.exact = self.keep();
+            return false;
+        }
         self.keep()
     }
 
