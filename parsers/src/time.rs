@@ -14,8 +14,8 @@ use crate::line::Context;
 use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::opt;
-use std::fmt::Write as _;
 use std::fmt;
+use std::fmt::Write as _;
 
 pub(crate) use leading::begins_with_layout;
 pub use leading::{leading_clock, leading_stamp};

@@ -158,7 +158,8 @@ pub(super) fn put_morgan<'a>(text: &'a str, fields: &mut Fields<'a>) {
         ("-", "-", bytes, "") => ("-", bytes),
         _ => return,
     };
-    let shaped = is_method(method) && url.starts_with(['/', '*', 'h']) && version.is_none_or(|word| word.starts_with("HTTP/"));
+    let shaped =
+        is_method(method) && url.starts_with(['/', '*', 'h']) && version.is_none_or(|word| word.starts_with("HTTP/"));
     if !shaped || words.next().is_some() || peer.is_some_and(|peer| !is_ip(peer) && peer != "-") {
         return;
     }

@@ -63,7 +63,9 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let Some(end) = memmem::find(head, b": ") else { return stop(rest, "a logger and a colon") };
     let logger = &rest[..end];
     // `IncludeLocation` puts the place in front.
-    if let Some((file, line)) = logger.rsplit_once(".go:").and_then(|(_, line)| Some((logger, line.parse::<u32>().ok()?))) {
+    if let Some((file, line)) =
+        logger.rsplit_once(".go:").and_then(|(_, line)| Some((logger, line.parse::<u32>().ok()?)))
+    {
         let rest = &rest[end + 2..];
         let head = &rest.as_bytes()[..rest.len().min(LOGGER_BYTES_MAX)];
         let named = memmem::find(head, b": ").filter(|end| !rest[..*end].contains(' '));
@@ -74,7 +76,8 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         fields.push("log.origin.file.line", Value::Int(i64::from(line)));
         return Ok((named.map_or(rest, |end| &rest[end + 2..]), ()));
     }
-    if logger.contains(' ') && (!logger.starts_with('(') || logger.ends_with(|last: char| last.is_ascii_alphanumeric())) {
+    if logger.contains(' ') && (!logger.starts_with('(') || logger.ends_with(|last: char| last.is_ascii_alphanumeric()))
+    {
         return stop(rest, "a logger's name");
     }
     stamp.put(fields);

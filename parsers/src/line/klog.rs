@@ -29,13 +29,17 @@ pub const FORMAT: Format = Format {
 
 fn probe(line: &[u8]) -> bool {
     let digits = line.iter().skip(1).take(9).take_while(|b| b.is_ascii_digit()).count();
-    matches!(line, [b'I' | b'W' | b'E' | b'F' | b'D', ..]) && matches!(digits, 4 | 8) && line.get(1 + digits) == Some(&b' ')
+    matches!(line, [b'I' | b'W' | b'E' | b'F' | b'D', ..])
+        && matches!(digits, 4 | 8)
+        && line.get(1 + digits) == Some(&b' ')
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = headed(line, context, header)?;
     // `"Pod updated" pod="kube-system/dns-1" status="ready"`.
-    if let Some(Value::Str(Cow::Borrowed(text))) = fields.get("message").filter(|text| text.as_str().is_some_and(|text| text.starts_with('"'))) {
+    if let Some(Value::Str(Cow::Borrowed(text))) =
+        fields.get("message").filter(|text| text.as_str().is_some_and(|text| text.starts_with('"')))
+    {
         pairs::add_trailing(text, context, &mut fields);
     }
     Ok(fields)

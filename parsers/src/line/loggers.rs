@@ -16,8 +16,8 @@
 //! | hclog | `@module` and `@message` |
 //! | lograge | `controller`, `action` and `status` |
 
-use super::parts::nanos;
 use super::Context;
+use super::parts::nanos;
 use crate::fields::{Field, Fields, Value};
 use crate::time;
 use std::borrow::Cow;
@@ -30,7 +30,17 @@ pub(super) fn rename(fields: &mut Fields<'_>, context: &Context) {
     let telling = fields.items.iter().any(|field| {
         matches!(
             &*field.name,
-            "record" | "req" | "res" | "target" | "channel" | "context" | "lineno" | "func" | "source" | "@module" | "controller"
+            "record"
+                | "req"
+                | "res"
+                | "target"
+                | "channel"
+                | "context"
+                | "lineno"
+                | "func"
+                | "source"
+                | "@module"
+                | "controller"
         )
     });
     if !telling {
@@ -93,7 +103,8 @@ fn push_absent<'a>(fields: &mut Fields<'a>, name: impl Into<Cow<'a, str>>, value
 /// `{"text": "...", "record": {"level": {"name": ..}, "message": .., ..}}`.
 fn loguru<'a>(fields: &mut Fields<'a>, context: &Context) {
     let is_record = |value: &Value<'_>| {
-        member(value, "message").is_some() && member(value, "level").is_some_and(|level| member(level, "name").is_some())
+        member(value, "message").is_some()
+            && member(value, "level").is_some_and(|level| member(level, "name").is_some())
     };
     if !has_text(fields, "text") || !fields.get("record").is_some_and(is_record) {
         return;
@@ -199,7 +210,9 @@ fn lift(fields: &mut Fields<'_>, object: &'static str, known: fn(&str) -> Option
                         _ => None,
                     };
                     match ecs {
-                        Some(ecs) if value.as_str().is_some_and(|text| !text.is_empty()) => push_absent(fields, ecs, value),
+                        Some(ecs) if value.as_str().is_some_and(|text| !text.is_empty()) => {
+                            push_absent(fields, ecs, value)
+                        }
                         _ => others.push((header, value)),
                     }
                 }

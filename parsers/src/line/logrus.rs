@@ -55,7 +55,8 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let (rest, inside) = enclosed(b'[', b']')(&line[4..])?;
     if let Some((_, stamp)) = leading_stamp(inside, context).filter(|(rest, _)| rest.is_empty()) {
         stamp.put(fields);
-    } else if let Some(seconds) = Some(inside).filter(|text| text.len() >= 4).and_then(|text| text.parse::<u32>().ok()) {
+    } else if let Some(seconds) = Some(inside).filter(|text| text.len() >= 4).and_then(|text| text.parse::<u32>().ok())
+    {
         fields.push("logrus.elapsed_s", Value::Int(i64::from(seconds)));
     } else {
         return stop(line, "seconds or a stamp");

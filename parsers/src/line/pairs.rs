@@ -76,7 +76,8 @@ fn pair(input: &str) -> Option<(usize, &str, Value<'_>)> {
     let bytes = input.as_bytes();
     let is_key = |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'_' | b'.' | b'-' | b'@' | b'/');
     let end = bytes.iter().take(KEY_BYTES_MAX + 1).take_while(is_key).count();
-    if end == 0 || !(bytes[0].is_ascii_alphabetic() || matches!(bytes[0], b'_' | b'@')) || bytes.get(end) != Some(&b'=') {
+    if end == 0 || !(bytes[0].is_ascii_alphabetic() || matches!(bytes[0], b'_' | b'@')) || bytes.get(end) != Some(&b'=')
+    {
         return None;
     }
     let (key, text) = (&input[..end], &input[end + 1..]);

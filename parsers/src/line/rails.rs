@@ -50,8 +50,13 @@ fn started<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Ste
 
 fn completed<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let rest = line.strip_prefix("Completed ").unwrap_or_default();
-    let Some(status) = rest.get(..3).and_then(|status| status.parse::<i64>().ok()) else { return stop(rest, "a status") };
-    let took = rest.split_once(" in ").and_then(|(_, rest)| rest.split_once("ms")).and_then(|(took, _)| nanos(took, 1_000_000));
+    let Some(status) = rest.get(..3).and_then(|status| status.parse::<i64>().ok()) else {
+        return stop(rest, "a status");
+    };
+    let took = rest
+        .split_once(" in ")
+        .and_then(|(_, rest)| rest.split_once("ms"))
+        .and_then(|(took, _)| nanos(took, 1_000_000));
     let Some(nanos) = took else { return stop(rest, "a duration") };
     fields.push("http.response.status_code", Value::Int(status));
     fields.push("event.duration", Value::Int(nanos));

@@ -56,7 +56,8 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
 /// `192.0.2.7:51234 GET http://shop/ 200 5  0.3ms`.
 fn put_access<'a>(text: &'a str, fields: &mut Fields<'a>) {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
-    let (Some(peer), Some(method), Some(url), Some(status)) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(peer), Some(method), Some(url), Some(status)) = (words.next(), words.next(), words.next(), words.next())
+    else {
         return;
     };
     let Some(status) = status.parse::<i64>().ok().filter(|status| (100..=999).contains(status)) else { return };

@@ -30,7 +30,8 @@ pub const FORMAT: Format = Format {
 
 fn probe(line: &[u8]) -> bool {
     let head = &line[..line.len().min(STAMP_BYTES_MAX)];
-    line.starts_with(b"pid=") || (line.first().is_some_and(u8::is_ascii_digit) && memmem::find(head, b"Z pid=").is_some())
+    line.starts_with(b"pid=")
+        || (line.first().is_some_and(u8::is_ascii_digit) && memmem::find(head, b"Z pid=").is_some())
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {

@@ -56,7 +56,8 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
     let word = rest.get(1..6).unwrap_or_default().trim_start();
-    let Some(level) = matches!(word, "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR").then(|| from_word(word)).flatten() else {
+    let Some(level) = matches!(word, "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR").then(|| from_word(word)).flatten()
+    else {
         return stop(rest, "a level flush right");
     };
     stamp.put(fields);
@@ -102,7 +103,9 @@ fn spans_and_target(input: &str) -> (&str, &str, Option<&str>) {
     let Some((first, rest)) = chain(input) else { return (input, "", None) };
     let spans = first.contains('{') || first.replace("::", "").contains(':');
     match chain(rest) {
-        Some((second, after)) if !second.contains('{') && (spans || (second.contains("::") && !first.contains("::"))) => {
+        Some((second, after))
+            if !second.contains('{') && (spans || (second.contains("::") && !first.contains("::"))) =>
+        {
             (after, first, Some(second))
         }
         _ if spans => (rest, first, None),

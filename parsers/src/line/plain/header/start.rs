@@ -38,12 +38,13 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// `[Nest] 4711  - `, of NestJS, whose name an application may change: the name, the process, two spaces and a dash.
+    /// `[Nest] 4711  - `, of NestJS, whose name an application may change: the name, the process, two spaces or three and a dash.
     fn nest(&mut self) -> bool {
         let rest = self.rest();
         let Some((name, after)) = rest[1..].split_once("] ").filter(|(name, _)| is_name(name)) else { return false };
         let digits = after.bytes().take(12).take_while(u8::is_ascii_digit).count();
-        if digits == 0 || !after[digits..].starts_with("  - ") {
+        let dash = after[digits..].trim_start_matches(' ');
+        if digits == 0 || !after[digits..].starts_with("  ") || !dash.starts_with("- ") {
             return false;
         }
         self.header.service = Some(name);
@@ -111,7 +112,10 @@ impl<'a> Reader<'a, '_> {
                 self.header.pid = Some(pid);
             } else if let Some((file, line)) = place(word) {
                 (self.header.file, self.header.file_line) = (Some(file), Some(line));
-            } else if is_name(word) && !word.contains('/') && (self.header.logger.is_none() || self.header.level.is_some()) {
+            } else if is_name(word)
+                && !word.contains('/')
+                && (self.header.logger.is_none() || self.header.level.is_some())
+            {
                 // Of two names behind a level, a module's and a target's, the second is the logger.
                 self.header.logger = Some(word);
             } else {

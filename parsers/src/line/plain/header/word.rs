@@ -71,7 +71,9 @@ impl<'a> Reader<'a, '_> {
             && next.as_bytes()[end] == b':'
             && is_name(&next[..end])
         {
-            self.header.logger = Some(&next[..end]);
+            // Behind a place it is the function, as some write it by hand.
+            let name = if self.header.file.is_some() { &mut self.header.function } else { &mut self.header.logger };
+            *name = Some(&next[..end]);
             self.at += core.len() + 1 + end + 1;
             self.keep();
             return Some(false);
