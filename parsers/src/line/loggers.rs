@@ -125,7 +125,7 @@ fn loguru<'a>(fields: &mut Fields<'a>, context: &Context) {
             "time" => {
                 let repr = inner("repr");
                 let stamp = repr.as_ref().and_then(Value::as_str);
-                if let Some(stamp) = stamp.and_then(|text| time::any(text, context.received, context.utc_offset_s)) {
+                if let Some(stamp) = stamp.and_then(|text| time::any(text, context)) {
                     stamp.put(fields);
                 }
                 continue;

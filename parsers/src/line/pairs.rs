@@ -66,7 +66,7 @@ pub(super) fn add<'a>(mut found: Fields<'a>, context: &Context, fields: &mut Fie
     normalize::normalize(&mut found, context);
     for field in found.items {
         if fields.get(&field.name).is_none() && !SAID_BEFORE.contains(&&*field.name) {
-            fields.items.push(field);
+            fields.push(field.name, field.value);
         }
     }
 }
