@@ -12,8 +12,10 @@ use crate::fields::Fields;
 use crate::grammar::{Step, byte, complete, digits, stop};
 use crate::line::Context;
 use nom::Parser;
+use nom::branch::alt;
 use nom::combinator::opt;
 use std::fmt;
+use std::fmt::Write as _;
 
 pub(crate) use leading::begins_with_layout;
 pub use leading::{leading_clock, leading_stamp};
@@ -229,7 +231,7 @@ pub(crate) fn clf_prefix(input: &str) -> Step<'_, Stamp> {
     Ok((rest, civil.at_offset(offset)))
 }
 
-/// [`clf_prefix`] without a zone, as HAProxy writes it.
+/// [`clf_prefix`] without a zone, as HAProxy writes it, and with a space before the time, Python's servers.
 pub(crate) fn clf_local_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
     let (rest, civil) = clf_civil(input)?;
     Ok((rest, civil.at_offset(utc_offset_s)))
@@ -241,7 +243,7 @@ fn clf_civil(input: &str) -> Step<'_, Civil> {
     let (rest, month) = month_name(rest)?;
     let (rest, ()) = byte(b'/', "a date").parse(rest)?;
     let (rest, year) = digits::<4>(rest)?;
-    let (rest, ()) = byte(b':', "a time of day").parse(rest)?;
+    let (rest, ()) = alt((byte(b':', "a time of day"), byte(b' ', "a time of day"))).parse(rest)?;
     let (rest, clock) = time_of_day(rest)?;
     match Civil::new((i64::from(year), month, day), clock) {
         Some(civil) => Ok((rest, civil)),
@@ -281,6 +283,17 @@ pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step
         .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
 }
 
+/// [`glog_prefix`] with the year in front: `20060102 15:04:05.678901`.
+pub(crate) fn glog_year_prefix(input: &str, utc_offset_s: i32) -> Step<'_, Stamp> {
+    let (rest, year) = digits::<4>(input)?;
+    let (rest, month) = digits::<2>(rest)?;
+    let (rest, day) = digits::<2>(rest)?;
+    let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
+    let (rest, clock) = time_of_day(rest)?;
+    of_day((year, month, day), clock, utc_offset_s)
+        .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
+}
+
 /// Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size: each unit is taken for
 /// times from 1973 on, and smaller numbers are no times.
 #[must_use]
@@ -295,14 +308,19 @@ pub fn epoch_int(number: i64) -> Option<Stamp> {
     Some(Stamp::from_seconds(seconds, u32::try_from(nanos).ok()?))
 }
 
-/// [`epoch_int`] with a fraction, rounded to the microsecond, which is what a double of today's time can tell.
+/// [`epoch_int`] with a fraction. Seconds have the digits that were written, which are those that tell the double from its
+/// neighbours (seven for today's times); other units are rounded to the microsecond.
 #[must_use]
 pub fn epoch_float(number: f64) -> Option<Stamp> {
     if !(number >= EPOCH_SECONDS_MIN as f64 && number < 1e18) {
         return None;
     }
+    if number < 1e11 {
+        let mut digits = Digits::default();
+        write!(digits, "{number}").ok()?;
+        return epoch_text(digits.text());
+    }
     let per_second = match number {
-        ..1e11 => 1.0,
         ..1e14 => 1e3,
         ..1e17 => 1e6,
         _ => 1e9,
@@ -312,6 +330,28 @@ pub fn epoch_float(number: f64) -> Option<Stamp> {
     let micros = ((whole - seconds * per_second + number.fract()) * (1e6 / per_second)).round();
     // `as` saturates; both are non-negative and far below the limits of their types.
     Some(Stamp::from_seconds(seconds as i64 + micros as i64 / 1_000_000, (micros as i64 % 1_000_000) as u32 * 1_000))
+}
+
+/// The digits of a number, without an allocation.
+#[derive(Default)]
+struct Digits {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Digits {
+    fn text(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 /// An epoch number written as digits, with an optional fraction where the unit is seconds.

@@ -13,6 +13,17 @@ use std::borrow::Cow;
 /// Text that gets past the first bytes of the formats: their own words and separators in any order.
 fn line_like() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
+        "INFO[0003] ",
+        " a=\"b\" c='d' e={1} f=[2",
+        "2026-01-02T03:04:05.678901Z [info     ] ",
+        "pid=7 tid=x INFO: ",
+        "[I 260102 03:04:05 web:1] 200 GET / (::1) 1ms",
+        "Main |03:04:05 INFO: ",
+        "[2026-01-02 03:04:05] app.INFO: ",
+        " {\"a\":1} []",
+        "2026-01-02T03:04:05.678901Z  INFO ",
+        "span{a=1}:b{",
+        "GET / 200 1.2 ms - 5",
         "{",
         "}",
         "[",

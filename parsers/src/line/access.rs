@@ -4,9 +4,12 @@
 
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
+use crate::line::parts::{nanos, nanos_of_seconds};
 use memchr::{memchr, memchr2};
 use std::net::IpAddr;
 
+/// An access line of morgan is no longer than this.
+const MORGAN_BYTES_MAX: usize = 16 * 1024;
 /// An address and a port are no longer than this.
 const PEER_BYTES_MAX: usize = 64;
 
@@ -91,7 +94,11 @@ pub(super) fn put_request_line<'a>(text: &'a str, fields: &mut Fields<'a>) -> bo
         [b'"', ..] => (None, text),
         [b'0'..=b'9' | b'[', ..] => match text.split_once(" - ") {
             Some((peer, rest)) if peer.len() <= PEER_BYTES_MAX => (Some(peer), rest),
-            _ => return false,
+            // `192.0.2.7 "GET / HTTP/1.1" 200 5 "-" "curl/8.5.0" 0.000147`, of actix-web.
+            _ => match text.split_once(' ') {
+                Some((peer, rest)) if rest.starts_with('"') => (Some(peer), rest),
+                _ => return false,
+            },
         },
         _ => return false,
     };
@@ -107,10 +114,65 @@ pub(super) fn put_request_line<'a>(text: &'a str, fields: &mut Fields<'a>) -> bo
     }
     put_request(request, fields);
     fields.push("http.response.status_code", Value::Int(status));
-    if let Ok((_, bytes)) = count(rest) {
+    if let Ok((rest, bytes)) = count(rest) {
         put_count("http.response.body.bytes", bytes, fields);
+        if let Ok((rest, referrer)) = quoted_word(rest)
+            && let Ok((rest, agent)) = quoted_word(rest)
+        {
+            fields.push_present("http.request.referrer", referrer);
+            fields.push_present("user_agent.original", agent);
+            put_count("event.duration", nanos_of_seconds(rest).filter(|_| rest.contains('.')), fields);
+        }
     }
     true
+}
+
+/// `GET /path 200 1.804 ms - 5`, `GET /path 200 5 - 1.804 ms`, `127.0.0.1 - GET /path HTTP/1.1 200 5 - 1.804 ms`: the formats dev, tiny
+/// and short of Node's morgan. Gives fields, or does nothing.
+pub(super) fn put_morgan<'a>(text: &'a str, fields: &mut Fields<'a>) {
+    let ends = text.ends_with(" ms") || text.rsplit_once(" ms - ").is_some_and(|(_, bytes)| count(bytes).is_ok());
+    let dashed = text.ends_with(" - - ms") || text.ends_with(" - -");
+    if !(ends || dashed) || text.len() > MORGAN_BYTES_MAX {
+        return;
+    }
+    let mut words = text.split(' ');
+    let mut next = || words.next().unwrap_or_default();
+    let (mut first, mut peer, mut user) = (next(), None, None);
+    if !is_method(first) {
+        (peer, user) = (Some(first), Some(next()));
+        first = next();
+    }
+    let (method, url) = (first, next());
+    let version = peer.map(|_| next());
+    let status = match next() {
+        "-" => None,
+        word => match word.parse::<i64>() {
+            Ok(status) if (100..=999).contains(&status) => Some(status),
+            _ => return,
+        },
+    };
+    // `1.804 ms - 5`, or `5 - 1.804 ms`.
+    let (took, bytes) = match (next(), next(), next(), next()) {
+        (took, "ms", "-", bytes) => (took, bytes),
+        (bytes, "-", took, "ms") => (took, bytes),
+        ("-", "-", bytes, "") => ("-", bytes),
+        _ => return,
+    };
+    let shaped =
+        is_method(method) && url.starts_with(['/', '*', 'h']) && version.is_none_or(|word| word.starts_with("HTTP/"));
+    if !shaped || words.next().is_some() || peer.is_some_and(|peer| !is_ip(peer) && peer != "-") {
+        return;
+    }
+    if let Some(peer) = peer {
+        SOURCE.put(peer, fields);
+    }
+    fields.push_present("user.name", user.unwrap_or_default());
+    fields.push("http.request.method", Value::text(method));
+    fields.push("url.original", Value::text(url));
+    fields.push_present("http.version", version.and_then(|word| word.strip_prefix("HTTP/")).unwrap_or_default());
+    put_count("http.response.status_code", status, fields);
+    put_count("http.response.body.bytes", bytes.parse().ok(), fields);
+    put_count("event.duration", nanos(took, 1_000_000), fields);
 }
 
 /// Whether the word is written as methods of HTTP are.

@@ -1,17 +1,21 @@
 //! Access lines in the Common Log Format, and in the combined one with referrer and user agent: Apache's `LogFormat`
 //! `common`, `combined` and `vhost_combined`, nginx's predefined `combined`, `varnishncsa`, Traefik's `common`.
 //!
-//! InfluxDB puts `[httpd] ` before each. A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole line stays the message, so what has
-//! no field (ident, columns behind the user agent such as nginx's `$request_time`, whose meaning only the server's
-//! configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
+//! InfluxDB puts `[httpd] ` before each. A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole
+//! line stays the message, so what has no field (ident, columns behind the user agent such as nginx's `$request_time`,
+//! whose meaning only the server's configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
+//!
+//! Servers for Python leave parts out or write them in their own way: aiohttp no idents (`192.0.2.7 [02/Jan/...`), `http.server`
+//! and Werkzeug, which Flask uses, no zone (`[02/Jan/2026 03:04:05]`), Hypercorn the client's port and `"GET / 1.1"`. Rack
+//! writes all of `X-Forwarded-For` in front: the first address is the client's.
 
-use super::access::{SOURCE, put_domain, put_request, quoted};
+use super::access::{SOURCE, host_and_port, is_ip, is_method, put_domain, put_request, quoted};
 use super::parts::nanos_of_seconds;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
-use crate::time::clf_prefix;
+use crate::time::{clf_local_prefix, clf_prefix};
 use memchr::memchr;
 use nom::Parser;
 use nom::combinator::opt;
@@ -42,16 +46,29 @@ fn probe(line: &[u8]) -> bool {
     matches!(head.get(open..), Some([_, b'0'..=b'3', b'0'..=b'9', b'/', ..])) && open > 4 && head[open - 1] == b' '
 }
 
-fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
+fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
-    let (_, ()) = prefix(line, access(line, &mut fields))?;
+    let (_, ()) = prefix(line, access(line, context, &mut fields))?;
     Ok(fields)
 }
 
-fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
+fn access<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, client) = client(line.strip_prefix(INFLUXDB).unwrap_or(line))?;
-    let (rest, stamp) = clf_prefix(rest)?;
+    let zoned = clf_prefix(rest);
+    let local = zoned.is_err();
+    let (rest, stamp) = zoned.or_else(|_| clf_local_prefix(rest, context.utc_offset_s))?;
+    // `code 404, message File not found`, of Python's servers.
+    if let Some(text) = rest.strip_prefix("] ").filter(|text| local && text.starts_with("code ")) {
+        stamp.put(fields);
+        put_source(client.address, fields);
+        fields.push("message", Value::text(text));
+        return Ok(("", ()));
+    }
     let (rest, request) = preceded(nom::bytes::complete::tag("] "), quoted).parse(rest)?;
+    // What is in the colours of a terminal is read without them.
+    if memchr(0x1b, request.as_bytes()).is_some() {
+        return stop(rest, "a request without colours");
+    }
     let (rest, status) = delimited(byte(b' ', "a space"), digits::<3>, byte(b' ', "a space")).parse(rest)?;
     let (rest, bytes) = size(rest)?;
     let (rest, agent) =
@@ -63,9 +80,9 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     if let Some(host) = client.host {
         put_domain(host, fields);
     }
-    SOURCE.put(client.address, fields);
+    put_source(client.address, fields);
     fields.push_present("user.name", client.user);
-    put_request(request, fields);
+    put_request_with_bare_version(request, fields);
     fields.push("http.response.status_code", Value::Int(i64::from(status)));
     if let Some(bytes) = bytes {
         fields.push("http.response.body.bytes", Value::Int(bytes));
@@ -81,6 +98,25 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     Ok((rest, ()))
 }
 
+/// The client's address, which may have a port.
+fn put_source<'a>(address: &'a str, fields: &mut Fields<'a>) {
+    let ported = !is_ip(address) && host_and_port(address).is_some_and(|(host, _)| is_ip(host));
+    if ported { SOURCE.put_with_port(address, fields) } else { SOURCE.put(address, fields) }
+}
+
+/// `GET / HTTP/1.1`, or `GET / 1.1`.
+fn put_request_with_bare_version<'a>(request: &'a str, fields: &mut Fields<'a>) {
+    let mut words = request.split(' ');
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(method), Some(url), Some(version @ ("1.0" | "1.1" | "2" | "3")), None) if is_method(method) => {
+            fields.push("http.request.method", Value::text(method));
+            fields.push_present("url.original", url);
+            fields.push("http.version", Value::text(version));
+        }
+        _ => put_request(request, fields),
+    }
+}
+
 /// Who asked, and which virtual host.
 struct Client<'a> {
     host: Option<&'a str>,
@@ -91,6 +127,16 @@ struct Client<'a> {
 /// The words before the stamp.
 fn client(line: &str) -> Step<'_, Client<'_>> {
     let (rest, first) = until(b' ', "a word").parse(line)?;
+    if let Some(stamp) = rest.strip_prefix('[').filter(|_| is_ip(first)) {
+        return Ok((stamp, Client { host: None, address: first, user: "-" }));
+    }
+    if let Some(address) = first.strip_suffix(',').filter(|address| is_ip(address)) {
+        let last = rest.split(' ').position(|word| !word.ends_with(','));
+        let others = rest.split(' ').take(last.map_or(0, |last| last + 1)).map(|word| word.len() + 1).sum::<usize>();
+        let (rest, _ident) = until(b' ', "a word").parse(rest.get(others..).unwrap_or_default())?;
+        let (rest, user) = until(b'[', "a stamp").parse(rest)?;
+        return Ok((rest, Client { host: None, address, user: user.trim_end() }));
+    }
     let (rest, second) = until(b' ', "a word").parse(rest)?;
     // An ident (RFC 1413) is `-` or a user's name: an address there is the client's, behind a virtual host.
     let hosted = memchr::memchr2(b'.', b':', second.as_bytes()).is_some();

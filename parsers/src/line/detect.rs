@@ -219,7 +219,15 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
             return (id, fields);
         }
     }
-    any_text(line, context)
+    uncoloured(line, context).unwrap_or_else(|| any_text(line, context))
+}
+
+/// A line in the colours of a terminal, by the format that it has without them.
+fn uncoloured<'a>(line: &'a str, context: &Context) -> Option<(FormatId, Fields<'a>)> {
+    memchr::memchr(0x1b, line.as_bytes())?;
+    let bare = plain::without_colours(line);
+    let mut formats = tried(&bare).filter(|id| id.format().rank > ENVELOPE_RANK_MAX);
+    formats.find_map(|id| Some((id, id.format().read(&bare, context).ok()?.into_owned())))
 }
 
 fn any_text<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {

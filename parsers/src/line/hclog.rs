@@ -62,7 +62,22 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let head = &rest.as_bytes()[..rest.len().min(LOGGER_BYTES_MAX)];
     let Some(end) = memmem::find(head, b": ") else { return stop(rest, "a logger and a colon") };
     let logger = &rest[..end];
-    if logger.contains(' ') && !logger.starts_with('(') {
+    // `IncludeLocation` puts the place in front.
+    if let Some((file, line)) =
+        logger.rsplit_once(".go:").and_then(|(_, line)| Some((logger, line.parse::<u32>().ok()?)))
+    {
+        let rest = &rest[end + 2..];
+        let head = &rest.as_bytes()[..rest.len().min(LOGGER_BYTES_MAX)];
+        let named = memmem::find(head, b": ").filter(|end| !rest[..*end].contains(' '));
+        stamp.put(fields);
+        fields.push("log.level", Value::text(level));
+        fields.push_present("log.logger", named.map_or("", |end| &rest[..end]));
+        fields.push_present("log.origin.file.name", &file[..file.rfind(':').unwrap_or(file.len())]);
+        fields.push("log.origin.file.line", Value::Int(i64::from(line)));
+        return Ok((named.map_or(rest, |end| &rest[end + 2..]), ()));
+    }
+    if logger.contains(' ') && (!logger.starts_with('(') || logger.ends_with(|last: char| last.is_ascii_alphanumeric()))
+    {
         return stop(rest, "a logger's name");
     }
     stamp.put(fields);

@@ -3,7 +3,7 @@
 //! A message that is an object itself is read as one; its level, logger and message win. Fluentd, Fluent Bit and their kin
 //! ship what a container wrote under `log`: that text is read by the format that it has.
 
-use super::{Context, Format, Starts, enclosed, json_access, mongodb, normalize, postgresql_json};
+use super::{Context, Format, Starts, enclosed, json_access, loggers, mongodb, normalize, postgresql_json};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::json;
@@ -30,6 +30,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     json::parse_object(line, &mut fields)?;
     let shipped = take_shipped(&mut fields);
     json_access::rename(&mut fields, context);
+    loggers::rename(&mut fields, context);
     normalize::normalize(&mut fields, context);
     if let Some(text) = shipped {
         let mut inner = Fields { time: fields.time, ..Fields::default() };

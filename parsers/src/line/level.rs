@@ -22,7 +22,7 @@ pub fn from_word(word: &str) -> Option<&'static str> {
             "trace"
         }
         b"fatal" | b"fata" | b"ftl" | b"f" | b"critical" | b"crit" | b"c" | b"emerg" | b"emergency" | b"alert"
-        | b"panic" | b"pani" | b"dpanic" => "fatal",
+        | b"panic" | b"pani" | b"pnc" | b"dpanic" => "fatal",
         _ => return None,
     })
 }

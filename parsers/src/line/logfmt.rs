@@ -4,7 +4,7 @@
 //! (`level=`, `msg=`). A value that ends in a comma, holds a bare quote, or a word without `=` makes the line text.
 //! Values without quotes that are canonical numbers or booleans become such; `1.10` and `007` stay text.
 
-use super::{Context, Format, Starts, auditd, normalize};
+use super::{Context, Format, Starts, auditd, loggers, normalize};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -52,6 +52,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
         return Err(ParseError::at(line, rest, "a second pair"));
     }
     fields.tags.extend(budget.tags());
+    loggers::rename(&mut fields, context);
     normalize::normalize(&mut fields, context);
     Ok(fields)
 }
@@ -78,11 +79,17 @@ fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@' | b'/')
 }
 
-/// A value in double quotes, with the escapes of JSON.
+/// A value in double quotes, with the escapes of JSON, or in single ones, as Ruby's loggers write errors.
 fn quoted(input: &str) -> Step<'_, Value<'_>> {
-    match input.strip_prefix('"') {
-        Some(inner) => string(inner).map(|(rest, text)| (rest, Value::Str(text))),
-        None => stop(input, "a quote"),
+    if let Some(inner) = input.strip_prefix('"') {
+        return string(inner).map(|(rest, text)| (rest, Value::Str(text)));
+    }
+    let inner = input.strip_prefix('\'').unwrap_or_default();
+    match memchr(b'\'', inner.as_bytes()) {
+        Some(end) if matches!(inner.as_bytes().get(end + 1), None | Some(b' ')) => {
+            Ok((&inner[end + 1..], Value::text(&inner[..end])))
+        }
+        _ => stop(input, "a quote"),
     }
 }
 

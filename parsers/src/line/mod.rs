@@ -48,8 +48,11 @@ pub mod level;
 pub mod log4j;
 pub mod logcat;
 pub mod logfmt;
+mod loggers;
+pub mod logrus;
 pub mod ltsv;
 pub mod mongodb;
+pub mod monolog;
 pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
@@ -58,22 +61,29 @@ pub mod neo4j;
 mod netfilter;
 pub mod nginx_error;
 pub mod normalize;
+mod pairs;
 pub(crate) mod parts;
 pub mod plain;
 pub mod postgresql;
 pub mod postgresql_csv;
 pub mod postgresql_json;
 pub mod rabbitmq;
+pub mod rails;
 pub mod ras;
 pub mod redis;
+pub mod sanic;
+pub mod sidekiq;
 pub mod solr;
 pub mod spark;
 pub mod squid;
 pub mod starts;
+pub mod structlog;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod tomcat;
+pub mod tornado;
 pub mod trace;
+pub mod tracing;
 pub mod unified_log;
 pub mod vpc_flow;
 pub mod w3c;
@@ -175,8 +185,10 @@ pub const FORMATS: &[Format] = &[
     log4j::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
+    logrus::FORMAT,
     ltsv::FORMAT,
     mongodb::FORMAT,
+    monolog::FORMAT,
     mysql::FORMAT,
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
@@ -188,14 +200,20 @@ pub const FORMATS: &[Format] = &[
     postgresql_csv::FORMAT,
     postgresql_json::FORMAT,
     rabbitmq::FORMAT,
+    rails::FORMAT,
     ras::FORMAT,
     redis::FORMAT,
+    sanic::FORMAT,
+    sidekiq::FORMAT,
     solr::FORMAT,
     spark::FORMAT,
     squid::FORMAT,
+    structlog::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
     tomcat::FORMAT,
+    tornado::FORMAT,
+    tracing::FORMAT,
     unified_log::FORMAT,
     vpc_flow::FORMAT,
     w3c::FORMAT,

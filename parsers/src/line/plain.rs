@@ -8,7 +8,7 @@
 mod header;
 mod words;
 
-use super::{Context, Format, Starts, access, inner};
+use super::{Context, Format, Starts, access, inner, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::time::{begins_with_layout, leading_stamp};
@@ -46,7 +46,10 @@ fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
             fields.push("message", Value::text(if whole { line } else { text }));
         }
         Some(text) if end > 0 => message(text, context, &mut fields),
-        _ => fields.push("message", Value::text(line)),
+        _ => {
+            access::put_morgan(line, &mut fields);
+            fields.push("message", Value::text(line));
+        }
     }
     fields
 }
@@ -71,6 +74,14 @@ fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
                 fields.push(field.name, field.value);
             }
         }
+        return;
+    }
+    if let Some((file, line)) = text.strip_prefix("PHP ").and_then(words::php_place) {
+        fields.push("log.origin.file.name", Value::text(file));
+        fields.push("log.origin.file.line", Value::Int(line));
+    } else if fields.get("log.level").is_some() {
+        // `order placed id=4711`, of zerolog, slog, charm and others: only behind a header, prose has equal signs too.
+        pairs::add_trailing(text, context, fields);
     }
 }
 

@@ -180,7 +180,7 @@ impl<'a> Reader<'a, '_> {
                 [b',', b' ' | b'\t', ..] if joined => 1,
                 [b';', b' ' | b'\t', ..] => 1,
                 [b'-', b'-', b'>', b' ', ..] => 4,
-                [b'>', b' ', ..] if self.header.file.is_some() => 2,
+                [b'>', b' ', ..] if self.header.file.is_some() || self.header.logger.is_some() => 2,
                 _ => return,
             };
         }
@@ -205,6 +205,11 @@ impl<'a> Reader<'a, '_> {
         }
         match first {
             b'[' => self.bracket(),
+            b'?' if self.dated && self.bytes().starts_with(b"??? ") => {
+                // zerolog's console writes no level so.
+                self.at += 4;
+                self.keep()
+            }
             b'(' => self.parenthesis(),
             b'<' => self.angle(),
             b'{' => self.enclosed(b'}').and_then(place).is_some_and(|found| self.put_place(found, 2)),

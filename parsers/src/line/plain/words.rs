@@ -183,6 +183,13 @@ pub(super) fn place(text: &str) -> Option<(&str, i64)> {
     if known && named { Some((file, number(line)?)) } else { None }
 }
 
+/// The place at the end of what PHP reports: `... in /srv/app.php on line 12`.
+pub(super) fn php_place(text: &str) -> Option<(&str, i64)> {
+    let (before, line) = text.rsplit_once(" on line ")?;
+    let (_, file) = before.rsplit_once(" in ")?;
+    Some((file, number(line)?)).filter(|_| file.len() <= NAME_BYTES_MAX && !file.contains(' '))
+}
+
 /// Names that programs give to threads: `main`, `http-nio-8080-exec-1`, `Thread-3`, `pool-1-thread-2`.
 pub(super) fn is_thread(text: &str) -> bool {
     let counted = text.rsplit_once(['-', '#', ' ']).is_some_and(|(_, end)| number(end).is_some());

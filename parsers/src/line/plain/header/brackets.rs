@@ -111,6 +111,7 @@ impl<'a> Reader<'a, '_> {
 
     /// Ids of requests and traces in brackets.
     fn ids(&mut self, text: &'a str) -> bool {
+        let text = text.strip_prefix("None ").filter(|rest| rest.starts_with("req-")).unwrap_or(text);
         if text.starts_with("req-") {
             let mut parts = text.split(' ');
             let request = parts.next();
@@ -219,6 +220,12 @@ impl<'a> Reader<'a, '_> {
             return false;
         }
         self.at += content.len() + 2;
+        // Behind `INFO (4711): `, of pino, the text begins.
+        if self.header.pid.is_some() && self.header.thread.is_none() && self.bytes().starts_with(b": ") {
+            self.at += 2;
+            self.exact = self.keep();
+            return false;
+        }
         self.keep()
     }
 

@@ -20,11 +20,7 @@ impl<'a> Reader<'a, '_> {
                 true
             }
             [b'=', b'A'..=b'Z', ..] => self.report(),
-            [b'[', b'N', b'e', b's', b't', b']', b' ', ..] => {
-                self.at += 7;
-                self.header.service = Some("Nest");
-                true
-            }
+            [b'[', b'A'..=b'Z' | b'a'..=b'z', ..] if self.nest() => true,
             [b'V' | b'D' | b'I' | b'W' | b'E' | b'F', b'/', ..] => {
                 self.logcat_brief();
                 false
@@ -37,9 +33,23 @@ impl<'a> Reader<'a, '_> {
             [b'A'..=b'Z', ..] if self.alert_word() => true,
             _ => {
                 self.stamp();
-                true
+                !self.exact
             }
         }
+    }
+
+    /// `[Nest] 4711  - `, of NestJS, whose name an application may change: the name, the process, two spaces or three and a dash.
+    fn nest(&mut self) -> bool {
+        let rest = self.rest();
+        let Some((name, after)) = rest[1..].split_once("] ").filter(|(name, _)| is_name(name)) else { return false };
+        let digits = after.bytes().take(12).take_while(u8::is_ascii_digit).count();
+        let dash = after[digits..].trim_start_matches(' ');
+        if digits == 0 || !after[digits..].starts_with("  ") || !dash.starts_with("- ") {
+            return false;
+        }
+        self.header.service = Some(name);
+        self.at += name.len() + 3;
+        true
     }
 
     /// `  INFO -- prog: `, behind the stamp of Ruby's logger.
@@ -102,7 +112,11 @@ impl<'a> Reader<'a, '_> {
                 self.header.pid = Some(pid);
             } else if let Some((file, line)) = place(word) {
                 (self.header.file, self.header.file_line) = (Some(file), Some(line));
-            } else if is_name(word) && !word.contains('/') && self.header.logger.is_none() {
+            } else if is_name(word)
+                && !word.contains('/')
+                && (self.header.logger.is_none() || self.header.level.is_some())
+            {
+                // Of two names behind a level, a module's and a target's, the second is the logger.
                 self.header.logger = Some(word);
             } else {
                 // The time is known all the same.
@@ -114,6 +128,12 @@ impl<'a> Reader<'a, '_> {
         }
         self.dated = true;
         self.at = start + end + 1;
+        // Celery's header ends here, whatever its text begins with.
+        if self.header.process.is_some() {
+            self.at += usize::from(self.bytes().first() == Some(&b' '));
+            self.exact = self.keep();
+            return true;
+        }
         self.keep()
     }
 

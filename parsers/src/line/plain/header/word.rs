@@ -32,6 +32,7 @@ impl<'a> Reader<'a, '_> {
         }
         let columns = matches!(tail, [b'\t' | b'|' | b';', ..] | [b' ', b'|' | b' ' | b';', ..]);
         let dashed = matches!(tail, [b' ', b'-' | b':', b' ', ..] | [b' ', b'-' | b':'])
+            || (matches!(tail, [b' ', b'>', b' ', ..]) && self.header.level.is_some())
             || (matches!(tail, [b' ', ..]) && column_colon(tail));
         if let Some(found) = place(core).filter(|_| self.has_header()) {
             return self.put_place(found, usize::from(colon));
@@ -62,6 +63,20 @@ impl<'a> Reader<'a, '_> {
         }
         if colon || !self.dated {
             return None;
+        }
+        // `ERROR in app: text`, of Flask.
+        if core == "in"
+            && self.header.level.is_some()
+            && let Some(end) = next.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b' ' | b':'))
+            && next.as_bytes()[end] == b':'
+            && is_name(&next[..end])
+        {
+            // Behind a place it is the function, as some write it by hand.
+            let name = if self.header.file.is_some() { &mut self.header.function } else { &mut self.header.logger };
+            *name = Some(&next[..end]);
+            self.at += core.len() + 1 + end + 1;
+            self.keep();
+            return Some(false);
         }
         if self.header.level.is_some() && self.header.thread.is_none() && next.starts_with("ThreadId(") {
             self.header.thread = Some(core);
@@ -114,7 +129,7 @@ impl<'a> Reader<'a, '_> {
             self.logcat_brief();
             return Some(false);
         }
-        let capital = capital_level(core).or((core == "LOG" && self.header.service == Some("Nest")).then_some("info"));
+        let capital = capital_level(core).or((core == "LOG" && self.header.service.is_some()).then_some("info"));
         let Some(level) = capital.or_else(|| any_level(core)) else { return self.joined_level(word) };
         let capital = capital.is_some();
         if capital && (placed || colon || columns)
@@ -127,7 +142,8 @@ impl<'a> Reader<'a, '_> {
             if placed || self.header.stamp.is_some() {
                 self.dated |= self.header.stamp.is_some();
             }
-            return Some(self.keep());
+            // Behind `info: ` the text begins, as Node's and Erlang's loggers write; behind `INFO: ` a logger may come.
+            return Some(self.keep() && (capital || !colon || tail.first() == Some(&b'[')));
         }
         if self.at > self.begin && !placed {
             return None;
@@ -140,9 +156,14 @@ impl<'a> Reader<'a, '_> {
             return Some(true);
         }
         if colon {
-            // `Error: disk full` are the words of a person, `info: Shop.Orders[0]` are .NET's.
+            // `Error: disk full` are the words of a person, `info: Shop.Orders[0]` are .NET's, `info: text` are winston's.
             self.kept.1.level = Some(level);
-            return Some(self.dotnet(level, word.len()));
+            if !self.dotnet(level, word.len()) && winston_level(core) && matches!(tail, [b' ', ..] | []) {
+                self.header.level = Some(level);
+                self.at += word.len() + usize::from(!tail.is_empty());
+                self.exact = self.keep();
+            }
+            return Some(false);
         }
         if placed && self.dated && plain_level(core).is_some() {
             self.kept.1.level = Some(level);
@@ -229,7 +250,7 @@ impl<'a> Reader<'a, '_> {
         Some(false)
     }
 
-    /// `info: Shop.Orders[0]`, of .NET's console: the category and the event's id.
+    /// Whether it is `info: Shop.Orders[0]`, of .NET's console: the category and the event's id.
     fn dotnet(&mut self, level: &'static str, length: usize) -> bool {
         let Some(text) = self.rest().get(length..).and_then(|text| text.strip_prefix(' ')) else { return false };
         let Some(open) = text.bytes().take(NAME_BYTES_MAX).position(|b| b == b'[') else { return false };
@@ -239,8 +260,7 @@ impl<'a> Reader<'a, '_> {
         self.header.logger = Some(&text[..open]);
         self.header.code = Some(code);
         self.at += length + 1 + open + close + 1;
-        self.keep();
-        false
+        self.keep()
     }
 
     /// `name[77]:`, `name[77] `.
@@ -322,6 +342,11 @@ impl<'a> Reader<'a, '_> {
         self.at += core.len() + usize::from(colon);
         if self.dated || self.header.level.is_some() { self.keep() } else { true }
     }
+}
+
+/// The levels that winston writes at the beginning of a line, of which people write none so.
+fn winston_level(word: &str) -> bool {
+    plain_level(word).is_some() || matches!(word, "verbose" | "silly")
 }
 
 /// `name[77]`, with where the name ends: the number, and where the bracket ends.
