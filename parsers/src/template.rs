@@ -139,16 +139,17 @@ impl<'o, O: Out> Writer<'o, O> {
         }
     }
 
-    /// Writes what was held, unless the token that would follow is one too many.
+    /// Writes what was held, up to the blank behind which a token would be one too many.
     fn flush(&mut self) {
-        let held = &self.held[..self.held_len];
-        if held.is_empty() {
-            return;
+        let mut end = self.held_len;
+        for (at, byte) in self.held[..self.held_len].iter().enumerate() {
+            self.tokens += usize::from(*byte == b' ');
+            if self.tokens >= TOKENS_MAX {
+                (self.full, end) = (true, at);
+                break;
+            }
         }
-        let last = held[self.held_len - 1];
-        self.tokens += held.iter().filter(|byte| **byte == b' ').count();
-        self.full |= self.tokens >= TOKENS_MAX;
-        self.out.push(if self.full && last == b' ' { &held[..self.held_len - 1] } else { held });
+        self.out.push(&self.held[..end]);
         self.held_len = 0;
     }
 
@@ -239,5 +240,6 @@ mod tests {
         assert_eq!(id(&words(TOKENS_MAX + 1)), id(&words(1_000)));
         assert_ne!(id(&words(TOKENS_MAX - 1)), id(&words(1_000)));
         assert_eq!(masked(&"7 ".repeat(1_000)), "*");
+        assert_eq!(masked(&format!("{} 7 - x", words(TOKENS_MAX - 1))), format!("{} *", words(TOKENS_MAX - 1)));
     }
 }
