@@ -6,11 +6,13 @@ build:
 
 test: tools lint test-rust test-ui test-e2e
 
-# Debian's packages that tests use: a browser for the page, strace to make fdatasync fail, bsdutils for a terminal.
+# Debian's packages that tests use: a browser for the page, strace to make fdatasync fail, bsdutils for a terminal, valgrind to
+# count instructions.
 tools:
 	@missing=""; \
 	[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || missing="$$missing chromium"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
+	command -v valgrind >/dev/null || missing="$$missing valgrind"; \
 	command -v script >/dev/null || missing="$$missing bsdutils"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

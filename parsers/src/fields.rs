@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A value as parsed. Borrows from the line; owns only what an escape forced to be rebuilt.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,5 +112,46 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.items.iter().find(|field| field.name == name).map(|field| &field.value)
+    }
+}
+
+/// As many fields are looked through one by one, which is faster than a table.
+const SCANNED_MAX: usize = 48;
+
+/// Where fields stand by their names, for those who add many of them: quadratic time is what a look at all of them would
+/// take for each. Fields may be added in between, but not renamed or removed.
+#[derive(Debug, Default)]
+pub(crate) struct Places<'a> {
+    known: HashMap<Cow<'a, str>, usize>,
+    seen: usize,
+}
+
+impl<'a> Places<'a> {
+    /// The place of the first field of that name.
+    pub(crate) fn of(&mut self, name: &str, fields: &Fields<'a>) -> Option<usize> {
+        if fields.items.len() <= SCANNED_MAX {
+            return fields.items.iter().position(|field| field.name == name);
+        }
+        for (at, field) in fields.items.iter().enumerate().skip(self.seen) {
+            self.known.entry(field.name.clone()).or_insert(at);
+        }
+        self.seen = fields.items.len();
+        self.known.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_first_of_a_name() {
+        let (mut fields, mut places) = (Fields::default(), Places::default());
+        for n in 0..3 * SCANNED_MAX {
+            let name = (n % (2 * SCANNED_MAX)).to_string();
+            let expected = fields.items.iter().position(|field| field.name == name);
+            assert_eq!(places.of(&name, &fields), expected, "{n}");
+            fields.push(name, Value::Null);
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! No quadratic time: a line twice as long takes at most twice the work, and a quarter of that more. Counted in instructions by
-//! callgrind (of valgrind), not by a clock, so that a busy machine changes nothing. Without valgrind the test says that it is skipped.
+//! No quadratic time: twice the text takes at most twice the work, and a quarter of that more. Counted in instructions by
+//! callgrind (of valgrind), not by a clock, so that a busy machine changes nothing. Without valgrind the test says that it is
+//! skipped.
 //!
-//! The test runs itself under callgrind: there it does [`work`] on each case, hostile texts of [`BYTES`] and twice as many
-//! bytes, and callgrind writes down the instructions of each call.
+//! The test runs itself under callgrind. There it gives each case, a hostile text, in two lengths to [`counted_work`], and
+//! callgrind writes down the instructions of each call.
 #![allow(clippy::disallowed_methods, reason = "a test runner reads what valgrind wrote")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,24 +16,27 @@ use logship_parsers::template::{id, masked};
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
+use std::{env, fs, io};
 
-/// How long the hostile part of the shorter text of a case is.
-const BYTES: usize = 4 << 10;
-/// The most work that twice the text takes, in percent of the work for the text.
+/// The most work that twice the text may take, in percent.
 const PERCENT_MAX: u64 = 250;
-/// In how many places of a format's example each piece is repeated.
-const PLACES_MAX: usize = 6;
+/// How long what is repeated is in the shorter text of a case.
+const BYTES: usize = 4 << 10;
+/// The same where parsers look at short texts only, or do much for each byte.
+const FEW_BYTES: usize = 1 << 10;
+/// In how many places of a format's example pieces are repeated.
+const PLACES: usize = 5;
 /// Set where the test runs itself.
 const CHILD: &str = "LOGSHIP_COUNTED_WORK";
 
-/// What hostile texts are made of.
+/// What is repeated inside of the example of each format, and given to everything else.
 const PIECES: [&str; 30] = [
     "a",
     "1",
     "a ",
     "7 ",
-    "a=1 ",
-    "k=\"v\" ",
+    "k№=1 ",
+    "k№=\"v\" ",
     "\"",
     "\\",
     "\\\"",
@@ -59,6 +63,131 @@ const PIECES: [&str; 30] = [
     "a.b.CException: ",
 ];
 
+/// Lines: what stands between `⟦` and `⟧` is repeated, and `№` is the number of the repetition.
+const LINES: [&str; 56] = [
+    "<34>1 - - - - - [a⟦ b№=\"1\"⟧] {\"z\":0⟦,\"c№\":1⟧}",
+    "<34>1 - - - - - [a⟦ b№=\"1\"⟧] a=1⟦ c№=1⟧",
+    "<34>1 - - - - - ⟦[a№ b=\"\"]⟧",
+    "a=1⟦ c№=1⟧",
+    "a=1⟦ a=1⟧",
+    "a=1⟦ a=\"\\n\"⟧",
+    "{\"z\":0⟦,\"c№\":1⟧}",
+    "{\"short_message\":\"a\"⟦,\"_c№\":1⟧}",
+    "{\"z\":{\"y\":0⟦,\"c№\":1⟧}}",
+    "{\"log\":{\"y\":0⟦,\"c№\":1⟧},\"fields\":{\"k\":1⟦,\"c№\":1⟧}}",
+    "{\"z\":⟦[⟧⟦]⟧}",
+    "{\"z\":⟦{\"a\":⟧1⟦}⟧}",
+    "{\"stack\":\"⟦at a.b(C.java:1)\\n\\tat ⟧\"}",
+    "{\"stack\":\"⟦Error: a\\n⟧\"}",
+    "{\"msg\":\"a\",\"x\":[⟦\"a\",⟧0]}",
+    "{\n⟦\"c№\": 1,\n⟧\"z\":1}",
+    "{\"timestamp\":\"2026-01-02 03:04:05.678 UTC\",\"error_severity\":\"LOG\"⟦,\"c№\":1⟧}",
+    "{\"t\":{\"$date\":\"2026-01-02T03:04:05.678Z\"},\"s\":\"I\",\"c\":\"a\",\"msg\":\"a\"⟦,\"c№\":1⟧}",
+    "{\"t\":{\"$date\":\"2026-01-02T03:04:05.678Z\"},\"s\":\"I\",\"c\":\"a\",\"attr\":{\"z\":0⟦,\"c№\":1⟧}}",
+    "2026-01-02 03:04:05,678 [main] ERROR shop.Cart - a\t{\"z\":0⟦,\"c№\":1⟧}",
+    "2026-01-02 03:04:05,678 [main] ERROR shop.Cart - a⟦\t{⟧}",
+    "2026-01-02 03:04:05 ⟦[a№] ⟧x",
+    "time:[02/Jan/2026:03:04:05 +0000]\thost:x⟦\tc№:1⟧",
+    "CEF:0|a|b|1|2|c|3|a=1⟦ c№=1⟧",
+    "CEF:0|a|b|1|2|c|3|a=1⟦ cs1=1 cs1Label=a⟧",
+    "CEF:0|a|b|1|2|c|3|a=1⟦ c№=1 src=1⟧",
+    "LEEF:1.0|a|b|1|2|a=1⟦\tc№=1⟧",
+    "type=PATH msg=audit(1767323045.678:123): a=1⟦ c№=1⟧",
+    "type=PATH msg=audit(1767323045.678:123): a=1⟦ c№=1 comm=a⟧",
+    "type=EXECVE msg=audit(1767323045.678:123): a=1⟦ a№=2F⟧",
+    "<Event xmlns='a'><EventID>7</EventID><EventData>⟦<Data Name='a№'>1</Data>⟧</EventData></Event>",
+    "<Event xmlns='a'><EventID>7</EventID><EventData>⟦<Data>⟧⟦</Data>⟧</EventData></Event>",
+    "<Event xmlns='a'>⟦<a№ b='1'>⟧</Event>",
+    "<Event xmlns='a'>⟦&amp;⟧</Event>",
+    "<Event xmlns='a'>⟦<a>⟧⟦</a>⟧</Event>",
+    "2026-01-02T03:04:05.678Z [INFO]  a: b: a=1⟦ c№=1⟧",
+    "2026-01-02T03:04:05.678Z [INFO]  a: b:⟦ c№=\"a\\\"b\"⟧",
+    "# Query_time: 1.5  Lock_time: 0.1 ⟦ C№: 1⟧",
+    "I260102 03:04:05.678901 77 a.go:1 ⟦[a№]⟧ x",
+    "2026/01/02 03:04:05 [error] 7#7: *1 a⟦, c№: 1⟧",
+    "2026/01/02 03:04:05 [error] 7#7: *1 a⟦, client: 1⟧",
+    "2026-01-02 03:04:05.678 UTC [77] ERROR:  a⟦ at character 1⟧",
+    "2026-01-02 03:04:05.678 UTC,⟦\"\"\"\",⟧",
+    "[2026-01-02T03:04:05,678][INFO ][a] ⟦[n] ⟧ took[5ms]",
+    "⟦\u{1b}[1m⟧x",
+    "\u{1b}[⟦1;⟧x",
+    "[⟦a ⟧] x",
+    "ERROR x⟦\na.rb:1:in 'x': y⟧",
+    "ERROR x⟦\nTraceback (most recent call last):⟧",
+    "ERROR x⟦\n+ Traceback (most recent call last)⟧",
+    "ERROR x⟦\nthread 'main' panicked at ⟧",
+    "ERROR x⟦\na.b.CException: d⟧",
+    "ERROR x⟦ panic serving : ⟧",
+    "a.rb:1⟦:in ⟧': x (E)",
+    "a=1⟦\nb⟧",
+    "{\"a\":1}⟦\nb⟧",
+];
+
+const SENTENCES: [&str; 4] = [
+    "Jan  2 03:04:05 web-1 sudo: ann : TTY=pts/0⟦ ; A=1⟧ ; COMMAND=x",
+    "Jan  2 03:04:05 web-1 sshd[7]: Failed password for ⟦ from ⟧ port 22",
+    "Jan  2 03:04:05 web-1 su[7]: pam_unix(su:session): ⟦user=a ⟧",
+    "Jan  2 03:04:05 web-1 kernel: [1.5] IN=eth0 OUT= ⟦ SRC=1.2.3.4⟧",
+];
+
+/// What is repeated in queries, behind nothing and behind the name of a field.
+const CLAUSES: [&str; 39] = [
+    "a ",
+    "a№ ",
+    "-a ",
+    "+a ",
+    "(",
+    "a:",
+    "a:b ",
+    "a OR ",
+    "NOT ",
+    "\"",
+    "\"a№\" ",
+    "'",
+    "'a ",
+    "/a ",
+    "/a/ ",
+    "a:[",
+    "a№, ",
+    "{",
+    "|= `a` ",
+    "\\",
+    "\\'",
+    "a:>1 ",
+    "a:(b ",
+    "@a:1 ",
+    "é",
+    "*",
+    "?",
+    "{a=\"b\"} ",
+    "1.2.3.4/",
+    "&&",
+    "||",
+    "a in (b) ",
+    "a=~",
+    "a>1 ",
+    "a:'b'",
+    "a=\"\"",
+    "*'a'",
+    "-'a'",
+    "\"a\"~3",
+];
+
+/// Whole queries. Groups are nested as deep as they may be.
+const QUERIES: [&str; 9] = [
+    "\"⟦a№ ⟧\"",
+    "a:[⟦a№,⟧a]",
+    "⟦(a (b OR ⟧x⟦))⟧",
+    "⟦(a OR (b ⟧x⟦))⟧",
+    "⟦(⟧x⟦)⟧",
+    "⟦((a OR ⟧x⟦) b)⟧",
+    "⟦NOT (a (b OR ⟧x⟦)) c⟧",
+    "⟦-(a ⟧x⟦)⟧",
+    "⟦a:(b ⟧x⟦)⟧",
+];
+/// The half of `QUERY_DEPTH_MAX`.
+const NESTED: usize = 16;
+
 /// What a text is given to.
 #[derive(Clone, Copy)]
 enum Subject {
@@ -68,34 +197,95 @@ enum Subject {
     Join,
     Query,
     Template,
+    /// Quadratic work, which the test must find.
+    Quadratic,
 }
 
 struct Case {
     subject: Subject,
-    before: &'static str,
-    piece: &'static str,
-    after: &'static str,
+    text: String,
+    times: usize,
 }
 
 impl Case {
-    fn text(&self, bytes: usize) -> String {
-        format!("{}{}{}", self.before, self.piece.repeat(bytes / self.piece.len()), self.after)
+    fn new(subject: Subject, text: impl Into<String>, bytes: usize) -> Case {
+        let text = text.into();
+        let repeated: usize = text.split(['⟦', '⟧']).skip(1).step_by(2).map(str::len).sum();
+        Case { subject, times: bytes / repeated, text }
+    }
+
+    fn expanded(&self, times: usize) -> String {
+        let mut expanded = String::new();
+        for (at, part) in self.text.split(['⟦', '⟧']).enumerate() {
+            for n in 0..if at % 2 == 1 { times } else { 1 } {
+                match part.split_once('№') {
+                    Some((before, after)) => expanded.extend([before, &n.to_string(), after]),
+                    None => expanded.push_str(part),
+                }
+            }
+        }
+        expanded
     }
 
     fn name(&self) -> String {
         let subject = match self.subject {
             Subject::Format(format) => format.name,
             Subject::Detection => "detection",
-            Subject::Json => "json value",
-            Subject::Join => "join",
+            Subject::Json => "JSON",
+            Subject::Join => "joiner",
             Subject::Query => "query",
             Subject::Template => "template",
+            Subject::Quadratic => "quadratic",
         };
-        format!("{subject}: {:?} {:?}.. {:?}", self.before, self.piece, self.after)
+        format!("{subject}: {:?}", self.text)
     }
 }
 
-/// The work that is counted, by this function's name.
+fn cases() -> Vec<Case> {
+    let mut cases = vec![Case::new(Subject::Quadratic, "⟦a⟧", BYTES)];
+    for (number, format) in FORMATS.iter().enumerate() {
+        let places = places(format.example);
+        // Every second piece: under callgrind each takes as long as a hundred thousand do otherwise.
+        for (at, piece) in PIECES.iter().enumerate().skip(number % 2).step_by(2) {
+            let (before, after) = format.example.split_at(places[(number + at / 2) % places.len()]);
+            cases.push(Case::new(Subject::Format(format), format!("{before}⟦{piece}⟧{after}"), BYTES / 2));
+        }
+    }
+    for line in LINES {
+        cases.push(Case::new(Subject::Detection, line, BYTES));
+    }
+    cases.extend(SENTENCES.map(|line| Case::new(Subject::Detection, line, FEW_BYTES)));
+    for piece in PIECES {
+        cases.push(Case::new(Subject::Join, format!("2026-01-02 03:04:05 ERROR x\n⟦{piece}⟧"), FEW_BYTES));
+        cases.push(Case::new(Subject::Join, format!("Traceback (most recent call last):\n⟦\n{piece}⟧"), FEW_BYTES));
+        cases.push(Case::new(Subject::Json, format!("{{\"a\":[⟦{piece}⟧"), FEW_BYTES));
+        cases.push(Case::new(Subject::Json, format!("{{\"a\":\"⟦{piece}⟧\"}}"), FEW_BYTES));
+        cases.push(Case::new(Subject::Template, format!("user ⟦{piece}⟧"), FEW_BYTES));
+    }
+    for piece in CLAUSES {
+        cases.push(Case::new(Subject::Query, format!("⟦{piece}⟧"), FEW_BYTES));
+        cases.push(Case::new(Subject::Query, format!("a:⟦{piece}⟧"), FEW_BYTES));
+    }
+    // Behind each slash the end of a class is looked for up to `REGEX_BYTES_MAX`.
+    cases.push(Case::new(Subject::Query, "⟦/[a ⟧", BYTES));
+    for query in QUERIES {
+        let case = Case::new(Subject::Query, query, FEW_BYTES);
+        let nested = query.starts_with('⟦');
+        cases.push(Case { times: if nested { NESTED } else { case.times }, ..case });
+    }
+    cases
+}
+
+/// Places behind separators, some of all, with the end.
+fn places(line: &str) -> Vec<usize> {
+    let inside = line.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, c)| at + c.len_utf8());
+    let mut all: Vec<usize> = inside.chain([line.len()]).collect();
+    all.dedup();
+    let step = all.len().div_ceil(PLACES);
+    all.iter().copied().rev().step_by(step).collect()
+}
+
+/// The work that is counted: callgrind knows it by this name.
 #[inline(never)]
 fn counted_work(subject: Subject, text: &str) {
     let context = Context::default();
@@ -112,78 +302,63 @@ fn counted_work(subject: Subject, text: &str) {
             Err(error) => _ = black_box(error.render(text)),
         },
         Subject::Template => _ = black_box((id(text), masked(text))),
-    }
-}
-
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for format in FORMATS {
-        let line = format.example;
-        let places = places(line);
-        for at in places {
-            for piece in PIECES {
-                cases.push(Case { subject: Subject::Format(format), before: &line[..at], piece, after: &line[at..] });
+        Subject::Quadratic => {
+            for at in (0..text.len()).step_by(64) {
+                black_box(text[at..].contains('b'));
             }
         }
-        for piece in PIECES {
-            cases.push(Case { subject: Subject::Detection, before: line, piece, after: "" });
+    }
+}
+
+/// What the test does where it runs itself: nothing elsewhere.
+#[test]
+fn work() {
+    if env::var_os(CHILD).is_some() {
+        for case in cases() {
+            counted_work(case.subject, &case.expanded(case.times));
+            counted_work(case.subject, &case.expanded(2 * case.times));
         }
     }
-    cases
 }
 
-/// Places behind separators, some of all, with the beginning and the end.
-fn places(line: &str) -> Vec<usize> {
-    let inside = line.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, c)| at + c.len_utf8());
-    let all: Vec<usize> = inside.chain([0, line.len()]).collect();
-    let step = all.len().div_ceil(PLACES_MAX).max(1);
-    all.iter().copied().rev().step_by(step).collect()
-}
-
-#[test]
-fn child() {
-    if std::env::var_os(CHILD).is_none() {
-        return;
-    }
-    for case in cases() {
-        counted_work(case.subject, &case.text(BYTES));
-        counted_work(case.subject, &case.text(2 * BYTES));
-    }
+/// The instructions of each call of [`counted_work`] in [`work`]; none where there is no valgrind.
+fn counted() -> Option<Vec<u64>> {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*counted_work", "--dump-after=*counted_work"])
+        .args(["--combine-dumps=yes", "--dump-line=no", &format!("--callgrind-out-file={}", out.display())])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "work"])
+        .env(CHILD, "1")
+        .output();
+    let run = match run {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        run => run.unwrap(),
+    };
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let written = fs::read_to_string(&out).unwrap();
+    fs::remove_file(&out).unwrap();
+    let totals = written.lines().filter_map(|line| line.strip_prefix("totals: "));
+    Some(totals.map(|total| total.parse().unwrap()).collect())
 }
 
 #[test]
 fn twice_the_text_is_at_most_twice_the_work() {
-    if std::env::var_os(CHILD).is_some() {
-        return;
-    }
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
-    let run = Command::new("valgrind")
-        .args([
-            "--tool=callgrind",
-            "--combine-dumps=yes",
-            "--toggle-collect=*counted_work",
-            "--dump-after=*counted_work",
-        ])
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "child"])
-        .env(CHILD, "1")
-        .output();
-    let run = run.unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let text = std::fs::read_to_string(&out).unwrap();
-    let counts: Vec<u64> =
-        text.lines().filter_map(|line| line.strip_prefix("totals: ")).map(|n| n.parse().unwrap()).collect();
+    let Some(counts) = counted() else {
+        return println!(
+            "skipped: there is no valgrind to count instructions with (on Debian: apt-get install valgrind)"
+        );
+    };
     let cases = cases();
-    println!("{} dumps, {} bytes", counts.len(), text.len());
-    let mut worst: Vec<(u64, String)> = cases
-        .iter()
-        .zip(counts.chunks(2))
-        .map(|(case, pair)| (pair[1] * 100 / pair[0], format!("{} {} {}", pair[0], pair[1], case.name())))
-        .collect();
-    worst.sort();
-    for (percent, name) in worst.iter().rev().take(80) {
-        println!("{percent} {name}");
-    }
-    println!("{}", counts.iter().sum::<u64>());
+    // One more for what followed the last call.
+    assert_eq!(counts.len(), 2 * cases.len() + 1, "callgrind wrote down as many calls");
+    let mut shares: Vec<(u64, String)> =
+        cases.iter().zip(counts.chunks(2)).map(|(case, work)| (100 * work[1] / work[0], case.name())).collect();
+    let (quadratic, _) = shares.remove(0);
+    assert!(quadratic > PERCENT_MAX, "quadratic work takes {quadratic} %, so it would not be found");
+    shares.sort_by(|a, b| b.cmp(a));
+    let shown = |share: &(u64, String)| format!("{} % {}", share.0, share.1);
+    println!("twice the text takes at most {}", shown(&shares[0]));
+    let wrong: Vec<String> = shares.iter().take_while(|share| share.0 > PERCENT_MAX).map(shown).collect();
+    assert!(wrong.is_empty(), "twice the text takes so much of the work for it:\n{}", wrong.join("\n"));
 }

@@ -120,6 +120,7 @@ fn record<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
 /// All pairs in one pass; words without an equal sign are text.
 fn pairs<'a>(message: &'a str, budget: &mut Budget, fields: &mut Fields<'a>) {
     let mut rest = message;
+    let header = fields.items.len();
     while !rest.is_empty() {
         rest = rest.trim_start_matches([' ', GROUP_SEPARATOR, '\'', ',']);
         let end = rest.find(['=', ' ', GROUP_SEPARATOR]).unwrap_or(rest.len());
@@ -145,12 +146,12 @@ fn pairs<'a>(message: &'a str, budget: &mut Budget, fields: &mut Fields<'a>) {
         };
         rest = after;
         if !matches!(value, "" | "?" | "(null)" | "(none)") && !key.is_empty() && budget.take_leaf() {
-            put_pair(key, value, quoted, fields);
+            put_pair(key, value, quoted, header, fields);
         }
     }
 }
 
-fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<'a>) {
+fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, header: usize, fields: &mut Fields<'a>) {
     let name = match key {
         "pid" => "process.pid",
         "ppid" => "process.parent.pid",
@@ -183,8 +184,10 @@ fn put_pair<'a>(key: &'a str, value: &'a str, quoted: bool, fields: &mut Fields<
     };
     if matches!(name, "process.name" | "process.pid") {
         // The program that a record is about, rather than the one that sent it.
-        fields.items.retain(|field| field.name != name);
-    } else if !name.is_empty() && fields.get(name).is_some() {
+        let sender = fields.items.iter().take(header).position(|field| field.name == name);
+        sender.map(|at| fields.items.remove(at));
+    }
+    if !name.is_empty() && fields.get(name).is_some() {
         return;
     }
     let value = match name {

@@ -6,7 +6,7 @@
 //! outer line has none.
 
 use super::{Context, Format, clf, haproxy, json, logfmt, mongodb, nginx_error, postgresql_json};
-use crate::fields::{Fields, Value};
+use crate::fields::{Fields, Places, Value};
 
 /// The fields in which the inner text is believed more than the line around it.
 const INNER_WINS: [&str; 3] = ["message", "log.level", "log.logger"];
@@ -49,10 +49,11 @@ pub fn merge<'a>(inner: Fields<'a>, fields: &mut Fields<'a>) {
             fields.tags.push(tag);
         }
     }
+    let mut places = Places::default();
     for field in inner.items {
-        match fields.items.iter_mut().find(|there| there.name == field.name) {
+        match places.of(&field.name, fields) {
             None => fields.push(field.name, field.value),
-            Some(there) if INNER_WINS.contains(&&*field.name) => there.value = field.value,
+            Some(at) if INNER_WINS.contains(&&*field.name) => fields.items[at].value = field.value,
             Some(_) => {}
         }
     }

@@ -5,7 +5,7 @@
 use super::access::CLIENT;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
-use crate::fields::{Field, Fields, Value};
+use crate::fields::{Field, Fields, Places, Value};
 use crate::grammar::{Step, byte, prefix, stop};
 use crate::json;
 use crate::line::parts::{enclosed, nanos};
@@ -110,6 +110,7 @@ fn structured<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseE
     let mut read = Fields::default();
     json::parse_object(line, &mut read)?;
     let mut fields = Fields { tags: read.tags, ..Fields::default() };
+    let mut places = Places::default();
     for Field { name, value } in read.items {
         let known = match (&*name, &value) {
             ("t", Value::Map(members)) => {
@@ -136,7 +137,9 @@ fn structured<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseE
             ("size", _) => "mongodb.log.size",
             ("msg", _) => "message",
             _ => {
-                put(name, value, &mut fields);
+                if places.of(&name, &fields).is_none() {
+                    fields.push(name, value);
+                }
                 continue;
             }
         };
@@ -151,9 +154,8 @@ fn structured<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseE
     Ok(fields)
 }
 
-fn put<'a>(name: impl Into<Cow<'a, str>>, value: Value<'a>, fields: &mut Fields<'a>) {
-    let name = name.into();
-    if fields.get(&name).is_none() {
+fn put<'a>(name: &'static str, value: Value<'a>, fields: &mut Fields<'a>) {
+    if fields.get(name).is_none() {
         fields.push(name, value);
     }
 }

@@ -8,6 +8,7 @@ use super::{Context, level, trace};
 use crate::fields::{Field, Fields, Value};
 use crate::time::{self, Stamp};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The things that have a name in ECS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,14 +218,16 @@ fn stamp_of(value: &Value<'_>, context: &Context) -> Option<Stamp> {
 
 /// Takes the underscore off that GELF puts in front of a sender's own names, where that makes no name twice.
 fn unmark(fields: &mut Fields<'_>) {
-    for at in 0..fields.items.len() {
-        let Some(bare) = fields.items[at].name.strip_prefix('_').filter(|bare| !bare.is_empty()) else { continue };
-        if fields.get(bare).is_none() {
-            let name = std::mem::take(&mut fields.items[at].name);
-            fields.items[at].name = match name {
-                Cow::Borrowed(name) => Cow::Borrowed(&name[1..]),
-                Cow::Owned(name) => Cow::Owned(name[1..].to_owned()),
-            };
+    let mut taken: HashSet<Cow<'_, str>> = fields.items.iter().map(|field| field.name.clone()).collect();
+    for field in &mut fields.items {
+        let bare = match &field.name {
+            Cow::Borrowed(name) => name.strip_prefix('_').map(Cow::Borrowed),
+            Cow::Owned(name) => name.strip_prefix('_').map(|bare| Cow::Owned(bare.to_owned())),
+        };
+        if let Some(bare) = bare.filter(|bare| !bare.is_empty())
+            && taken.insert(bare.clone())
+        {
+            field.name = bare;
         }
     }
 }

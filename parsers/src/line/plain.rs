@@ -10,7 +10,7 @@ mod words;
 
 use super::{Context, Format, Starts, access, inner, pairs};
 use crate::error::ParseError;
-use crate::fields::{Fields, Value};
+use crate::fields::{Fields, Places, Value};
 use crate::time::{begins_with_layout, leading_stamp};
 use memchr::{memchr, memmem};
 
@@ -69,8 +69,9 @@ fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
         && let Some(tab) = memmem::find(text.as_bytes(), b"\t{")
         && let Some(inner) = inner::structured(&text[tab + 1..], context)
     {
+        let mut places = Places::default();
         for field in inner.items {
-            if fields.get(&field.name).is_none() {
+            if places.of(&field.name, fields).is_none() {
                 fields.push(field.name, field.value);
             }
         }

@@ -4,7 +4,7 @@ use super::access::CLIENT;
 use super::postgresql::{is_stamp, put_statement, severity, stamp_prefix};
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
-use crate::fields::{Field, Fields, Value};
+use crate::fields::{Field, Fields, Places, Value};
 use crate::grammar::complete;
 use crate::json;
 use memchr::memmem;
@@ -40,6 +40,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     json::parse_object(line, &mut read)?;
     let mut fields = Fields { tags: read.tags, ..Fields::default() };
     let mut kind = "";
+    let mut places = Places::default();
     for Field { name, value } in read.items {
         match (&*name, &value) {
             ("timestamp", Value::Str(text)) if fields.time.is_none() => {
@@ -51,7 +52,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
             ("error_severity", Value::Str(word)) => {
                 let Some(level) = severity(word) else { return Err(ParseError::at(line, line, "a severity")) };
                 kind = if word == "LOG" { "LOG" } else { "" };
-                put(Cow::Borrowed("log.level"), Value::text(level), &mut fields);
+                put("log.level", Value::text(level), &mut fields);
             }
             // A socket of this machine has no address.
             ("remote_host", Value::Str(address)) if address == "[local]" => {}
@@ -60,21 +61,22 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
             }
             ("message", Value::Str(message)) => {
                 put_statement(message, kind, &mut fields);
-                put(Cow::Borrowed("message"), value, &mut fields);
+                put("message", value, &mut fields);
             }
             // Zero stands for no transaction and no query id.
             ("txid" | "query_id", Value::Int(0)) => {}
             _ => match renamed(&name) {
-                Some(known) => put(Cow::Borrowed(known), value, &mut fields),
-                None => put(name, value, &mut fields),
+                Some(known) => put(known, value, &mut fields),
+                None if places.of(&name, &fields).is_none() => fields.push(name, value),
+                None => {}
             },
         }
     }
     Ok(fields)
 }
 
-fn put<'a>(name: Cow<'a, str>, value: Value<'a>, fields: &mut Fields<'a>) {
-    if fields.get(&name).is_none() {
+fn put<'a>(name: &'static str, value: Value<'a>, fields: &mut Fields<'a>) {
+    if fields.get(name).is_none() {
         fields.push(name, value);
     }
 }

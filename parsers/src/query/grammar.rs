@@ -32,6 +32,9 @@ pub const QUERY_DEPTH_MAX: usize = 64;
 /// The largest `n` in `"a b"~n`.
 pub const SLOP_MAX: u32 = 1_000;
 
+/// The most hints that come with a query: more say nothing new.
+pub const HINTS_MAX: usize = 16;
+
 /// A query, understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
@@ -119,7 +122,7 @@ impl<'t> Grammar<'t> {
     /// Advice on the `len` bytes from `at` on.
     pub(super) fn hint(&mut self, at: &str, len: usize, message: impl Into<String>) {
         let hint = Hint { span: self.span(at, len), message: message.into() };
-        if !self.hints.contains(&hint) {
+        if self.hints.len() < HINTS_MAX && !self.hints.contains(&hint) {
             self.hints.push(hint);
         }
     }
@@ -214,10 +217,7 @@ impl<'t> Grammar<'t> {
 
     /// Reports an operator without its right side.
     fn operand_follows(&self, input: &'t str) -> Read<'t, ()> {
-        let before = self.text[..self.text.len() - input.len()].trim_end();
-        let operator = before.rsplit(|c: char| c.is_whitespace() || c == '(' || c == ')').next().unwrap_or_default();
         let expected = "expected a word, a \"phrase\", `field:value` or `(`";
-        let dangling = ["and", "or", "not", "&&", "||"].iter().any(|known| operator.eq_ignore_ascii_case(known));
         for word in ["and", "or"] {
             if let Ok((rest, ())) = keyword(input, word) {
                 let len = input.len() - rest.len();
@@ -226,7 +226,9 @@ impl<'t> Grammar<'t> {
                 return fail(QueryErrorCode::Syntax, input, len, message, hint);
             }
         }
-        if (input.is_empty() || input.starts_with(')')) && dangling {
+        if (input.is_empty() || input.starts_with(')'))
+            && let Some(operator) = self.operator_before(input)
+        {
             let message = format!("{expected} after `{operator}`");
             let hint = format!("take the `{operator}` away, or quote it to search for the word itself");
             return fail(QueryErrorCode::Syntax, input, 0, message, hint);
@@ -235,6 +237,13 @@ impl<'t> Grammar<'t> {
             return fail(QueryErrorCode::Syntax, input, 0, expected, "");
         }
         Ok((input, ()))
+    }
+
+    /// The operator that ends right before the input.
+    fn operator_before(&self, input: &str) -> Option<&'t str> {
+        let before = self.text[..self.text.len() - input.len()].trim_end();
+        let word = before.rsplit(|c: char| c.is_whitespace() || c == '(' || c == ')').next()?;
+        ["and", "or", "not", "&&", "||"].iter().any(|known| word.eq_ignore_ascii_case(known)).then_some(word)
     }
 
     /// `(...)`: of conditions, or of values of one field.
@@ -352,7 +361,7 @@ fn sign(input: &str) -> Read<'_, char> {
 }
 
 fn everything(input: &str) -> Read<'_, Query> {
-    let (rest, raw) = lexical::raw_word(input, Place::Free)?;
+    let (rest, raw) = preceded(peek(char('*')), |input| lexical::raw_word(input, Place::Free)).parse(input)?;
     if raw.bytes().all(|byte| byte == b'*') { Ok((rest, Query::All)) } else { mismatch() }
 }
 

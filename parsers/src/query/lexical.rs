@@ -16,6 +16,12 @@ use nom::sequence::{pair, preceded, terminated};
 use nom::{IResult, Parser};
 use std::net::{Ipv6Addr, SocketAddr};
 
+/// The longest regular expression between slashes.
+pub const REGEX_BYTES_MAX: usize = 4 * 1024;
+
+/// An address with its port, zone and what follows a slash is recognised by so many bytes.
+const ADDRESS_BYTES_MAX: usize = 128;
+
 /// What every parser here returns.
 pub(super) type Read<'t, O> = IResult<&'t str, O, Fault>;
 
@@ -199,6 +205,9 @@ pub(super) fn regex(input: &str) -> Read<'_, Regex> {
     if ignore_case {
         rest = &rest[1..];
     }
+    if len > REGEX_BYTES_MAX {
+        return regex_problem(body, len, &format!("it has {len} bytes, more than the {REGEX_BYTES_MAX} allowed"));
+    }
     let pattern = unescape_slashes(raw);
     let wrong_at = check_regex(&pattern);
     match wrong_at {
@@ -237,7 +246,8 @@ pub(super) fn check_regex(pattern: &str) -> Result<(), (usize, usize, String)> {
 /// The length of a regular expression up to its closing slash. With `classes`, a slash in `[...]` does not close.
 fn regex_len(body: &str, classes: bool) -> Option<usize> {
     let mut in_class = false;
-    let mut bytes = body.bytes().enumerate();
+    // Each slash looks for the end of its class: without a limit a query of such slashes would take quadratic time.
+    let mut bytes = body.bytes().enumerate().take(if classes { REGEX_BYTES_MAX + 1 } else { usize::MAX });
     while let Some((at, byte)) = bytes.next() {
         match byte {
             b'\\' => _ = bytes.next(),
@@ -417,7 +427,8 @@ fn compare<'t>(input: &'t str, typed: &str, bare: bool) -> Read<'t, Op> {
 
 /// Whether the word here is an IPv6, socket or hardware address, whose colons do not name a field.
 fn is_address(input: &str) -> bool {
-    let word = input.split(|c: char| ends_word(c, Place::Free)).next().unwrap_or_default();
+    let head = &input[..input.floor_char_boundary(ADDRESS_BYTES_MAX)];
+    let word = head.split(|c: char| ends_word(c, Place::Free)).next().unwrap_or_default();
     let word = word.trim_end_matches([',', ';']);
     let host = word.split(['/', '%']).next().unwrap_or_default();
     let hardware = || {

@@ -21,5 +21,6 @@ pub mod tokens;
 mod words;
 
 pub use error::{QueryError, QueryErrorCode, RENDER_COLUMNS_MAX};
-pub use grammar::{Hint, Parsed, QUERY_BYTES_MAX, QUERY_CLAUSES_MAX, QUERY_DEPTH_MAX, SLOP_MAX, parse};
+pub use grammar::{HINTS_MAX, Hint, Parsed, QUERY_BYTES_MAX, QUERY_CLAUSES_MAX, QUERY_DEPTH_MAX, SLOP_MAX, parse};
+pub use lexical::REGEX_BYTES_MAX;
 pub use words::words;

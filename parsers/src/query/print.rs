@@ -30,15 +30,15 @@ impl Display for Query {
 
 fn and(all: &[Query], f: &mut Formatter<'_>) -> fmt::Result {
     for (index, query) in all.iter().enumerate() {
-        let printed = match query {
-            Query::Or(_) => format!("({query})"),
-            _ => query.to_string(),
-        };
+        f.write_str(if index == 0 { "" } else { " " })?;
+        if !matches!(query, Query::Or(_)) {
+            write!(f, "{query}")?;
+            continue;
+        }
         // `a in (b OR c)` would be a set.
-        let after_in = index > 0 && all[index - 1].to_string().eq_ignore_ascii_case("in");
-        let space = if index == 0 { "" } else { " " };
-        let operator = if after_in && printed.starts_with('(') { "AND " } else { "" };
-        write!(f, "{space}{operator}{printed}")?;
+        let before = index.checked_sub(1).map(|before| &all[before]);
+        let behind_in = matches!(before, Some(Query::Text(Text::Word(word))) if word.eq_ignore_ascii_case("in"));
+        write!(f, "{}({query})", if behind_in { "AND " } else { "" })?;
     }
     Ok(())
 }
