@@ -13,6 +13,19 @@ use std::borrow::Cow;
 /// Text that gets past the first bytes of the formats: their own words and separators in any order.
 fn line_like() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
+        "02-Jan-2026 03:04:05.678 ",
+        "queries: info: client @0x1 192.0.2.7#53 (a): query: a IN A",
+        "INFO [main] a.b.c text",
+        "[1767323045] unbound[7:0] info: 192.0.2.7 a. A IN",
+        "Jan 02 03:04:05 imap(ann)<7><s>: Info: Login: user=<ann>, rip=192.0.2.7, lip=::1,",
+        "2026-01-02 03:04:05 us=1 ann/192.0.2.7:1194 WARNING: ",
+        "2026-01-02 03:04:05,678 CRIT ",
+        "2026-01-02 03:04:05: (server.c.7) ",
+        "h proftpd[7] ::1 (a[192.0.2.7]): USER ann: Login successful.",
+        "Fri Jan  2 03:04:05 2026 1 192.0.2.7 5 /a b _ o r ann ftp 0 * c",
+        "6957361d.2bc0796f 0x7f conn=1 fd=1 ACCEPT from IP=[::1]:1 (IP=",
+        "[02-Jan-2026 03:04:05 UTC] PHP Warning:  a in /b on line 7",
+        "Jan  2 03:04:05 h postfix/smtpd[7]: 4F0A1B2C3D: reject: RCPT from a[192.0.2.7]: to=<",
         "{",
         "}",
         "[",

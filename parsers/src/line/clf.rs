@@ -1,24 +1,27 @@
 //! Access lines in the Common Log Format, and in the combined one with referrer and user agent: Apache's `LogFormat`
 //! `common`, `combined` and `vhost_combined`, nginx's predefined `combined`, `varnishncsa`, Traefik's `common`.
 //!
-//! A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole line stays the message, so what has
+//! A virtual host may come first (`example.com:443 192.0.2.7 - - [...`), of lighttpd in the ident's place. The whole line stays the message, so what has
 //! no field (ident, columns behind the user agent such as nginx's `$request_time`, whose meaning only the server's
 //! configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
 
-use super::access::{SOURCE, put_domain, put_request, quoted};
+use super::access::{SOURCE, is_ip, put_domain, put_request, quoted};
 use super::parts::nanos_of_seconds;
 use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
 use crate::time::clf_prefix;
-use memchr::memchr;
+use memchr::memchr_iter;
 use nom::Parser;
 use nom::combinator::opt;
 use nom::sequence::{delimited, preceded};
 
 /// How far into a line the stamp may begin.
 const STAMP_OFFSET_MAX: usize = 512;
+
+/// How many opening brackets are looked at: those of addresses and the stamp's.
+const BRACKETS_MAX: usize = 3;
 
 /// Access lines of Apache, nginx and most others.
 pub const FORMAT: Format = Format {
@@ -35,8 +38,10 @@ pub const FORMAT: Format = Format {
 /// Three words, then a bracket before a day: `- - [02/`.
 fn probe(line: &[u8]) -> bool {
     let head = &line[..line.len().min(STAMP_OFFSET_MAX)];
-    let Some(open) = memchr(b'[', head) else { return false };
-    matches!(head.get(open..), Some([_, b'0'..=b'3', b'0'..=b'9', b'/', ..])) && open > 4 && head[open - 1] == b' '
+    // An address in brackets may come before.
+    memchr_iter(b'[', head).take(BRACKETS_MAX).any(|open| {
+        matches!(head.get(open..), Some([_, b'0'..=b'3', b'0'..=b'9', b'/', ..])) && open > 4 && head[open - 1] == b' '
+    })
 }
 
 fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
@@ -49,7 +54,7 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, client) = client(line)?;
     let (rest, stamp) = clf_prefix(rest)?;
     let (rest, request) = preceded(nom::bytes::complete::tag("] "), quoted).parse(rest)?;
-    let (rest, status) = delimited(byte(b' ', "a space"), digits::<3>, byte(b' ', "a space")).parse(rest)?;
+    let (rest, status) = delimited(byte(b' ', "a space"), status, byte(b' ', "a space")).parse(rest)?;
     let (rest, bytes) = size(rest)?;
     let (rest, agent) =
         opt((preceded(byte(b' ', "a space"), quoted), preceded(byte(b' ', "a space"), quoted))).parse(rest)?;
@@ -63,7 +68,9 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     SOURCE.put(client.address, fields);
     fields.push_present("user.name", client.user);
     put_request(request, fields);
-    fields.push("http.response.status_code", Value::Int(i64::from(status)));
+    if let Some(status) = status {
+        fields.push("http.response.status_code", Value::Int(i64::from(status)));
+    }
     if let Some(bytes) = bytes {
         fields.push("http.response.body.bytes", Value::Int(bytes));
     }
@@ -91,6 +98,12 @@ fn client(line: &str) -> Step<'_, Client<'_>> {
     let (rest, second) = until(b' ', "a word").parse(rest)?;
     // An ident (RFC 1413) is `-` or a user's name: an address there is the client's, behind a virtual host.
     let hosted = memchr::memchr2(b'.', b':', second.as_bytes()).is_some();
+    // lighttpd names the virtual host in the ident's place, so that one word less follows it.
+    if hosted && is_ip(first) && (!is_ip(second) || one_word(rest)) {
+        let (rest, user) = until(b'[', "a stamp").parse(rest)?;
+        let Some(user) = user.strip_suffix(' ') else { return stop(rest, "a space") };
+        return Ok((rest, Client { host: Some(second), address: first, user }));
+    }
     let (rest, host, address) = match hosted {
         true => (until(b' ', "a word").parse(rest)?.0, Some(first), second),
         false => (rest, None, first),
@@ -100,6 +113,19 @@ fn client(line: &str) -> Step<'_, Client<'_>> {
     match user.strip_suffix(' ') {
         Some(user) => Ok((rest, Client { host, address, user })),
         None => stop(rest, "a space"),
+    }
+}
+
+/// Whether one word stands before the stamp.
+fn one_word(input: &str) -> bool {
+    input.split_once('[').is_some_and(|(words, _)| words.trim_end().bytes().all(|b| b != b' '))
+}
+
+/// The status, or `-` where the server cut the connection (Varnish).
+fn status(input: &str) -> Step<'_, Option<u32>> {
+    match input.strip_prefix('-') {
+        Some(rest) => Ok((rest, None)),
+        None => digits::<3>(input).map(|(rest, status)| (rest, Some(status))),
     }
 }
 

@@ -25,7 +25,9 @@ pub mod cri;
 pub mod csv;
 pub mod detect;
 pub mod dmesg;
+mod dns;
 pub mod docker;
+pub mod dovecot;
 pub mod dpkg;
 pub mod elasticsearch;
 mod enclosed;
@@ -43,36 +45,47 @@ pub mod klog;
 pub mod kubectl;
 pub mod leef;
 pub mod level;
+pub mod lighttpd;
 pub mod logcat;
 pub mod logfmt;
 pub mod ltsv;
+mod mail;
 pub mod mongodb;
 pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
+pub mod named;
 pub mod nats;
 mod netfilter;
 pub mod nginx_error;
 pub mod normalize;
+pub mod openvpn;
 pub(crate) mod parts;
+pub mod php;
 pub mod plain;
 pub mod postgresql;
 pub mod postgresql_csv;
 pub mod postgresql_json;
+pub mod proftpd;
 pub mod rabbitmq;
 pub mod ras;
 pub mod redis;
+pub mod slapd;
 pub mod solr;
 pub mod spark;
 pub mod squid;
 pub mod starts;
+pub mod supervisor;
 pub mod syslog3164;
 pub mod syslog5424;
+pub mod tomcat;
 pub mod trace;
+pub mod unbound;
 pub mod unified_log;
 pub mod vpc_flow;
 pub mod w3c;
 pub mod winlog;
+pub mod xferlog;
 pub mod zookeeper;
 
 use crate::error::ParseError;
@@ -153,6 +166,7 @@ pub const FORMATS: &[Format] = &[
     csv::FORMAT,
     dmesg::FORMAT,
     docker::FORMAT,
+    dovecot::FORMAT,
     dpkg::FORMAT,
     elasticsearch::FORMAT,
     envoy::FORMAT,
@@ -165,6 +179,7 @@ pub const FORMATS: &[Format] = &[
     klog::FORMAT,
     kubectl::FORMAT,
     leef::FORMAT,
+    lighttpd::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
     ltsv::FORMAT,
@@ -172,24 +187,33 @@ pub const FORMATS: &[Format] = &[
     mysql::FORMAT,
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
+    named::FORMAT,
     nats::FORMAT,
     nginx_error::FORMAT,
+    openvpn::FORMAT,
+    php::FORMAT,
     plain::FORMAT,
     postgresql::FORMAT,
     postgresql_csv::FORMAT,
     postgresql_json::FORMAT,
+    proftpd::FORMAT,
     rabbitmq::FORMAT,
     ras::FORMAT,
     redis::FORMAT,
+    slapd::FORMAT,
     solr::FORMAT,
     spark::FORMAT,
     squid::FORMAT,
+    supervisor::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
+    tomcat::FORMAT,
+    unbound::FORMAT,
     unified_log::FORMAT,
     vpc_flow::FORMAT,
     w3c::FORMAT,
     winlog::FORMAT,
+    xferlog::FORMAT,
     zookeeper::FORMAT,
 ];
 
