@@ -445,7 +445,7 @@ mod tests {
             ("sshd", "Invalid argument"),
             ("sudo", "ann : no terminal"),
             ("su", "(to root"),
-            ("cron", "(CRON) INFO (Running @reboot jobs)"),
+            ("cron", "(CRON) STARTUP (fork ok)"),
             ("useradd", "delete user bob"),
             ("systemd", "a b.c: text"),
             ("shop", "Accepted password for ann from 192.0.2.1 port 1 ssh2"),

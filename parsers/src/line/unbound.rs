@@ -7,7 +7,7 @@ use super::{Context, Format, Starts, dns, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
-use crate::time::{iso8601_prefix, leading_stamp};
+use crate::time::{epoch_text, leading_stamp};
 use memchr::memmem;
 
 /// How far into a line the program's name begins at most.
@@ -38,10 +38,12 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    let (rest, stamp) = match leading_stamp(line, context) {
-        Some(found) => found,
-        None => iso8601_prefix(line, context.utc_offset_s)?,
+    // Seconds since 1970 are no times elsewhere, far from the time of arrival: here the program's name says that they are.
+    let seconds = || {
+        let (number, rest) = line.strip_prefix('[')?.split_once(']')?;
+        Some((rest, epoch_text(number)?))
     };
+    let Some((rest, stamp)) = leading_stamp(line, context).or_else(seconds) else { return stop(line, "a stamp") };
     let Some(rest) = rest.strip_prefix(" unbound") else { return stop(rest, "the program's name") };
     let Some((numbers, level, message)) = labels(rest) else { return stop(rest, "numbers and a level") };
     let (Some(process), Some(thread)) = numbers else { return stop(rest, "process and thread") };
