@@ -29,7 +29,8 @@ pub(super) fn enrich<'a>(program: &str, text: &'a str, fields: &mut Fields<'a>) 
         "sshd" | "sshd-session" | "sshd-auth" => ssh(text, fields),
         "sudo" => sudo(text, fields),
         "su" => su(text, fields),
-        "useradd" | "userdel" | "usermod" | "groupadd" | "groupdel" | "groupmod" | "gpasswd" => account(text, fields),
+        "useradd" | "userdel" | "usermod" | "groupadd" | "groupdel" | "groupmod" | "gpasswd" | "passwd"
+        | "chpasswd" | "chage" | "chsh" | "chfn" => account(text, fields),
         "cron" | "CRON" | "crond" | "CROND" | "crontab" => cron(text, fields),
         "systemd" => unit(text, fields),
         "systemd-logind" => session(text, fields),
@@ -182,8 +183,11 @@ fn pam<'a>(text: &'a str, fields: &mut Fields<'a>) -> bool {
 fn sudo<'a>(text: &'a str, fields: &mut Fields<'a>) -> Option<()> {
     let (name, rest) = text.trim_start().split_once(" : ")?;
     let (settings, command) = rest.split_once("COMMAND=").map_or((rest, ""), |(settings, command)| (settings, command));
-    memmem::find(settings.as_bytes(), b"TTY=")?;
-    let refused = !settings.starts_with("TTY=") && !settings.starts_with("HOST=");
+    // Without a terminal it names none.
+    let named =
+        ["TTY=", "PWD=", "USER="].into_iter().find(|lead| memmem::find(settings.as_bytes(), lead.as_bytes()).is_some());
+    named.filter(|lead| *lead != "USER=" || settings.starts_with("USER="))?;
+    let refused = !["TTY=", "HOST=", "PWD=", "USER="].iter().any(|lead| settings.starts_with(lead));
     act(fields, "sudo", if refused { FAILURE } else { SUCCESS });
     put_user(name.trim(), fields);
     for part in settings.split(" ; ") {
@@ -244,7 +248,48 @@ fn account<'a>(text: &'a str, fields: &mut Fields<'a>) -> Option<()> {
         act(fields, "added-user-account-to-group", SUCCESS);
         put_user(name, fields);
         fields.push_present("group.name", group);
+    } else {
+        changed(text, fields)?;
     }
+    Some(())
+}
+
+/// `failed adding user 'bob', exit code: 9`, `password for 'bob' changed by 'root'`, `lock user 'bob' password`,
+/// `changed user 'bob' shell to '/bin/sh'`, `user bob added by root to group wheel`, `changed password expiry for bob`.
+fn changed<'a>(text: &'a str, fields: &mut Fields<'a>) -> Option<()> {
+    const QUOTED: [(&str, &str, Option<&str>); 7] = [
+        ("failed adding user '", "added-user-account", FAILURE),
+        ("password for '", "changed-password", SUCCESS),
+        ("change user '", "modified-user-account", SUCCESS),
+        ("changed user '", "modified-user-account", SUCCESS),
+        ("lock user '", "locked-user-account", SUCCESS),
+        ("unlock user '", "unlocked-user-account", SUCCESS),
+        ("delete '", "removed-user-account-from-group", SUCCESS),
+    ];
+    for (lead, action, outcome) in QUOTED {
+        if let Some((name, rest)) = text.strip_prefix(lead).and_then(|rest| rest.split_once('\'')) {
+            if lead == "delete '" && !rest.starts_with(" from group '") {
+                return None;
+            }
+            act(fields, action, outcome);
+            put_user(name, fields);
+            return Some(());
+        }
+    }
+    if let Some(name) = text.strip_prefix("changed password expiry for ") {
+        act(fields, "modified-user-account", SUCCESS);
+        put_user(name, fields);
+        return Some(());
+    }
+    let (name, rest) = text.strip_prefix("user ")?.split_once(' ')?;
+    let (added, rest) = match rest.strip_prefix("added by ") {
+        Some(rest) => (true, rest),
+        None => (false, rest.strip_prefix("removed by ")?),
+    };
+    let (_, group) = rest.split_once(if added { " to group " } else { " from group " })?;
+    act(fields, if added { "added-user-account-to-group" } else { "removed-user-account-from-group" }, SUCCESS);
+    put_user(name, fields);
+    fields.push_present("group.name", group);
     Some(())
 }
 
@@ -260,21 +305,40 @@ fn put_settings<'a>(text: &'a str, names: [(&str, &'static str); 3], fields: &mu
 
 /// `(root) CMD (run-parts /etc/cron.hourly)`.
 fn cron<'a>(text: &'a str, fields: &mut Fields<'a>) -> Option<()> {
+    let level = |fields: &mut Fields<'a>, level: &'static str| {
+        if fields.get("log.level").is_none() {
+            fields.push("log.level", Value::text(level));
+        }
+    };
+    if text.starts_with("Error: ") {
+        level(fields, "error");
+    }
     let (user, rest) = text.strip_prefix('(')?.split_once(") ")?;
     let (verb, argument) = rest.split_once(" (")?;
+    match verb {
+        "ERROR" | "error" => level(fields, "error"),
+        "WARNING" => level(fields, "warn"),
+        "INFO" => level(fields, "info"),
+        _ => {}
+    }
     let action = match verb {
         "CMD" => "cron_command",
-        "CMDEND" => "cron_command_end",
+        "CMDEND" | "END" => "cron_command_end",
         "CMDOUT" => "cron_output",
         "RELOAD" => "cron_reload",
         "LIST" => "cron_list",
-        "BEGIN EDIT" | "END EDIT" | "REPLACE" => "cron_edit",
+        "BEGIN EDIT" | "END EDIT" | "REPLACE" | "DELETE" => "cron_edit",
+        "AUTH" => "cron_denied",
         _ => return None,
     };
-    act(fields, action, None);
+    act(fields, action, if verb == "AUTH" { FAILURE } else { None });
     put_user(user, fields);
-    if verb.starts_with("CMD") && verb != "CMDOUT" {
-        fields.push_present("process.command_line", argument.strip_suffix(')').unwrap_or(argument).trim_start());
+    if matches!(verb, "CMD" | "CMDEND" | "END") {
+        let command = argument.strip_suffix(')').unwrap_or(argument).trim_start();
+        // Debian's may name the process first: `[77] run-parts /etc/cron.hourly`.
+        let named = command.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+        let numbered = named.filter(|(id, _)| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()));
+        fields.push_present("process.command_line", numbered.map_or(command, |(_, command)| command));
     }
     Some(())
 }
@@ -381,7 +445,7 @@ mod tests {
             ("sshd", "Invalid argument"),
             ("sudo", "ann : no terminal"),
             ("su", "(to root"),
-            ("cron", "(CRON) INFO (Running @reboot jobs)"),
+            ("cron", "(CRON) STARTUP (fork ok)"),
             ("useradd", "delete user bob"),
             ("systemd", "a b.c: text"),
             ("shop", "Accepted password for ann from 192.0.2.1 port 1 ssh2"),

@@ -1,8 +1,8 @@
 //! Access lines in the Common Log Format, and in the combined one with referrer and user agent: Apache's `LogFormat`
 //! `common`, `combined` and `vhost_combined`, nginx's predefined `combined`, `varnishncsa`, Traefik's `common`.
 //!
-//! InfluxDB puts `[httpd] ` before each. A virtual host may come first (`example.com:443 192.0.2.7 - - [...`). The whole
-//! line stays the message, so what has no field (ident, columns behind the user agent such as nginx's `$request_time`,
+//! InfluxDB puts `[httpd] ` before each. A virtual host may come first (`example.com:443 192.0.2.7 - - [...`), of
+//! lighttpd in the ident's place. The whole line stays the message, so what has no field (ident, columns behind the user agent such as nginx's `$request_time`,
 //! whose meaning only the server's configuration knows) is kept. Traefik's columns have fields: their shape is like no other.
 //!
 //! Servers for Python leave parts out or write them in their own way: aiohttp no idents (`192.0.2.7 [02/Jan/...`), `http.server`
@@ -16,7 +16,7 @@ use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
 use crate::time::{clf_local_prefix, clf_prefix};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use nom::Parser;
 use nom::combinator::opt;
 use nom::sequence::{delimited, preceded};
@@ -25,6 +25,9 @@ use nom::sequence::{delimited, preceded};
 const INFLUXDB: &str = "[httpd] ";
 /// How far into a line the stamp may begin.
 const STAMP_OFFSET_MAX: usize = 512;
+
+/// How many opening brackets are looked at: those of addresses and the stamp's.
+const BRACKETS_MAX: usize = 3;
 
 /// Access lines of Apache, nginx and most others.
 pub const FORMAT: Format = Format {
@@ -42,8 +45,10 @@ pub const FORMAT: Format = Format {
 fn probe(line: &[u8]) -> bool {
     let line = line.strip_prefix(INFLUXDB.as_bytes()).unwrap_or(line);
     let head = &line[..line.len().min(STAMP_OFFSET_MAX)];
-    let Some(open) = memchr(b'[', head) else { return false };
-    matches!(head.get(open..), Some([_, b'0'..=b'3', b'0'..=b'9', b'/', ..])) && open > 4 && head[open - 1] == b' '
+    // An address in brackets may come before.
+    memchr_iter(b'[', head).take(BRACKETS_MAX).any(|open| {
+        matches!(head.get(open..), Some([_, b'0'..=b'3', b'0'..=b'9', b'/', ..])) && open > 4 && head[open - 1] == b' '
+    })
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
@@ -69,7 +74,7 @@ fn access<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     if memchr(0x1b, request.as_bytes()).is_some() {
         return stop(rest, "a request without colours");
     }
-    let (rest, status) = delimited(byte(b' ', "a space"), digits::<3>, byte(b' ', "a space")).parse(rest)?;
+    let (rest, status) = delimited(byte(b' ', "a space"), status, byte(b' ', "a space")).parse(rest)?;
     let (rest, bytes) = size(rest)?;
     let (rest, agent) =
         opt((preceded(byte(b' ', "a space"), quoted), preceded(byte(b' ', "a space"), quoted))).parse(rest)?;
@@ -83,7 +88,9 @@ fn access<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     put_source(client.address, fields);
     fields.push_present("user.name", client.user);
     put_request_with_bare_version(request, fields);
-    fields.push("http.response.status_code", Value::Int(i64::from(status)));
+    if let Some(status) = status {
+        fields.push("http.response.status_code", Value::Int(i64::from(status)));
+    }
     if let Some(bytes) = bytes {
         fields.push("http.response.body.bytes", Value::Int(bytes));
     }
@@ -127,7 +134,8 @@ struct Client<'a> {
 /// The words before the stamp.
 fn client(line: &str) -> Step<'_, Client<'_>> {
     let (rest, first) = until(b' ', "a word").parse(line)?;
-    if let Some(stamp) = rest.strip_prefix('[').filter(|_| is_ip(first)) {
+    let stamped = |rest: &&str| matches!(rest.as_bytes(), [_, _, b'/', ..]) && is_ip(first);
+    if let Some(stamp) = rest.strip_prefix('[').filter(stamped) {
         return Ok((stamp, Client { host: None, address: first, user: "-" }));
     }
     if let Some(address) = first.strip_suffix(',').filter(|address| is_ip(address)) {
@@ -140,6 +148,12 @@ fn client(line: &str) -> Step<'_, Client<'_>> {
     let (rest, second) = until(b' ', "a word").parse(rest)?;
     // An ident (RFC 1413) is `-` or a user's name: an address there is the client's, behind a virtual host.
     let hosted = memchr::memchr2(b'.', b':', second.as_bytes()).is_some();
+    // lighttpd names the virtual host in the ident's place, so that one word less follows it.
+    if hosted && is_ip(first) && (!is_ip(second) || one_word(rest)) {
+        let (rest, user) = until(b'[', "a stamp").parse(rest)?;
+        let Some(user) = user.strip_suffix(' ') else { return stop(rest, "a space") };
+        return Ok((rest, Client { host: Some(second), address: first, user }));
+    }
     let (rest, host, address) = match hosted {
         true => (until(b' ', "a word").parse(rest)?.0, Some(first), second),
         false => (rest, None, first),
@@ -149,6 +163,19 @@ fn client(line: &str) -> Step<'_, Client<'_>> {
     match user.strip_suffix(' ') {
         Some(user) => Ok((rest, Client { host, address, user })),
         None => stop(rest, "a space"),
+    }
+}
+
+/// Whether one word stands before the stamp.
+fn one_word(input: &str) -> bool {
+    input.split_once('[').is_some_and(|(words, _)| words.trim_end().bytes().all(|b| b != b' '))
+}
+
+/// The status, or `-` where the server cut the connection (Varnish).
+fn status(input: &str) -> Step<'_, Option<u32>> {
+    match input.strip_prefix('-') {
+        Some(rest) => Ok((rest, None)),
+        None => digits::<3>(input).map(|(rest, status)| (rest, Some(status))),
     }
 }
 

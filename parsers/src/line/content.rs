@@ -3,7 +3,7 @@
 //!
 //! Promise: the message stays whole unless an inner format says which part of it is the text.
 
-use super::{Context, auditd, auth, cef, cisco, dmesg, inner, winlog};
+use super::{Context, auditd, auth, cef, cisco, dmesg, dns, inner, mail, named, slapd, unbound, winlog};
 use crate::fields::{Fields, Value};
 
 /// Longer counts of repetition are none.
@@ -24,7 +24,13 @@ pub(super) fn put<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>)
     if program == "kernel" {
         return dmesg::content(text, fields);
     }
+    let text = labelled(program, text, fields).unwrap_or(text);
     inner::message(text, context, fields);
+    dns::enrich(program, text, fields);
+    mail::enrich(program, text, fields);
+    if program == "slapd" {
+        slapd::enrich(text, fields);
+    }
     match repeated(text.trim_matches(['-', ' '])) {
         Some((count, said)) => {
             fields.push("log.syslog.repeated", Value::Int(count));
@@ -32,6 +38,31 @@ pub(super) fn put<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>)
         }
         None => auth::enrich(program, text, fields),
     }
+}
+
+/// What follows the labels that some programs repeat inside of syslog: a category, threads, the level.
+fn labelled<'a>(program: &str, text: &'a str, fields: &mut Fields<'a>) -> Option<&'a str> {
+    let (said, message) = match program {
+        "named" => {
+            let (category, said, message) = named::labels(text)?;
+            fields.push("log.logger", Value::text(category));
+            (Some(said), message)
+        }
+        "unbound" => {
+            let ((process, thread), said, message) = unbound::labels(text)?;
+            for (name, number) in [("process.pid", process), ("process.thread.id", thread)] {
+                if let Some(number) = number.filter(|_| fields.get(name).is_none()) {
+                    fields.push(name, Value::Int(number));
+                }
+            }
+            (said, message)
+        }
+        _ => return None,
+    };
+    if let Some(said) = said.filter(|_| fields.get("log.level").is_none()) {
+        fields.push("log.level", Value::text(said));
+    }
+    Some(message)
 }
 
 /// `last message repeated 3 times`, and rsyslog's `message repeated 3 times: [ text]`.

@@ -16,7 +16,7 @@ pub const FORMAT: Format = Format {
     summary: "Debian packages: dpkg.log, apt's history.log and term.log",
     example: "2026-01-02 03:04:05 status installed vim:amd64 2:9.1.0-1",
     rank: 68,
-    starts: Starts::of(b"2SECRLIUDP"),
+    starts: Starts::of(b"2SECRLIUDPd"),
     open_ended: false,
     probe,
     parse,
@@ -31,7 +31,7 @@ fn probe(line: &[u8]) -> bool {
 }
 
 /// The lines of apt that surely are its own, and what follows their colon.
-const APT: [(&str, Apt); 14] = [
+const APT: [(&str, Apt); 18] = [
     ("Start-Date: ", Apt::Stamp),
     ("End-Date: ", Apt::Stamp),
     ("Log started: ", Apt::Stamp),
@@ -46,6 +46,10 @@ const APT: [(&str, Apt); 14] = [
     ("Purge: ", Apt::Packages("purge")),
     ("Disappeared: ", Apt::Packages("disappear")),
     ("Error: Sub-process ", Apt::Error),
+    ("dpkg: error", Apt::Level("error")),
+    ("dpkg: warning: ", Apt::Level("warn")),
+    ("dpkg-deb: error: ", Apt::Level("error")),
+    ("dpkg-deb: warning: ", Apt::Level("warn")),
 ];
 
 #[derive(Clone, Copy)]
@@ -54,6 +58,7 @@ enum Apt {
     Command,
     User,
     Packages(&'static str),
+    Level(&'static str),
     Error,
 }
 
@@ -155,6 +160,7 @@ fn apt<'a>(line: &'a str, rest: &'a str, kind: Apt, context: &Context, fields: &
             }
             fields.push("event.action", Value::text(action));
         }
+        Apt::Level(level) => fields.push("log.level", Value::text(level)),
         Apt::Error => fields.push("event.outcome", Value::text("failure")),
     }
     fields.push("message", Value::text(line));

@@ -27,7 +27,9 @@ pub mod cri;
 pub mod csv;
 pub mod detect;
 pub mod dmesg;
+mod dns;
 pub mod docker;
+pub mod dovecot;
 pub mod dpkg;
 pub mod elasticsearch;
 mod enclosed;
@@ -45,49 +47,59 @@ pub mod klog;
 pub mod kubectl;
 pub mod leef;
 pub mod level;
+pub mod lighttpd;
 pub mod log4j;
 pub mod logcat;
 pub mod logfmt;
 mod loggers;
 pub mod logrus;
 pub mod ltsv;
+mod mail;
 pub mod mongodb;
 pub mod monolog;
 pub mod mysql;
 pub mod mysql_general;
 pub mod mysql_slow;
+pub mod named;
 pub mod nats;
 pub mod neo4j;
 mod netfilter;
 pub mod nginx_error;
 pub mod normalize;
+pub mod openvpn;
 mod pairs;
 pub(crate) mod parts;
+pub mod php;
 pub mod plain;
 pub mod postgresql;
 pub mod postgresql_csv;
 pub mod postgresql_json;
+pub mod proftpd;
 pub mod rabbitmq;
 pub mod rails;
 pub mod ras;
 pub mod redis;
 pub mod sanic;
 pub mod sidekiq;
+pub mod slapd;
 pub mod solr;
 pub mod spark;
 pub mod squid;
 pub mod starts;
 pub mod structlog;
+pub mod supervisor;
 pub mod syslog3164;
 pub mod syslog5424;
 pub mod tomcat;
 pub mod tornado;
 pub mod trace;
 pub mod tracing;
+pub mod unbound;
 pub mod unified_log;
 pub mod vpc_flow;
 pub mod w3c;
 pub mod winlog;
+pub mod xferlog;
 pub mod zookeeper;
 
 use crate::error::ParseError;
@@ -170,6 +182,7 @@ pub const FORMATS: &[Format] = &[
     csv::FORMAT,
     dmesg::FORMAT,
     docker::FORMAT,
+    dovecot::FORMAT,
     dpkg::FORMAT,
     elasticsearch::FORMAT,
     envoy::FORMAT,
@@ -182,6 +195,7 @@ pub const FORMATS: &[Format] = &[
     klog::FORMAT,
     kubectl::FORMAT,
     leef::FORMAT,
+    lighttpd::FORMAT,
     log4j::FORMAT,
     logcat::FORMAT,
     logfmt::FORMAT,
@@ -192,32 +206,40 @@ pub const FORMATS: &[Format] = &[
     mysql::FORMAT,
     mysql_general::FORMAT,
     mysql_slow::FORMAT,
+    named::FORMAT,
     nats::FORMAT,
     neo4j::FORMAT,
     nginx_error::FORMAT,
+    openvpn::FORMAT,
+    php::FORMAT,
     plain::FORMAT,
     postgresql::FORMAT,
     postgresql_csv::FORMAT,
     postgresql_json::FORMAT,
+    proftpd::FORMAT,
     rabbitmq::FORMAT,
     rails::FORMAT,
     ras::FORMAT,
     redis::FORMAT,
     sanic::FORMAT,
     sidekiq::FORMAT,
+    slapd::FORMAT,
     solr::FORMAT,
     spark::FORMAT,
     squid::FORMAT,
     structlog::FORMAT,
+    supervisor::FORMAT,
     syslog3164::FORMAT,
     syslog5424::FORMAT,
     tomcat::FORMAT,
     tornado::FORMAT,
     tracing::FORMAT,
+    unbound::FORMAT,
     unified_log::FORMAT,
     vpc_flow::FORMAT,
     w3c::FORMAT,
     winlog::FORMAT,
+    xferlog::FORMAT,
     zookeeper::FORMAT,
 ];
 

@@ -50,7 +50,7 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
         return stop(rest, "a hierarchy and a peer");
     };
     // Requests that never came whole have `NONE`, `NONE_NONE` or `-` there.
-    if !is_method(method) {
+    if !is_method(method) && !url.starts_with("error:") {
         return stop(rest, "a method");
     }
     stamp.put(fields);
@@ -59,7 +59,7 @@ fn access<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     if let Some(millis) = millis {
         put_millis(millis, fields);
     }
-    if !method.starts_with("NONE") {
+    if !method.starts_with("NONE") && is_method(method) {
         fields.push_present("http.request.method", method);
     }
     fields.push_present("url.original", url);
