@@ -27,7 +27,9 @@ const BYTES: usize = 4 << 10;
 const FEW_BYTES: usize = 1 << 10;
 /// In how many places of a format's example pieces are repeated.
 const PLACES: usize = 5;
-/// Set where the test runs itself.
+/// How much longer the texts are of the cases that are looked at again.
+const LONGER: usize = 4;
+/// Set where the test runs itself, to the numbers of the cases that are looked at again, or to nothing for all.
 const CHILD: &str = "LOGSHIP_COUNTED_WORK";
 
 /// What is repeated inside of the example of each format, and given to everything else.
@@ -314,23 +316,36 @@ fn counted_work(subject: Subject, text: &str) {
 /// What the test does where it runs itself: nothing elsewhere.
 #[test]
 fn work() {
-    if env::var_os(CHILD).is_some() {
-        for case in cases() {
-            counted_work(case.subject, &case.expanded(case.times));
-            counted_work(case.subject, &case.expanded(2 * case.times));
-        }
+    let Ok(asked) = env::var(CHILD) else { return };
+    let cases = cases();
+    let again: Vec<usize> = asked.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let (chosen, longer) = if again.is_empty() { ((0..cases.len()).collect(), 1) } else { (again, LONGER) };
+    for case in chosen.into_iter().map(|at| &cases[at]) {
+        counted_work(case.subject, &case.expanded(longer * case.times));
+        counted_work(case.subject, &case.expanded(2 * longer * case.times));
     }
 }
 
+/// What share of the work for a text twice the text takes, in percent, for each case or for those that are looked at
+/// `again` with longer texts; none where there is no valgrind.
+fn shares(again: &[usize]) -> Option<Vec<u64>> {
+    let asked = again.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let counts = counted(&asked)?;
+    // One more for what followed the last call.
+    let cases = if again.is_empty() { cases().len() } else { again.len() };
+    assert_eq!(counts.len(), 2 * cases + 1, "callgrind wrote down as many calls");
+    Some(counts.chunks_exact(2).map(|work| 100 * work[1] / work[0]).collect())
+}
+
 /// The instructions of each call of [`counted_work`] in [`work`]; none where there is no valgrind.
-fn counted() -> Option<Vec<u64>> {
+fn counted(asked: &str) -> Option<Vec<u64>> {
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("callgrind.{}", std::process::id()));
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--toggle-collect=*counted_work", "--dump-after=*counted_work"])
         .args(["--combine-dumps=yes", "--dump-line=no", &format!("--callgrind-out-file={}", out.display())])
         .arg(env::current_exe().unwrap())
         .args(["--exact", "work"])
-        .env(CHILD, "1")
+        .env(CHILD, asked)
         .output();
     let run = match run {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -349,21 +364,19 @@ fn counted() -> Option<Vec<u64>> {
 
 #[test]
 fn twice_the_text_is_at_most_twice_the_work() {
-    let Some(counts) = counted() else {
+    let Some(first) = shares(&[]) else {
         return println!(
             "skipped: there is no valgrind to count instructions with (on Debian: apt-get install valgrind)"
         );
     };
     let cases = cases();
-    // One more for what followed the last call.
-    assert_eq!(counts.len(), 2 * cases.len() + 1, "callgrind wrote down as many calls");
-    let mut shares: Vec<(u64, String)> =
-        cases.iter().zip(counts.chunks(2)).map(|(case, work)| (100 * work[1] / work[0], case.name())).collect();
-    let (quadratic, _) = shares.remove(0);
-    assert!(quadratic > PERCENT_MAX, "quadratic work takes {quadratic} %, so it would not be found");
-    shares.sort_by(|a, b| b.cmp(a));
-    let shown = |share: &(u64, String)| format!("{} % {}", share.0, share.1);
-    println!("twice the text takes at most {}", shown(&shares[0]));
-    let wrong: Vec<String> = shares.iter().take_while(|share| share.0 > PERCENT_MAX).map(shown).collect();
+    assert!(first[0] > PERCENT_MAX, "quadratic work takes {} %, so it would not be found", first[0]);
+    // Where a limit lies between the two lengths, another way is gone for the longer text: longer texts lie both behind it.
+    let suspect: Vec<usize> = (0..cases.len()).filter(|at| first[*at] > PERCENT_MAX).collect();
+    let second = shares(&suspect).unwrap();
+    assert!(second[0] > PERCENT_MAX, "quadratic work takes {} %, so it would not be found", second[0]);
+    let found =
+        |(at, share): (&usize, &u64)| (*share > PERCENT_MAX).then(|| format!("{share} % {}", cases[*at].name()));
+    let wrong: Vec<String> = suspect.iter().zip(&second).skip(1).filter_map(found).collect();
     assert!(wrong.is_empty(), "twice the text takes so much of the work for it:\n{}", wrong.join("\n"));
 }

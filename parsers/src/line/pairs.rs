@@ -5,7 +5,7 @@
 //! brackets. Keys are bounded, and each byte is looked at a few times at most.
 
 use super::{Context, normalize};
-use crate::fields::{Field, Fields, Value};
+use crate::fields::{Field, Fields, Places, Value};
 use crate::json::{Budget, string};
 use crate::line::logfmt::scalar;
 use memchr::memchr;
@@ -64,8 +64,9 @@ pub(super) fn add<'a>(mut found: Fields<'a>, context: &Context, fields: &mut Fie
         found.items.push(Field { name: name.into(), value: Value::text("") });
     }
     normalize::normalize(&mut found, context);
+    let mut places = Places::default();
     for field in found.items {
-        if fields.get(&field.name).is_none() && !SAID_BEFORE.contains(&&*field.name) {
+        if places.of(&field.name, fields).is_none() && !SAID_BEFORE.contains(&&*field.name) {
             fields.push(field.name, field.value);
         }
     }
