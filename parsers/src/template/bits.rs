@@ -11,7 +11,7 @@ const _: () = assert!(BLOCK == Bits::BITS as usize);
 const LANES: usize = 16;
 /// Bytes that fill a word of bits.
 const HALF: usize = 64;
-const CLASSES: usize = 8;
+const CLASSES: usize = 9;
 
 /// The bits before a place.
 pub(super) fn below(place: usize) -> Bits {
@@ -28,6 +28,8 @@ pub(super) fn end(bits: Bits) -> usize {
 pub(super) struct Classes {
     /// White space and control characters.
     pub spaces: Bits,
+    /// Those of them that are written as another: all but the blank.
+    pub controls: Bits,
     /// What is no part of a token: white space, quotes, brackets and `& , ; < = > |`.
     pub breaks: Bits,
     /// What makes its token a value: digits and `/ @ \`.
@@ -48,9 +50,9 @@ impl Classes {
         let (halves, _) = bytes.as_chunks::<HALF>();
         let low = half(&halves[0]);
         let high = if count > HALF { half(&halves[1]) } else { [0; CLASSES] };
-        let [spaces, breaks, marks, joints, labels, colons, equals, quotes] =
+        let [spaces, controls, breaks, marks, joints, labels, colons, equals, quotes] =
             std::array::from_fn(|class| Bits::from(low[class]) | Bits::from(high[class]) << HALF);
-        Classes { spaces, breaks, marks, joints, labels, colons, equals, quotes }
+        Classes { spaces, controls, breaks, marks, joints, labels, colons, equals, quotes }
     }
 }
 
@@ -80,7 +82,7 @@ fn classed(bytes: u8x16) -> [u8x16; CLASSES] {
     let marks = within(bytes, b'/', b'9') | backslashes | is(b'@');
     let joints = spaces | equals | within(bytes, b'+', b'-') | within(bytes, b':', b';');
     let labels = colons | is(b'-') | is(b'_');
-    [spaces, breaks, marks, joints, labels, colons, equals, double | is(b'\'')]
+    [spaces, spaces & !is(b' '), breaks, marks, joints, labels, colons, equals, double | is(b'\'')]
 }
 
 /// Whether a byte is no part of a token.
@@ -107,6 +109,7 @@ mod tests {
                 assert_eq!(found, bit << place, "{byte:#x}");
             };
             check(classes.spaces, &[&controls]);
+            check(classes.controls, &[&controls[..32]]);
             check(classes.breaks, &[&controls, b"\"'()[]{}<>&,;=|"]);
             check(classes.marks, &[&digits, b"/@\\"]);
             check(classes.joints, &[&controls, b"+,-:;="]);

@@ -18,6 +18,8 @@ const BLOCKS_MAX: usize = 16;
 const STRIDE: usize = 16;
 /// Shortest constant beginning of a value that stays: `blk_`, `port:`.
 const LABEL_BYTES_MIN: usize = 4;
+/// The longest group of an IPv6 address and the colon behind it.
+const GROUP_BYTES_MAX: usize = 5;
 /// The longest request method and the space behind it.
 const METHOD_BYTES_MAX: usize = 8;
 
@@ -172,6 +174,10 @@ impl Block<'_> {
         if label < begin + LABEL_BYTES_MIN || self.bytes[begin..label].contains(&b'.') {
             return begin;
         }
+        // The first group of an address: `fade:1::5`.
+        if label <= begin + GROUP_BYTES_MAX && self.bytes[begin..label - 1].iter().all(u8::is_ascii_hexdigit) {
+            return begin;
+        }
         // The minus of `blk_-160` is the number's.
         if self.bytes[label - 1] == b'-' && matches!(self.bytes[label - 2], b'_' | b':') {
             label -= 1;
@@ -247,7 +253,7 @@ impl Block<'_> {
     /// Writes what stands between two places, white space as one space.
     fn copy(&self, out: &mut Masked, from: usize, to: usize) {
         let spaces = self.classes.spaces;
-        let untidy = spaces & (spaces << 1 | Bits::from(out.ends_with_space()));
+        let untidy = spaces & (spaces << 1 | Bits::from(out.ends_with_space())) | self.classes.controls;
         if untidy & below(to) & !below(from) != 0 {
             return self.copy_tidied(out, from, to);
         }
