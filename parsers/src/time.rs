@@ -27,6 +27,10 @@ pub const OUT_OF_RANGE_TAG: &str = "_timestampoutofrange";
 const EPOCH_SECONDS_MIN: i64 = 100_000_000;
 
 pub(crate) const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// How far ahead of its arrival a stamp without a year may be: two days.
+const AHEAD_SECONDS_MAX: i64 = 2 * 86_400;
+/// How many years lie between two leap years at most.
+const LEAP_YEARS_MAX: i64 = 8;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A stamp that was recognised.
@@ -268,7 +272,7 @@ pub(crate) fn rfc3164_prefix(input: &str, received: i64, utc_offset_s: i32) -> S
     let year = year_before.map(|(year, ())| year).or(year_after.map(|((), year)| year));
     let stamp = match year {
         Some(year) => Civil::new((i64::from(year), month, day), clock).map(|civil| civil.at_offset(utc_offset_s)),
-        None => nearest(month, day, clock, received, utc_offset_s),
+        None => in_last_year(month, day, clock, received, utc_offset_s),
     };
     stamp.map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
 }
@@ -279,7 +283,7 @@ pub(crate) fn glog_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step
     let (rest, day) = digits::<2>(rest)?;
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
     let (rest, clock) = time_of_day(rest)?;
-    nearest(month, day, clock, received, utc_offset_s)
+    in_last_year(month, day, clock, received, utc_offset_s)
         .map_or_else(|| stop(input, "a day that exists"), |stamp| Ok((rest, stamp)))
 }
 
@@ -398,19 +402,18 @@ pub(crate) fn of_day((year, month, day): (u32, u32, u32), clock: (u32, u32), utc
     Civil::new((i64::from(year), month, day), clock).map(|civil| civil.at_offset(utc_offset_s))
 }
 
-/// The reading in the year that puts it nearest to the time of arrival: of the year before, the same and the next one.
-/// A 29th of February that none of these has is the last there was, up to eight years back.
-pub(crate) fn nearest(month: u32, day: u32, clock: (u32, u32), received: i64, utc_offset_s: i32) -> Option<Stamp> {
-    let (year, ..) =
-        civil_from_days((received / NANOS_PER_SECOND + i64::from(utc_offset_s)).div_euclid(SECONDS_PER_DAY));
-    let back = if (month, day) == (2, 29) { 8 } else { 1 };
-    (year - back..=year + 1)
+/// The newest reading that is no further ahead of the time of arrival than clocks and zones explain
+/// ([`AHEAD_SECONDS_MAX`]): logs tell of the past, so that a day without a year is of the twelve months before. A 29th of
+/// February is of the last leap year.
+pub(crate) fn in_last_year(month: u32, day: u32, clock: (u32, u32), received: i64, utc_offset_s: i32) -> Option<Stamp> {
+    let seconds = received.div_euclid(NANOS_PER_SECOND);
+    let (year, ..) = civil_from_days((seconds + i64::from(utc_offset_s)).div_euclid(SECONDS_PER_DAY));
+    let latest = (seconds + AHEAD_SECONDS_MAX).saturating_mul(NANOS_PER_SECOND);
+    let readings = (year - LEAP_YEARS_MAX..=year + 1)
+        .rev()
         .filter_map(|year| Civil::new((year, month, day), clock))
-        .map(|civil| civil.at_offset(utc_offset_s))
-        .min_by_key(|stamp| match stamp {
-            Stamp::At(nanos) => nanos.abs_diff(received),
-            Stamp::OutOfRange => u64::MAX,
-        })
+        .map(|civil| civil.at_offset(utc_offset_s));
+    readings.into_iter().find(|stamp| matches!(stamp, Stamp::At(nanos) if *nanos <= latest))
 }
 
 /// `Jan` to `Dec`.
@@ -577,11 +580,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_year_in_either_direction_is_the_nearest() {
-        let received = days_from_civil(2026, 1, 1) * SECONDS_PER_DAY * NANOS_PER_SECOND;
-        let second = NANOS_PER_SECOND;
-        assert_eq!(any("Dec 31 23:59:59", &arrived(received)), Some(Stamp::At(received - second)));
-        assert_eq!(any("Jan  1 00:00:01", &arrived(received - 2 * second)), Some(Stamp::At(received + second)));
+    fn a_stamp_without_a_year_is_of_the_last_twelve_months() {
+        let nanos = |year, month, day, second| {
+            (days_from_civil(year, month, day) * SECONDS_PER_DAY + second) * NANOS_PER_SECOND
+        };
+        let check = |text: &str, received: i64, expected: Option<i64>| {
+            assert_eq!(any(text, &arrived(received)), expected.map(Stamp::At), "{text}");
+        };
+        check("Dec 31 23:59:59", nanos(2026, 1, 1, 0), Some(nanos(2025, 12, 31, 86_399)));
+        check("Jan  1 00:00:01", nanos(2025, 12, 31, 86_398), Some(nanos(2026, 1, 1, 1)));
+        check("Jan 15 00:00:00", nanos(2026, 11, 21, 0), Some(nanos(2026, 1, 15, 0)));
+        check("Nov 22 12:00:00", nanos(2026, 11, 21, 0), Some(nanos(2026, 11, 22, 43_200)));
+        check("Nov 24 00:00:00", nanos(2026, 11, 21, 0), Some(nanos(2025, 11, 24, 0)));
+        check("Feb 29 00:00:00", nanos(2026, 11, 21, 0), Some(nanos(2024, 2, 29, 0)));
+        check("Feb 30 00:00:00", nanos(2026, 11, 21, 0), None);
     }
 
     #[test]

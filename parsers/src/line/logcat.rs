@@ -9,7 +9,7 @@ use super::{Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop};
-use crate::time::{Stamp, iso8601_prefix, nearest, time_of_day};
+use crate::time::{Stamp, in_last_year, iso8601_prefix, time_of_day};
 use memchr::memchr;
 use nom::Parser;
 use nom::character::complete::{space1, u32};
@@ -115,7 +115,7 @@ fn month_first<'a>(input: &'a str, context: &Context) -> Step<'a, Stamp> {
     let (rest, day) = digits::<2>(rest)?;
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
     let (rest, clock) = time_of_day(rest)?;
-    match nearest(month, day, clock, context.received, context.utc_offset_s) {
+    match in_last_year(month, day, clock, context.received, context.utc_offset_s) {
         Some(stamp) => Ok((rest, stamp)),
         None => stop(input, "a day that exists"),
     }

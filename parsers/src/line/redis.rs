@@ -11,7 +11,7 @@ use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
 use crate::line::parts::{enclosed, headed};
-use crate::time::{Stamp, epoch_text, month_name, nearest, of_day, time_of_day};
+use crate::time::{Stamp, epoch_text, in_last_year, month_name, of_day, time_of_day};
 use nom::Parser;
 use nom::character::complete::u32;
 use nom::sequence::preceded;
@@ -99,7 +99,7 @@ fn stamp<'a>(context: Context) -> impl Fn(&'a str) -> Step<'a, Stamp> {
         let (rest, ()) = byte(b' ', "a year").parse(rest)?;
         if rest.as_bytes().get(2) == Some(&b':') {
             let (rest, (second, nanos)) = time_of_day(rest)?;
-            return match nearest(month, day, (second, nanos), context.received, context.utc_offset_s) {
+            return match in_last_year(month, day, (second, nanos), context.received, context.utc_offset_s) {
                 Some(stamp) => Ok((rest, stamp)),
                 None => stop(input, "a day that exists"),
             };

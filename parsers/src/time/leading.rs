@@ -11,7 +11,7 @@
 mod names;
 
 use super::zone::zone;
-use super::{Civil, NANOS_PER_SECOND, SECONDS_PER_DAY, Stamp, fraction_nanos, nearest};
+use super::{Civil, NANOS_PER_SECOND, SECONDS_PER_DAY, Stamp, fraction_nanos, in_last_year};
 use crate::line::Context;
 use names::arrival_year;
 
@@ -94,7 +94,7 @@ impl Reading {
                 Some(civil.at_offset(offset.unwrap_or(context.utc_offset_s)))
             }
             Reading::Date { year: None, month, day, clock, offset } => {
-                nearest(month, day, clock, context.received, offset.unwrap_or(context.utc_offset_s))
+                in_last_year(month, day, clock, context.received, offset.unwrap_or(context.utc_offset_s))
             }
             Reading::Epoch { seconds, nanos, exact } => {
                 let now = context.received / NANOS_PER_SECOND;
@@ -553,7 +553,7 @@ mod tests {
             ("01-02 03:04:05.678", milli),
             ("01/02 03:04:05", second),
             ("01/02-03:04:05.678901", micro),
-            ("10.30 16:49:06", at(2026, 10, 30, 60_546, 0)),
+            ("11.07 03:04:05", at(2025, 11, 7, 11_045, 0)),
             ("Jan  2 03:04:05", second),
             ("Jan 02 03:04:05.678", milli),
             ("Jan 02 2026 03:04:05", second),
