@@ -138,10 +138,7 @@ impl Stream<'_> {
             if self.explained.is_some() {
                 self.explain(&frame, &hint);
             } else if let Some(gathered) = &mut self.gathered {
-                for stored in self.plan.run(&frame, &hint) {
-                    gathered.take(&stored.event, &mut self.text).map_err(Stopped::Waiting)?;
-                }
-                self.text.clear();
+                gathered.gather(self.plan, &frame, &hint, &mut self.layouts).map_err(Stopped::Waiting)?;
             } else {
                 self.plan.write(&frame, &hint, &mut self.layouts, &mut self.text);
             }

@@ -4,8 +4,10 @@
 use super::{Failure, args::Templates as Asked, is_read};
 use crate::{
     clock,
-    event::{Event, Value, json},
+    event::{Value, json, layout::Layouts},
+    flow::Frame,
     inputs::stdin::CHUNK_BYTES,
+    plan::{Hint, Plan},
 };
 use logship_parsers::template::{
     self,
@@ -24,6 +26,8 @@ pub struct Gathered {
     /// Events that have no message, and so no template.
     silent: u64,
     waiting: Option<BufWriter<File>>,
+    /// The events of a frame as JSON.
+    text: String,
 }
 
 impl Gathered {
@@ -37,22 +41,33 @@ impl Gathered {
             }
             Asked::Count => None,
         };
-        Ok(Some(Gathered { templates: Templates::default(), silent: 0, waiting }))
+        Ok(Some(Gathered { templates: Templates::default(), silent: 0, waiting, text: String::new() }))
     }
 
-    /// Takes one event.
-    pub fn take(&mut self, event: &Event, text: &mut String) -> io::Result<()> {
-        let id = event.message().map(|message| {
-            let id = template::id(message);
-            self.templates.add(id, message);
-            id
-        });
-        self.silent += u64::from(id.is_none());
-        let Some(file) = &mut self.waiting else { return Ok(()) };
+    /// Takes the events of a frame.
+    pub fn gather(&mut self, plan: &Plan, frame: &Frame, hint: &Hint, layouts: &mut Layouts) -> io::Result<()> {
+        let Gathered { templates, silent, waiting, text } = self;
+        let mut add = |message: Option<&str>| {
+            let id = message.map(|message| (template::id(message), message));
+            match id {
+                Some((id, message)) => templates.add(id, message),
+                None => *silent += 1,
+            }
+            id.map(|(id, _)| id)
+        };
+        let Some(file) = waiting else {
+            plan.messages(frame, hint, |message| _ = add(message));
+            return Ok(());
+        };
+        let mut kept = Ok(());
         text.clear();
-        json::write_event(text, event, None);
-        text.push('\n');
-        Waiting::of(text, id).write(text, file)
+        plan.write_each(frame, hint, layouts, text, |line, message| {
+            let id = add(message);
+            if kept.is_ok() {
+                kept = Waiting::of(line, id).write(line, file);
+            }
+        });
+        kept
     }
 
     /// Prints the events with the text of their template, or the table of templates.

@@ -2,7 +2,7 @@
 
 use super::{Hint, reader::Reader};
 use crate::{
-    event::{Event, Key, Map, Timestamp, Value, json, layout::Layouts},
+    event::{Event, Key, Timestamp, Value, json, layout::Layouts},
     flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
 };
 use bytestring::ByteString;
@@ -94,27 +94,46 @@ impl Plan {
 
     /// Appends the events of a frame as JSON, one a line. What needs no event for that is written without one.
     pub fn write(&self, frame: &Frame, hint: &Hint, layouts: &mut Layouts, out: &mut String) {
+        self.write_each(frame, hint, layouts, out, |_, _| {});
+    }
+
+    /// As [`Plan::write`]; calls for each event with its line, which is written then, and its message.
+    pub fn write_each(
+        &self,
+        frame: &Frame,
+        hint: &Hint,
+        layouts: &mut Layouts,
+        out: &mut String,
+        mut written: impl FnMut(&str, Option<&str>),
+    ) {
         let origin = &frame.batch.origin;
-        let lines_say_all = !self.templates && origin.service.is_none() && origin.host.is_none();
+        let lines_say_all = origin.service.is_none() && origin.host.is_none();
         let mut whole = out.len();
         self.each(frame, hint, |_, line, parsed| {
             // A record that panicked while it was written comes again.
             out.truncate(whole);
-            if !lines_say_all || !layouts.write(out, parsed.time, &parsed.fields) {
-                json::write_event(out, &self.event(line, parsed, origin), None);
+            if lines_say_all && layouts.write(out, parsed.time, &parsed.fields) {
+                out.push('\n');
+                written(&out[whole..], message_of(&parsed.fields));
+            } else {
+                let event = self.event(line, parsed, origin);
+                json::write_event(out, &event, None);
+                out.push('\n');
+                written(&out[whole..], event.message());
             }
-            out.push('\n');
             whole = out.len();
         });
+    }
+
+    /// Calls for each record of a frame with its message.
+    pub fn messages(&self, frame: &Frame, hint: &Hint, mut take: impl FnMut(Option<&str>)) {
+        self.each(frame, hint, |_, _, parsed| take(message_of(&parsed.fields)));
     }
 
     fn event(&self, line: &ByteString, parsed: Parsed<'_>, origin: &Origin) -> Event {
         let mut event = Event::new(parsed.time);
         event.absorb(line, parsed.fields);
         add_origin(&mut event, origin);
-        if self.templates {
-            add_template(&mut event);
-        }
         event
     }
 
@@ -154,6 +173,9 @@ impl Plan {
             };
             if changed {
                 parsed.fields.tags.push("_invalidutf8");
+            }
+            if self.templates {
+                add_template(&mut parsed.fields);
             }
             take(*at, &line, parsed);
             reader.context.header = header_of(record).or(reader.context.header);
@@ -207,23 +229,15 @@ fn parse_record<'r>(
     Parsed { time: last_time.unwrap_or(batch.received), fields }
 }
 
+fn message_of<'f>(fields: &'f Fields<'_>) -> Option<&'f str> {
+    fields.get("message").and_then(logship_parsers::Value::as_str)
+}
+
 /// `log.template.id`, where there is a message.
-fn add_template(event: &mut Event) {
-    let Some(id) = event.message().map(template::id) else { return };
-    let value = Value::Str(ByteString::from(str::from_utf8(&template::hex(id)).unwrap_or_default()));
-    let log = match event.fields.get_mut("log") {
-        Some(Value::Map(log)) => log,
-        // A list or a scalar of that name is the line's own.
-        Some(_) => return,
-        None => {
-            event.fields.insert(Key::from("log"), Value::Map(Map::with_capacity(1)));
-            let Some(Value::Map(log)) = event.fields.get_mut("log") else { return };
-            log
-        }
-    };
-    let mut inner = Map::with_capacity(1);
-    inner.insert(Key::from("id"), value);
-    log.insert(Key::from("template"), Value::Map(inner));
+fn add_template(fields: &mut Fields<'_>) {
+    let Some(id) = message_of(fields).map(template::id) else { return };
+    let id = String::from_utf8_lossy(&template::hex(id)).into_owned();
+    fields.push("log.template.id", logship_parsers::Value::Str(id.into()));
 }
 
 /// Host and service of the origin, where the line itself names none.
