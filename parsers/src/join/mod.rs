@@ -15,9 +15,15 @@
 //!   before them start a record: levels set flush right.
 //! - `Caused by:`, `Suppressed:`, `... 12 more`, `--- End of` continue any record.
 //! - `INFO: text` continues `Jan 02, 2026 3:04:05 AM com.example.Shop main`, as java.util.logging writes both.
-//! - `Traceback` continues a line with a level, whatever the level: `logging.exception` and `exc_info` print it below their
-//!   line. Below other text only if that reports an error.
-//! - The unindented `a.b.CException: text` of Java continues a line with a header or one that reports an error.
+//! - A trace that begins with a line of its own, `Traceback`, `panic:`, `thread 'main' panicked`, `Exception in thread`,
+//!   `app.js:3`, is a record of its own: programs die right below whatever they said last, and the crash must not take the level
+//!   of that. It continues a line that reports an error itself; below a warning only `Traceback` does, which
+//!   `logging.exception` and `exc_info` print.
+//! - The unindented `a.b.CException: text` of Java continues a line with a header, whatever its level, or one that reports an
+//!   error. Its message may have more lines; how many is for [`evidence`] to say.
+//! - A blank line continues a record with a header, since traces follow it. What else follows it starts a record.
+//! - A line that says again how the record's first line ended continues it: the message of an exception, above its frames.
+//! - A line with a header and a level that ends in a colon is continued by what it announces, on the same evidence.
 //! - What goes on below the first line of a trace is for [`trace`] to say, of other blocks (pretty-printed JSON, MySQL's slow log,
 //!   Rails requests, XML) for [`block`].
 //! - Unindented prose continues a record only on evidence: see [`evidence`].
@@ -30,7 +36,7 @@ mod trace;
 use crate::line::plain::{begins_with_stamp, is_first_of_two, is_second_of_two};
 use block::Block;
 use evidence::Evidence;
-use lead::Lead;
+use lead::{Lead, Severity};
 use memchr::memmem;
 use trace::Trace;
 
@@ -43,6 +49,10 @@ pub const JOIN_WAIT_MS: u64 = 500;
 
 /// How much of a record's first line is kept to answer questions about it.
 const HEAD_BYTES_MAX: usize = 96;
+/// How much of its end is kept.
+const TAIL_BYTES_MAX: usize = 64;
+/// A shorter line repeats the end of another by chance.
+const REPEATED_BYTES_MIN: usize = 12;
 
 /// What a line is to the record before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +89,14 @@ pub struct Joiner {
     state: State,
     head: [u8; HEAD_BYTES_MAX],
     head_bytes: u8,
+    tail: [u8; TAIL_BYTES_MAX],
+    tail_bytes: u8,
     /// The last byte of the record's first line that is no white space.
     last: u8,
     /// The record begins as loggers begin one.
     header: bool,
+    /// It begins with a stamp or another sign that only records have.
+    stamped: bool,
     /// The line before is blank.
     after_blank: bool,
     evidence: Evidence,
@@ -94,8 +108,11 @@ impl Default for Joiner {
             state: State::Fresh,
             head: [0; HEAD_BYTES_MAX],
             head_bytes: 0,
+            tail: [0; TAIL_BYTES_MAX],
+            tail_bytes: 0,
             last: 0,
             header: false,
+            stamped: false,
             after_blank: false,
             evidence: Evidence::default(),
         }
@@ -116,10 +133,10 @@ impl Joiner {
     fn decide(&mut self, line: &[u8]) -> Decision {
         let lead = Lead::of(line);
         let next = match (lead, self.state) {
-            (Lead::Own, _) | (_, State::Fresh) => None,
+            (Lead::Own, _) | (_, State::Fresh) | (Lead::Level, State::Block(Block::Report)) => None,
             (Lead::Blank, _) => self.blank(),
             (Lead::Indented, _) => self.indented(line),
-            (Lead::Level | Lead::Other, _) => self.unindented(line),
+            (Lead::Level | Lead::Other, _) => self.unindented(line, lead),
         };
         self.after_blank = lead == Lead::Blank;
         match next {
@@ -138,22 +155,26 @@ impl Joiner {
         let kept = line.len().min(HEAD_BYTES_MAX);
         self.head[..kept].copy_from_slice(&line[..kept]);
         self.head_bytes = kept as u8;
+        let kept = line.len().min(TAIL_BYTES_MAX);
+        self.tail[..kept].copy_from_slice(&line[line.len() - kept..]);
+        self.tail_bytes = kept as u8;
         self.last = line.trim_ascii_end().last().copied().unwrap_or_default();
         self.state = match lead {
             Lead::Blank => State::Fresh,
             Lead::Own if line.starts_with(b"{") => block::object(self.last).map_or(State::Json, State::Block),
+            Lead::Own if block::is_statement(line) => State::Block(Block::Statement),
             Lead::Own => State::Text,
             _ => Trace::starts(line)
                 .map(State::Trace)
                 .or_else(|| Block::starts(line).map(State::Block))
                 .unwrap_or(State::Text),
         };
-        self.header = match lead {
+        self.stamped = match lead {
             Lead::Own => !line.starts_with(b"{"),
-            Lead::Level => true,
             Lead::Indented => begins_with_stamp(line.trim_ascii_start()),
             _ => false,
         };
+        self.header = self.stamped || lead == Lead::Level;
         if self.state == State::Text {
             self.evidence.note(self.header);
         }
@@ -164,6 +185,7 @@ impl Joiner {
             State::Trace(trace) => trace.blank().map(State::Trace),
             State::Block(block) => block.blank().map(State::Block),
             State::Text if trace::is_ruby_error(self.head()) => Some(State::Trace(Trace::Ruby)),
+            State::Text if self.header => Some(State::Text),
             _ => None,
         }
     }
@@ -173,7 +195,7 @@ impl Joiner {
         match self.state {
             State::Json => trace::is_frame(line).then_some(State::Json),
             State::Trace(trace) => trace.indented(line, self.after_blank).map(State::Trace),
-            State::Block(block) => block.indented().map(State::Block),
+            State::Block(block) => block.indented(line).map(State::Block),
             State::Text | State::Second => self.indented_text(line),
             State::Fresh | State::Closed => None,
         }
@@ -192,6 +214,9 @@ impl Joiner {
         if trace::is_frame(line) {
             return Some(State::Trace(Trace::Frames));
         }
+        if self.after_blank && self.last != b':' {
+            return None;
+        }
         if text.iter().all(|b| matches!(b, b'^' | b'~')) && self.is_block() {
             return Some(State::Trace(Trace::Caret));
         }
@@ -203,33 +228,30 @@ impl Joiner {
         self.header || matches!(self.last, b':' | b'{' | b'[' | b'(' | b',') || self.reports_error()
     }
 
-    fn unindented(&mut self, line: &[u8]) -> Option<State> {
+    fn unindented(&mut self, line: &[u8], lead: Lead) -> Option<State> {
         if [&b"Caused by: "[..], b"Suppressed: ", b"... ", b"--- End of "].iter().any(|lead| line.starts_with(lead)) {
             let elided = line.starts_with(b"... ") && !trace::is_elision(line);
             return (!elided).then_some(self.state);
         }
         match self.state {
-            State::Trace(trace) => trace.next(line, self.head(), self.after_blank).map(|next| match next {
-                Trace::Done => State::Closed,
-                next => State::Trace(next),
-            }),
+            State::Trace(trace) => match trace.next(line, self.head(), self.after_blank) {
+                Some(Trace::Done) => Some(State::Closed),
+                Some(next) => Some(State::Trace(next)),
+                None => (lead == Lead::Other && self.goes_on_saying(trace, line)).then_some(self.state),
+            },
             State::Block(block) => block.next(line, self.head()).map(|next| match next {
                 Block::Done => State::Closed,
                 next => State::Block(next),
             }),
-            State::Text | State::Second => self.after_text(line),
+            State::Text | State::Second => self.after_text(line, lead),
             State::Json | State::Closed | State::Fresh => None,
         }
     }
 
     /// What continues a record of text although it is not indented: the error below the line that reports it, and prose.
-    fn after_text(&mut self, line: &[u8]) -> Option<State> {
+    fn after_text(&mut self, line: &[u8], lead: Lead) -> Option<State> {
         let traced = |trace| Some(State::Trace(trace));
         let first = *line.first()?;
-        if line.starts_with(trace::TRACEBACK) || (first == 0xe2 && trace::is_boxed_traceback(line)) {
-            let below = (self.header && self.names_level()) || self.reports_error();
-            return below.then_some(State::Trace(if first == b'T' { Trace::Python } else { Trace::PythonBox }));
-        }
         if self.state == State::Text && self.header && first.is_ascii_uppercase() && self.is_second_of_two(line) {
             return Some(State::Second);
         }
@@ -237,8 +259,8 @@ impl Joiner {
             return (begins_with_stamp(self.head()) && self.head().len() < 32).then_some(State::Trace(Trace::Threads));
         }
         if let Some(dotted) = trace::exception(line) {
-            let below = self.reports_error() || (dotted && self.header);
-            return below.then_some(State::Trace(Trace::Frames));
+            let below = (dotted && self.header) || (!self.after_blank && self.severity() >= Severity::Warning);
+            return below.then_some(State::Trace(Trace::Named));
         }
         match first {
             b'g' if line.starts_with(b"goroutine ") && memmem::find(self.head(), b"panic").is_some() => {
@@ -251,7 +273,15 @@ impl Joiner {
             }
             b'f' if line.starts_with(b"future: <") && self.reports_error() => return Some(self.state),
             b'#' if line.starts_with(trace::JVM_CRASH) && self.head() == b"#" => return traced(Trace::JvmCrash),
+            b'0'..=b'9' if self.last == b':' && trace::is_dotted(line) && self.reports_error() => {
+                return traced(Trace::Dotted);
+            }
             _ => {}
+        }
+        if let Some(trace) = Trace::starts(line) {
+            let least = if trace.is_logged() { Severity::Warning } else { Severity::Error };
+            let below = trace.is_crash() && !self.after_blank && self.severity() >= least;
+            return below.then_some(State::Trace(trace));
         }
         if self.header && trace::has_go_stack(self.head()) && trace::is_go_function(line) {
             return traced(Trace::GoStack);
@@ -259,8 +289,24 @@ impl Joiner {
         if trace::is_closer(line) || (trace::is_ruby_frame(line) && self.reports_error()) {
             return Some(State::Text);
         }
+        if self.stamped && line.len() >= REPEATED_BYTES_MIN && self.tail[..usize::from(self.tail_bytes)].ends_with(line)
+        {
+            return traced(Trace::Named);
+        }
         let levelled = self.header && (self.state == State::Second || self.names_level());
-        (levelled && self.evidence.allows(line)).then_some(self.state)
+        if levelled && self.stamped && self.last == b':' && lead == Lead::Other {
+            if block::is_rule(line) {
+                return Some(State::Block(Block::Report));
+            }
+            return self.evidence.follows().then_some(self.state);
+        }
+        (self.header && !self.after_blank && self.evidence.allows(line, levelled)).then_some(self.state)
+    }
+
+    /// Whether the line is one more of the message of an exception, above its frames.
+    fn goes_on_saying(&mut self, trace: Trace, line: &[u8]) -> bool {
+        let is_message = trace == Trace::Named && self.stamped && !self.after_blank;
+        is_message && trace::exception(line).is_none() && Trace::starts(line).is_none() && self.evidence.follows()
     }
 
     fn is_second_of_two(&self, line: &[u8]) -> bool {
@@ -276,6 +322,11 @@ impl Joiner {
     /// Whether the record's first bytes name a level.
     fn names_level(&self) -> bool {
         lead::names_level(self.head())
+    }
+
+    /// How bad it is what the record's first line reports: what its level says, or, without a level, its words.
+    fn severity(&self) -> Severity {
+        lead::severity(self.head()).unwrap_or(if self.reports_error() { Severity::Error } else { Severity::Other })
     }
 
     /// Whether the record's first bytes name a level of error or worse, or an exception.

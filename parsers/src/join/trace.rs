@@ -20,6 +20,8 @@ const NAME_BYTES_MAX: usize = 200;
 pub(super) enum Trace {
     /// The frames of Java, .NET, Node and others: the next error begins a record of its own.
     Frames,
+    /// Below the line that names an exception, above its frames.
+    Named,
     /// The frames of a Python traceback.
     Python,
     /// Below the error that ends a traceback.
@@ -48,6 +50,8 @@ pub(super) enum Trace {
     Ruby,
     /// Frames with a number sign: PHP, Dart.
     Numbered,
+    /// Frames that begin with a number and a dot: ClickHouse.
+    Dotted,
     /// Dart's `Unhandled exception:`: the error follows.
     DartMessage,
     /// An Elixir process that died.
@@ -83,6 +87,7 @@ impl Trace {
                 }
             }
             [b't', ..] if line.starts_with(b"terminate called") => Trace::Terminate,
+            [b'E', ..] if line.starts_with(b"Exception in thread \"") => Trace::Named,
             [b'E', b'r', b'r', b'o', b'r', b':', b' ', ..] => Trace::Causes,
             [b'/' | b'f' | b'n' | b'A'..=b'Z', ..] if is_place(line) => Trace::Place,
             b"Unhandled exception:" => Trace::DartMessage,
@@ -95,6 +100,25 @@ impl Trace {
             [0xe2, ..] if is_boxed_traceback(line) => Trace::PythonBox,
             _ => return None,
         })
+    }
+
+    /// Whether it begins with the first line of what a program says when it dies, or a library that logs an exception.
+    pub(super) fn is_crash(self) -> bool {
+        matches!(
+            self,
+            Trace::Python
+                | Trace::PythonBox
+                | Trace::Go
+                | Trace::RustMessage
+                | Trace::Rust
+                | Trace::Place
+                | Trace::Named
+        )
+    }
+
+    /// Whether loggers print it below their lines.
+    pub(super) fn is_logged(self) -> bool {
+        matches!(self, Trace::Python | Trace::PythonBox)
     }
 
     /// After a blank line, if that belongs to the trace.
@@ -110,7 +134,8 @@ impl Trace {
     pub(super) fn indented(self, line: &[u8], after_blank: bool) -> Option<Trace> {
         let caret = || line.trim_ascii().iter().all(|b| matches!(b, b'^' | b'~'));
         Some(match self {
-            Trace::Frames if after_blank && !is_frame(line) => return None,
+            Trace::Frames | Trace::Named if after_blank && !is_frame(line) => return None,
+            Trace::Named if is_frame(line) => Trace::Frames,
             Trace::PythonEnd if after_blank => return None,
             Trace::PythonChain => Trace::Python,
             Trace::RustMessage => Trace::Rust,
@@ -128,7 +153,7 @@ impl Trace {
     pub(super) fn next(self, line: &[u8], head: &[u8], after_blank: bool) -> Option<Trace> {
         let begins = |leads: &[&[u8]]| leads.iter().any(|lead| line.starts_with(lead));
         match self {
-            Trace::Frames => (is_closer(line)
+            Trace::Frames | Trace::Named => (is_closer(line)
                 || begins(&[b"Node.js v", b"Emitted '", b"Thrown at:", b"From previous event:", b"Caused by:"]))
             .then_some(Trace::Frames),
             Trace::Python => python_error(line, after_blank),
@@ -156,6 +181,7 @@ impl Trace {
             Trace::Caret => after_caret(line),
             Trace::Ruby => is_ruby_frame(line).then_some(Trace::Ruby),
             Trace::Numbered => continues_numbered(line, after_blank),
+            Trace::Dotted => is_dotted(line).then_some(Trace::Dotted),
             Trace::DartMessage => Some(Trace::Numbered),
             Trace::Elixir => {
                 let leads: [&[u8]; 7] =
@@ -341,6 +367,12 @@ fn after_caret(line: &[u8]) -> Option<Trace> {
 /// `Stack trace:`, `PHP Stack trace:`, `[stacktrace]`.
 pub(super) fn starts_numbered(line: &[u8]) -> bool {
     matches!(line, b"Stack trace:" | b"PHP Stack trace:" | b"[stacktrace]")
+}
+
+/// `7. clickhouse-server(+0x86012) [0x5579a5adb012]`.
+pub(super) fn is_dotted(line: &[u8]) -> bool {
+    let digits = line.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    digits > 0 && line[digits..].starts_with(b". ")
 }
 
 fn continues_numbered(line: &[u8], after_blank: bool) -> Option<Trace> {
