@@ -206,6 +206,16 @@ mod tests {
             ("<34>Jan", Lead::Own),
             ("I0102 03:04:05.678901   4711 a.go:42] one", Lead::Own),
             (" INFO shop: x", Lead::Own),
+            ("6b016ebb.2bc0796f 0x7f2c2461f200 x", Lead::Own),
+            ("6b016ebb.2bc0796g 0x7f2c2461f200 x", Lead::Other),
+            ("facade12.com is up and running", Lead::Other),
+            ("12   [main] INFO  c.e.Shop  - x", Lead::Own),
+            ("12 [main] text", Lead::Other),
+            ("12[main] INFO x", Lead::Other),
+            ("\t\t     4 Query\tselect 1", Lead::Own),
+            ("\t\t    12 Init DB\tshop", Lead::Own),
+            ("\t\t12 Query", Lead::Indented),
+            ("\t\tQuery\tx", Lead::Indented),
             ("E, [2026-01-02T03:04:05.678901 #77] ERROR -- : x", Lead::Own),
             ("  INFO", Lead::Indented),
             ("\tat x", Lead::Indented),
@@ -220,6 +230,26 @@ mod tests {
             ("text", Lead::Other),
         ] {
             assert_eq!(Lead::of(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_level_of_a_line_says_how_bad_it_is() {
+        for (line, expected) in [
+            ("2026-01-02 03:04:05 WARNING shop: x", Some(Severity::Warning)),
+            ("2026-01-02 03:04:05 INFO shop: ERROR in the text", Some(Severity::Other)),
+            ("2026-01-02 03:04:05 app.error.x INFO shop: x", Some(Severity::Other)),
+            ("time=x level=error msg=x", Some(Severity::Error)),
+            ("[2026-01-02 03:04:05,678: ERROR/ForkPoolWorker-1] x", Some(Severity::Error)),
+            ("E0102 03:04:05.678901   4711 a.go:42] x", Some(Severity::Error)),
+            ("I0102 03:04:05.678901   4711 a.go:42] error", Some(Severity::Other)),
+            ("F, [2026-01-02T03:04:05.678901 #77] FATAL -- : x", Some(Severity::Error)),
+            ("CRITICAL:root:x", Some(Severity::Error)),
+            ("E, x", None),
+            ("text", None),
+            ("", None),
+        ] {
+            assert_eq!(severity(line.as_bytes()), expected, "{line}");
         }
     }
 

@@ -49,8 +49,8 @@ pub const JOIN_WAIT_MS: u64 = 500;
 
 /// How much of a record's first line is kept to answer questions about it.
 const HEAD_BYTES_MAX: usize = 96;
-/// How much of its end is kept.
-const TAIL_BYTES_MAX: usize = 64;
+/// How much of its end is kept, if it has as much.
+const TAIL_BYTES: usize = 64;
 /// A shorter line repeats the end of another by chance.
 const REPEATED_BYTES_MIN: usize = 12;
 
@@ -89,8 +89,7 @@ pub struct Joiner {
     state: State,
     head: [u8; HEAD_BYTES_MAX],
     head_bytes: u8,
-    tail: [u8; TAIL_BYTES_MAX],
-    tail_bytes: u8,
+    tail: Option<[u8; TAIL_BYTES]>,
     /// The last byte of the record's first line that is no white space.
     last: u8,
     /// The record begins as loggers begin one.
@@ -108,8 +107,7 @@ impl Default for Joiner {
             state: State::Fresh,
             head: [0; HEAD_BYTES_MAX],
             head_bytes: 0,
-            tail: [0; TAIL_BYTES_MAX],
-            tail_bytes: 0,
+            tail: None,
             last: 0,
             header: false,
             stamped: false,
@@ -155,9 +153,7 @@ impl Joiner {
         let kept = line.len().min(HEAD_BYTES_MAX);
         self.head[..kept].copy_from_slice(&line[..kept]);
         self.head_bytes = kept as u8;
-        let kept = line.len().min(TAIL_BYTES_MAX);
-        self.tail[..kept].copy_from_slice(&line[line.len() - kept..]);
-        self.tail_bytes = kept as u8;
+        self.tail = line.last_chunk().copied();
         self.last = line.trim_ascii_end().last().copied().unwrap_or_default();
         self.state = match lead {
             Lead::Blank => State::Fresh,
@@ -289,8 +285,7 @@ impl Joiner {
         if trace::is_closer(line) || (trace::is_ruby_frame(line) && self.reports_error()) {
             return Some(State::Text);
         }
-        if self.stamped && line.len() >= REPEATED_BYTES_MIN && self.tail[..usize::from(self.tail_bytes)].ends_with(line)
-        {
+        if self.stamped && self.repeats_the_end(line) {
             return traced(Trace::Named);
         }
         let levelled = self.header && (self.state == State::Second || self.names_level());
@@ -301,6 +296,11 @@ impl Joiner {
             return self.evidence.follows().then_some(self.state);
         }
         (self.header && !self.after_blank && self.evidence.allows(line, levelled)).then_some(self.state)
+    }
+
+    /// Whether the line says again how the record's first line ended.
+    fn repeats_the_end(&self, line: &[u8]) -> bool {
+        line.len() >= REPEATED_BYTES_MIN && self.tail.is_some_and(|tail| tail.ends_with(line))
     }
 
     /// Whether the line is one more of the message of an exception, above its frames.
