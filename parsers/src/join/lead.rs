@@ -5,6 +5,8 @@ use crate::line::plain::begins_with_stamp;
 
 /// How many bytes of a coloured line are looked at, without their colours.
 const BARE_BYTES_MAX: usize = 256;
+/// Names of applications in brackets are shorter.
+const NAME_BYTES_MAX: usize = 32;
 /// A level is found among so many bytes.
 const LEVEL_WITHIN_BYTES: usize = 80;
 
@@ -32,7 +34,8 @@ impl Lead {
             [] => Lead::Blank,
             [b' ', b'I', b'N', b'F', b'O', b' ', ..] | [b' ', b'W', b'A', b'R', b'N', b' ', ..] => Lead::Own,
             [b' ' | b'\t', ..] => Lead::Indented,
-            [b'{', ..] | [b'<', b'0'..=b'9', ..] => Lead::Own,
+            [b'{'] | [b'{', b'"' | b'}' | b' ' | b'\t' | b'\r', ..] | [b'<', b'0'..=b'9', ..] => Lead::Own,
+            [b'[', b'A'..=b'Z', ..] if is_nest(line) => Lead::Own,
             [b'0'..=b'9' | b'[' | b'(' | b'@', ..] if is_clock(line) || begins_with_stamp(line) => Lead::Own,
             [b'0'..=b'9' | b'a'..=b'f', ..] if is_hex_clock(line) || is_elapsed(line) => Lead::Own,
             [b'A'..=b'Z', ..] if begins_with_stamp(line) || is_klog(line) => Lead::Own,
@@ -42,10 +45,12 @@ impl Lead {
     }
 }
 
-/// `03:04:05.678 `, a time without a date.
+/// `03:04:05.678 `, a time without a date, in brackets or not.
 fn is_clock(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"[").unwrap_or(line);
     let [a, b, b':', c, d, b':', e, f, rest @ ..] = line else { return false };
-    [a, b, c, d, e, f].iter().all(|b| b.is_ascii_digit()) && matches!(rest.first(), Some(b'.' | b',' | b' ' | b'\t'))
+    [a, b, c, d, e, f].iter().all(|b| b.is_ascii_digit())
+        && matches!(rest.first(), Some(b'.' | b',' | b' ' | b'\t' | b']'))
 }
 
 /// `6b016ebb.2bc0796f `: seconds and their fraction, as OpenLDAP's server writes them.
@@ -80,7 +85,8 @@ pub(super) fn query_command(line: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_klog(line: &[u8]) -> bool {
-    matches!(line, [_, b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ', ..])
+    let digits = line.iter().skip(1).take(9).take_while(|b| b.is_ascii_digit()).count();
+    (digits == 4 || digits == 8) && line.get(digits + 1) == Some(&b' ')
 }
 
 /// `info: `, `INFO `, `[WARN] `, `time=`, `level=`.
@@ -103,7 +109,7 @@ fn is_level(word: &[u8]) -> bool {
 
 /// Whether the first bytes of a line name a level.
 pub(super) fn names_level(line: &[u8]) -> bool {
-    line[..line.len().min(LEVEL_WITHIN_BYTES)].split(|b| !b.is_ascii_alphabetic()).any(is_level)
+    is_klog(line) || line[..line.len().min(LEVEL_WITHIN_BYTES)].split(|b| !b.is_ascii_alphabetic()).any(is_level)
 }
 
 /// How bad it is what a line reports.
@@ -115,6 +121,14 @@ pub(super) enum Severity {
     Warning,
     /// An error or worse.
     Error,
+}
+
+/// `[Nest] 77  - 01/02/2026, 3:04:05 AM `.
+fn is_nest(line: &[u8]) -> bool {
+    let end = line.iter().skip(1).take(NAME_BYTES_MAX).take_while(|b| b.is_ascii_alphanumeric()).count() + 1;
+    let Some(rest) = line[end..].strip_prefix(b"] ") else { return false };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    digits > 0 && matches!(&rest[digits..], [b' ', b' ', b'-', b' ', b'0'..=b'9', ..])
 }
 
 /// What the first level among the first bytes of a line says. Parts of names, `app.error`, are none.

@@ -282,14 +282,18 @@ impl Joiner {
         if self.header && trace::has_go_stack(self.head()) && trace::is_go_function(line) {
             return traced(Trace::GoStack);
         }
-        if trace::is_closer(line) || (trace::is_ruby_frame(line) && self.reports_error()) {
+        if trace::is_ruby_frame(line) && self.reports_error() {
+            return traced(Trace::Ruby);
+        }
+        if trace::is_closer(line) {
             return Some(State::Text);
         }
         if self.stamped && self.repeats_the_end(line) {
             return traced(Trace::Named);
         }
         let levelled = self.header && (self.state == State::Second || self.names_level());
-        if levelled && self.stamped && self.last == b':' && lead == Lead::Other {
+        let is_open = self.last == b':' || line.starts_with(b"{'");
+        if levelled && self.stamped && is_open && lead == Lead::Other {
             if block::is_rule(line) {
                 return Some(State::Block(Block::Report));
             }
@@ -326,7 +330,9 @@ impl Joiner {
 
     /// How bad it is what the record's first line reports: what its level says, or, without a level, its words.
     fn severity(&self) -> Severity {
-        lead::severity(self.head()).unwrap_or(if self.reports_error() { Severity::Error } else { Severity::Other })
+        let died = self.head().starts_with(b"Process ") && self.last == b':';
+        let said = if died || self.reports_error() { Severity::Error } else { Severity::Other };
+        lead::severity(self.head()).unwrap_or(said)
     }
 
     /// Whether the record's first bytes name a level of error or worse, or an exception.

@@ -218,6 +218,8 @@ fn head(line: &[u8]) -> &[u8] {
 /// The bracket that ends what Node prints of an error's properties, and objects that are printed over several lines.
 pub(super) fn is_closer(line: &[u8]) -> bool {
     matches!(line, b"}" | b"]" | b"})" | b"]," | b"}," | b")" | b");" | b"};")
+        // `} +24ms`: Nest and others say how long after the line before.
+        || matches!(line, [b'}' | b']', b' ', b'+', b'0'..=b'9', .., b's'])
 }
 
 /// `at f (a.js:1:2)`, `File "a.py", line 1`, `from a.rb:1:in 'f'`, `... 2 more`, behind white space.
@@ -388,6 +390,11 @@ fn continues_numbered(line: &[u8], after_blank: bool) -> Option<Trace> {
 
 /// `/app/shop.rb:12:in 'run'`.
 pub(super) fn is_ruby_frame(line: &[u8]) -> bool {
+    let look = &line[..line.len().min(NAME_BYTES_MAX)];
+    // `actionpack (6.1.7) lib/a.rb:6:in 'f'`, of Rails.
+    let gem =
+        memmem::find(look, b") ").filter(|end| memchr(b' ', look).is_some_and(|at| look[at..*end].starts_with(b" (")));
+    let line = gem.map_or(line, |end| &line[end + 2..]);
     let place = &line[..line.len().min(NAME_BYTES_MAX)];
     let place = &place[..memchr(b' ', place).unwrap_or(place.len())];
     memmem::find(place, b".rb:").is_some() && line[place.len().saturating_sub(3)..].starts_with(b":in ")
