@@ -184,6 +184,11 @@ fn is_member(line: &[u8]) -> bool {
     end > 0 && line[end..].starts_with(b": ")
 }
 
+/// A list or a dictionary as Python shows it: whoever announces one prints it.
+pub(super) fn is_listed(line: &[u8]) -> bool {
+    matches!(line, [b'{' | b'[', b'\'', ..] | b"[]")
+}
+
 /// At least so many signs are a picture, or a line that is drawn.
 const SIGNS_MIN: usize = 10;
 

@@ -199,8 +199,11 @@ impl Joiner {
 
     fn indented_text(&self, line: &[u8]) -> Option<State> {
         let text = line.trim_ascii_start();
-        // Steps of Docker's builds; .NET shows an inner exception by the same arrow.
-        if line.starts_with(b" => ") || (line.starts_with(b" ---> ") && !self.reports_error()) {
+        // Steps of Docker's builds, of which .NET shows an inner exception by the same arrow, and what Flask says of itself.
+        if line.starts_with(b" => ")
+            || line.starts_with(b" * ")
+            || (line.starts_with(b" ---> ") && !self.reports_error())
+        {
             return None;
         }
         // The pretty form of Rust's `tracing` indents each event, and more what belongs to it.
@@ -282,7 +285,7 @@ impl Joiner {
         if self.header && trace::has_go_stack(self.head()) && trace::is_go_function(line) {
             return traced(Trace::GoStack);
         }
-        if trace::is_ruby_frame(line) && self.reports_error() {
+        if trace::is_ruby_frame(line) && (self.reports_error() || self.severity() >= Severity::Warning) {
             return traced(Trace::Ruby);
         }
         if trace::is_closer(line) {
@@ -297,7 +300,8 @@ impl Joiner {
             if block::is_rule(line) {
                 return Some(State::Block(Block::Report));
             }
-            return self.evidence.follows().then_some(self.state);
+            let listed = self.last == b':' && block::is_listed(line);
+            return (listed || self.evidence.follows()).then_some(self.state);
         }
         (self.header && !self.after_blank && self.evidence.allows(line, levelled)).then_some(self.state)
     }

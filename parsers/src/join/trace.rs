@@ -125,7 +125,7 @@ impl Trace {
     pub(super) fn blank(self) -> Option<Trace> {
         match self {
             Trace::GoStack | Trace::Rust | Trace::RustMessage | Trace::Glog | Trace::Erlang | Trace::Done => None,
-            Trace::DartMessage | Trace::Elixir | Trace::JvmCrash | Trace::Terminate => None,
+            Trace::DartMessage | Trace::JvmCrash | Trace::Terminate => None,
             trace => Some(trace),
         }
     }
@@ -137,6 +137,7 @@ impl Trace {
             Trace::Frames | Trace::Named if after_blank && !is_frame(line) => return None,
             Trace::Named if is_frame(line) => Trace::Frames,
             Trace::PythonEnd if after_blank => return None,
+            Trace::Elixir if after_blank && !is_elixir_frame(line) => return None,
             Trace::PythonChain => Trace::Python,
             Trace::RustMessage => Trace::Rust,
             Trace::Place => Trace::Source,
@@ -184,9 +185,17 @@ impl Trace {
             Trace::Dotted => is_dotted(line).then_some(Trace::Dotted),
             Trace::DartMessage => Some(Trace::Numbered),
             Trace::Elixir => {
-                let leads: [&[u8]; 7] =
-                    [b"** (", b"Last message", b"State: ", b"Function: ", b"Initial Call: ", b"Ancestors: ", b"Args: "];
-                begins(&leads).then_some(Trace::Elixir)
+                let leads: [&[u8]; 8] = [
+                    b"** (",
+                    b"Client #PID<",
+                    b"Last message",
+                    b"State: ",
+                    b"Function: ",
+                    b"Initial Call: ",
+                    b"Ancestors: ",
+                    b"Args: ",
+                ];
+                (!after_blank && begins(&leads)).then_some(Trace::Elixir)
             }
             Trace::Erlang => (!line.starts_with(b"=")).then_some(Trace::Erlang),
             Trace::Glog => begins(&[b"*** ", b"PC: @"]).then_some(Trace::Glog),
@@ -369,6 +378,12 @@ fn after_caret(line: &[u8]) -> Option<Trace> {
 /// `Stack trace:`, `PHP Stack trace:`, `[stacktrace]`.
 pub(super) fn starts_numbered(line: &[u8]) -> bool {
     matches!(line, b"Stack trace:" | b"PHP Stack trace:" | b"[stacktrace]")
+}
+
+/// `    (elixir 1.14.0) lib/gen_server.ex:1035: GenServer.call/3`.
+fn is_elixir_frame(line: &[u8]) -> bool {
+    let look = &line[..line.len().min(NAME_BYTES_MAX)];
+    [&b".ex:"[..], b".exs:", b".erl:"].iter().any(|file| memmem::find(look, file).is_some())
 }
 
 /// `7. clickhouse-server(+0x86012) [0x5579a5adb012]`.
