@@ -11,7 +11,7 @@
 //! - A line that begins with a stamp, `{`, a syslog priority or glog's header starts a record, always ([`lead`]).
 //! - An indented line continues a record that begins as loggers begin one (a stamp, a level, `time=`), that reports an
 //!   error, or whose line ends in a colon, a comma or an opening bracket. After JSON only a stack frame does, and text without a
-//!   header is continued by no mere indentation: banners, help, tables and diffs are lines. ` INFO ` and ` WARN ` with one blank
+//!   header is continued by no mere indentation: help, tables and diffs are lines. ` INFO ` and ` WARN ` with one blank
 //!   before them start a record: levels set flush right.
 //! - `Caused by:`, `Suppressed:`, `... 12 more`, `--- End of` continue any record.
 //! - `INFO: text` continues `Jan 02, 2026 3:04:05 AM com.example.Shop main`, as java.util.logging writes both.
@@ -24,8 +24,8 @@
 //! - A blank line continues a record with a header, since traces follow it. What else follows it starts a record.
 //! - A line that says again how the record's first line ended continues it: the message of an exception, above its frames.
 //! - A line with a header and a level that ends in a colon is continued by what it announces, on the same evidence.
-//! - What goes on below the first line of a trace is for [`trace`] to say, of other blocks (pretty-printed JSON, MySQL's slow log,
-//!   Rails requests, XML) for [`block`].
+//! - What goes on below the first line of a trace is for [`trace`] to say, of other blocks (pretty-printed JSON, MySQL's logs,
+//!   Rails requests, XML, MinIO's errors, pictures of signs and titles between drawn lines) for [`block`].
 //! - Unindented prose continues a record only on evidence: see [`evidence`].
 
 mod block;
