@@ -8,7 +8,7 @@
 //! that share a stream may have written stays apart.
 //!
 //! # Rules
-//! - A line that begins with a stamp, `{`, a syslog priority or glog's header starts a record, always ([`lead`]).
+//! - A line that begins with a stamp, an object of JSON, a syslog priority or glog's header starts a record, always ([`lead`]).
 //! - An indented line continues a record that begins as loggers begin one (a stamp, a level, `time=`), that reports an
 //!   error, or whose line ends in a colon, a comma or an opening bracket. After JSON only a stack frame does, and text without a
 //!   header is continued by no mere indentation: help, tables and diffs are lines. ` INFO ` and ` WARN ` with one blank

@@ -408,7 +408,7 @@ pub(super) fn is_ruby_frame(line: &[u8]) -> bool {
     let look = &line[..line.len().min(NAME_BYTES_MAX)];
     // `actionpack (6.1.7) lib/a.rb:6:in 'f'`, of Rails.
     let gem =
-        memmem::find(look, b") ").filter(|end| memchr(b' ', look).is_some_and(|at| look[at..*end].starts_with(b" (")));
+        memmem::find(look, b") ").filter(|end| memchr(b' ', look).is_some_and(|at| look[at..].starts_with(b" (")));
     let line = gem.map_or(line, |end| &line[end + 2..]);
     let place = &line[..line.len().min(NAME_BYTES_MAX)];
     let place = &place[..memchr(b' ', place).unwrap_or(place.len())];
