@@ -407,8 +407,8 @@ fn continues_numbered(line: &[u8], after_blank: bool) -> Option<Trace> {
 pub(super) fn is_ruby_frame(line: &[u8]) -> bool {
     let look = &line[..line.len().min(NAME_BYTES_MAX)];
     // `actionpack (6.1.7) lib/a.rb:6:in 'f'`, of Rails.
-    let gem =
-        memmem::find(look, b") ").filter(|end| memchr(b' ', look).is_some_and(|at| look[at..].starts_with(b" (")));
+    let open = memchr(b' ', look).filter(|at| look[*at..].starts_with(b" ("));
+    let gem = open.and_then(|at| memmem::find(&look[at..], b") ").map(|end| at + end));
     let line = gem.map_or(line, |end| &line[end + 2..]);
     let place = &line[..line.len().min(NAME_BYTES_MAX)];
     let place = &place[..memchr(b' ', place).unwrap_or(place.len())];
