@@ -308,8 +308,8 @@ proptest! {
         prop_assert_eq!(joiner.push(&lines[0]), Decision::Starts);
         for line in &lines[1..] {
             let decision = joiner.push(line);
-            let brace = line.first() == Some(&b'{');
-            prop_assert!(!brace || decision == Decision::Starts);
+            let object = matches!(line[..], [b'{'] | [b'{', b'"' | b'}' | b' ', ..]);
+            prop_assert!(!object || decision == Decision::Starts);
         }
     }
 

@@ -196,8 +196,8 @@ mod tests {
             "web-1  | 2026-01-02 03:04:06 INFO z",
         ]);
         let expected = [
-            "db-1  | 2026-01-02 03:04:05 LOG ready",
             "web-1  | 2026-01-02 03:04:05 ERROR x\njava.lang.IllegalStateException: y\n\tat a.b(C.java:1)",
+            "db-1  | 2026-01-02 03:04:05 LOG ready\n",
             "web-1  | 2026-01-02 03:04:06 INFO z",
         ];
         assert_eq!(found, expected);

@@ -1,5 +1,7 @@
-//! Blocks of lines that are one record and no trace: pretty-printed JSON, MySQL's slow log, Rails requests, XML.
+//! Blocks of lines that are one record and no trace: pretty-printed JSON, MySQL's logs, Rails requests, XML, MinIO's
+//! errors, banners.
 
+use super::lead;
 use memchr::memmem;
 
 /// The tags in front of a Rails request are shorter, and so is the name of an XML element.
@@ -24,6 +26,24 @@ pub(super) enum Block {
     RailsError,
     /// Inside an element of XML.
     Xml,
+    /// In a statement of MySQL's general log.
+    Statement,
+    /// Below the first line that MySQL writes into a log of statements.
+    Started,
+    /// Below `API: ` of an error of MinIO.
+    Api,
+    /// Among its fields.
+    ApiFields,
+    /// Below its last field: its frames.
+    ApiFrames,
+    /// A picture of signs.
+    Art,
+    /// Below a line of one sign: an indented title.
+    Rule,
+    /// Below the title: the same line of one sign.
+    Title,
+    /// What a logger's line announces and a box begins, up to the next record that says that it is one.
+    Report,
     /// Nothing continues it.
     Done,
 }
@@ -39,9 +59,12 @@ impl Block {
         match line {
             b"[" => Some(Block::Json),
             [b'#', b' ', b'T' | b'U', ..] => slow_lead(line),
-            [b'S' | b'[', ..] => rails_tags(line).map(|_| Block::Rails),
+            [b'S' | b'[', ..] if rails_tags(line).is_some() => Some(Block::Rails),
+            [b'A', ..] if line.starts_with(b"API: ") => Some(Block::Api),
+            [b'a'..=b'z' | b'/' | b'A'..=b'Z', ..] => is_started(line).then_some(Block::Started),
             [b'<', b'a'..=b'z' | b'A'..=b'Z' | b'?', ..] => opens_xml(line).then_some(Block::Xml),
-            _ => None,
+            _ if is_rule(line) => Some(Block::Rule),
+            _ => is_art(line).then_some(Block::Art),
         }
     }
 
@@ -49,13 +72,21 @@ impl Block {
     pub(super) fn blank(self) -> Option<Block> {
         match self {
             Block::SlowStatement | Block::Rails | Block::RailsEnd | Block::RailsError | Block::Xml => Some(self),
-            Block::Json | Block::SlowTime | Block::SlowHead | Block::Done => None,
+            Block::Statement | Block::Art | Block::Report => Some(self),
+            Block::Json | Block::SlowTime | Block::SlowHead | Block::Started | Block::Done => None,
+            Block::Api | Block::ApiFields | Block::ApiFrames | Block::Rule | Block::Title => None,
         }
     }
 
     /// After an indented line, if that belongs to the block.
-    pub(super) fn indented(self) -> Option<Block> {
-        (self != Block::Done).then_some(self)
+    pub(super) fn indented(self, line: &[u8]) -> Option<Block> {
+        match self {
+            // Below the picture may stand what it is of.
+            Block::Art => Some(if is_art(line) { Block::Art } else { Block::Done }),
+            Block::Rule => Some(Block::Title),
+            Block::Done | Block::Title | Block::Started | Block::Api => None,
+            block => Some(block),
+        }
     }
 
     /// After a line that is not indented, if that belongs to the block that began with `head`.
@@ -68,7 +99,19 @@ impl Block {
             Block::SlowTime | Block::SlowHead | Block::SlowStatement => self.slow(line),
             Block::Rails | Block::RailsEnd | Block::RailsError => self.rails(line, head),
             Block::Xml => closes_xml(line, head),
-            Block::Done => None,
+            Block::Statement => (!is_started(line)).then_some(Block::Statement),
+            Block::Started if line.starts_with(b"Time ") || line.starts_with(b"Time\t") => Some(Block::Done),
+            Block::Started => line[..line.len().min(10)].eq_ignore_ascii_case(b"Tcp port: ").then_some(Block::Started),
+            Block::Api => matches!(line, [b'T', b'i', b'm', b'e', b':', b' ', b'0'..=b'9', b'0'..=b'9', b':', ..])
+                .then_some(Block::ApiFields),
+            Block::ApiFields if line.starts_with(b"Error: ") => Some(Block::ApiFrames),
+            Block::ApiFields => (is_member(line) && !line.starts_with(b"API: ")).then_some(Block::ApiFields),
+            Block::Art => is_art(line).then_some(Block::Art),
+            Block::Title => {
+                (is_rule(line) && head.starts_with(&line[..line.len().min(head.len())])).then_some(Block::Done)
+            }
+            Block::Report => Some(Block::Report),
+            Block::Rule | Block::ApiFrames | Block::Done => None,
         }
     }
 
@@ -84,7 +127,9 @@ impl Block {
         }
         match self {
             Block::SlowStatement => Some(if ends { Block::Done } else { self }),
-            _ if line.starts_with(b"# ") || (line.starts_with(b"use ") && ends) => Some(Block::SlowHead),
+            _ if line == b"#" || line.starts_with(b"# ") || (line.starts_with(b"use ") && ends) => {
+                Some(Block::SlowHead)
+            }
             _ if line.starts_with(b"SET timestamp=") => Some(Block::SlowStatement),
             _ => None,
         }
@@ -118,6 +163,46 @@ impl Block {
             _ => (begins(&[b" ", b"Causes:", b"Caused by"]) || super::trace::is_ruby_frame(rest)).then_some(self),
         }
     }
+}
+
+/// Whether a line of MySQL's general log begins a statement, which may have several lines: behind two tabs, or behind a
+/// time, whose lengths are known.
+pub(super) fn is_statement(line: &[u8]) -> bool {
+    let place = [2, 16, 28, 33].into_iter().find(|place| line.get(place - 1) == Some(&b'\t'));
+    let command = place.and_then(|place| lead::query_command(&line[place..]));
+    matches!(command, Some(b"Query" | b"Prepare" | b"Execute"))
+}
+
+/// `/usr/sbin/mariadbd, Version: 10.11.19-MariaDB-log (Debian 12). started with:`.
+fn is_started(line: &[u8]) -> bool {
+    line.ends_with(b" started with:") && memmem::find(line, b", Version: ").is_some()
+}
+
+/// `DeploymentID: text`.
+fn is_member(line: &[u8]) -> bool {
+    let end = line.iter().take(TAGS_BYTES_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+    end > 0 && line[end..].starts_with(b": ")
+}
+
+/// A list or a dictionary as Python shows it: whoever announces one prints it.
+pub(super) fn is_listed(line: &[u8]) -> bool {
+    matches!(line, [b'{' | b'[', b'\'', ..] | b"[]")
+}
+
+/// At least so many signs are a picture, or a line that is drawn.
+const SIGNS_MIN: usize = 10;
+
+/// Whether a line is drawn above and below a title. Tables are drawn with others.
+pub(super) fn is_rule(line: &[u8]) -> bool {
+    let [first @ (b'=' | b'*' | b'#' | b'~'), ..] = line else { return false };
+    line.len() >= SIGNS_MIN && line.iter().all(|b| b == first)
+}
+
+/// Whether a line is a part of a picture: slashes and bars, and no word.
+fn is_art(line: &[u8]) -> bool {
+    let signs = line.iter().filter(|b| **b != b' ').take_while(|b| b.is_ascii_punctuation()).count();
+    let all = || line.iter().all(|b| *b == b' ' || b.is_ascii_punctuation());
+    signs >= SIGNS_MIN && all() && line.iter().any(|b| matches!(b, b'/' | b'\\' | b'_' | b'|'))
 }
 
 /// The headers of MySQL's slow log that begin an entry.

@@ -8,6 +8,8 @@ use super::lead;
 
 /// How many records running must begin with a header before a line without one is taken for a part of a message.
 const HEADERS_MIN: u8 = 4;
+/// How many must do so where the record names no level.
+const BARE_HEADERS_MIN: u8 = 16;
 /// How many lines of prose a record joins: a program that prints more is none that logs.
 const PROSE_LINES_MAX: u8 = 8;
 /// How many bytes of a line are looked at.
@@ -49,9 +51,14 @@ impl Evidence {
         self.prose = PROSE_LINES_MAX + 1;
     }
 
-    /// Whether the line is one more of the message of the open record, which has a header.
-    pub(super) fn allows(&mut self, line: &[u8]) -> bool {
-        if self.headers < self.needed || !is_prose(line) {
+    /// Whether the line is one more of the message of the open record, which has a header, and a level or not.
+    pub(super) fn allows(&mut self, line: &[u8], levelled: bool) -> bool {
+        (levelled || self.headers >= BARE_HEADERS_MIN) && is_prose(line) && self.follows()
+    }
+
+    /// Whether a line that shows nothing itself, but is expected, is one more of the open record.
+    pub(super) fn follows(&mut self) -> bool {
+        if self.headers < self.needed {
             return false;
         }
         if self.prose == PROSE_LINES_MAX {
@@ -111,7 +118,7 @@ mod tests {
         let mut evidence = Evidence::default();
         let mut run = |headers: usize| {
             (0..headers).for_each(|_| evidence.note(true));
-            let allowed = evidence.allows(b"lines");
+            let allowed = evidence.allows(b"lines", true);
             if !allowed {
                 evidence.note(false);
             }
@@ -120,7 +127,7 @@ mod tests {
         assert_eq!([3, 7, 16, 3].map(&mut run), [false, false, true, true]);
         let mut evidence = Evidence::default();
         (0..9).for_each(|_| evidence.note(true));
-        let allowed = (0..20).filter(|_| evidence.allows(b"lines")).count();
+        let allowed = (0..20).filter(|_| evidence.allows(b"lines", true)).count();
         assert_eq!(allowed, usize::from(PROSE_LINES_MAX));
     }
 }

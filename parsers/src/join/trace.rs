@@ -20,6 +20,8 @@ const NAME_BYTES_MAX: usize = 200;
 pub(super) enum Trace {
     /// The frames of Java, .NET, Node and others: the next error begins a record of its own.
     Frames,
+    /// Below the line that names an exception, above its frames.
+    Named,
     /// The frames of a Python traceback.
     Python,
     /// Below the error that ends a traceback.
@@ -48,6 +50,8 @@ pub(super) enum Trace {
     Ruby,
     /// Frames with a number sign: PHP, Dart.
     Numbered,
+    /// Frames that begin with a number and a dot: ClickHouse.
+    Dotted,
     /// Dart's `Unhandled exception:`: the error follows.
     DartMessage,
     /// An Elixir process that died.
@@ -83,6 +87,7 @@ impl Trace {
                 }
             }
             [b't', ..] if line.starts_with(b"terminate called") => Trace::Terminate,
+            [b'E', ..] if line.starts_with(b"Exception in thread \"") => Trace::Named,
             [b'E', b'r', b'r', b'o', b'r', b':', b' ', ..] => Trace::Causes,
             [b'/' | b'f' | b'n' | b'A'..=b'Z', ..] if is_place(line) => Trace::Place,
             b"Unhandled exception:" => Trace::DartMessage,
@@ -97,11 +102,30 @@ impl Trace {
         })
     }
 
+    /// Whether it begins with the first line of what a program says when it dies, or a library that logs an exception.
+    pub(super) fn is_crash(self) -> bool {
+        matches!(
+            self,
+            Trace::Python
+                | Trace::PythonBox
+                | Trace::Go
+                | Trace::RustMessage
+                | Trace::Rust
+                | Trace::Place
+                | Trace::Named
+        )
+    }
+
+    /// Whether loggers print it below their lines.
+    pub(super) fn is_logged(self) -> bool {
+        matches!(self, Trace::Python | Trace::PythonBox)
+    }
+
     /// After a blank line, if that belongs to the trace.
     pub(super) fn blank(self) -> Option<Trace> {
         match self {
             Trace::GoStack | Trace::Rust | Trace::RustMessage | Trace::Glog | Trace::Erlang | Trace::Done => None,
-            Trace::DartMessage | Trace::Elixir | Trace::JvmCrash | Trace::Terminate => None,
+            Trace::DartMessage | Trace::JvmCrash | Trace::Terminate => None,
             trace => Some(trace),
         }
     }
@@ -110,8 +134,10 @@ impl Trace {
     pub(super) fn indented(self, line: &[u8], after_blank: bool) -> Option<Trace> {
         let caret = || line.trim_ascii().iter().all(|b| matches!(b, b'^' | b'~'));
         Some(match self {
-            Trace::Frames if after_blank && !is_frame(line) => return None,
+            Trace::Frames | Trace::Named if after_blank && !is_frame(line) => return None,
+            Trace::Named if is_frame(line) => Trace::Frames,
             Trace::PythonEnd if after_blank => return None,
+            Trace::Elixir if after_blank && !is_elixir_frame(line) => return None,
             Trace::PythonChain => Trace::Python,
             Trace::RustMessage => Trace::Rust,
             Trace::Place => Trace::Source,
@@ -128,7 +154,7 @@ impl Trace {
     pub(super) fn next(self, line: &[u8], head: &[u8], after_blank: bool) -> Option<Trace> {
         let begins = |leads: &[&[u8]]| leads.iter().any(|lead| line.starts_with(lead));
         match self {
-            Trace::Frames => (is_closer(line)
+            Trace::Frames | Trace::Named => (is_closer(line)
                 || begins(&[b"Node.js v", b"Emitted '", b"Thrown at:", b"From previous event:", b"Caused by:"]))
             .then_some(Trace::Frames),
             Trace::Python => python_error(line, after_blank),
@@ -156,11 +182,20 @@ impl Trace {
             Trace::Caret => after_caret(line),
             Trace::Ruby => is_ruby_frame(line).then_some(Trace::Ruby),
             Trace::Numbered => continues_numbered(line, after_blank),
+            Trace::Dotted => is_dotted(line).then_some(Trace::Dotted),
             Trace::DartMessage => Some(Trace::Numbered),
             Trace::Elixir => {
-                let leads: [&[u8]; 7] =
-                    [b"** (", b"Last message", b"State: ", b"Function: ", b"Initial Call: ", b"Ancestors: ", b"Args: "];
-                begins(&leads).then_some(Trace::Elixir)
+                let leads: [&[u8]; 8] = [
+                    b"** (",
+                    b"Client #PID<",
+                    b"Last message",
+                    b"State: ",
+                    b"Function: ",
+                    b"Initial Call: ",
+                    b"Ancestors: ",
+                    b"Args: ",
+                ];
+                (!after_blank && begins(&leads)).then_some(Trace::Elixir)
             }
             Trace::Erlang => (!line.starts_with(b"=")).then_some(Trace::Erlang),
             Trace::Glog => begins(&[b"*** ", b"PC: @"]).then_some(Trace::Glog),
@@ -192,6 +227,8 @@ fn head(line: &[u8]) -> &[u8] {
 /// The bracket that ends what Node prints of an error's properties, and objects that are printed over several lines.
 pub(super) fn is_closer(line: &[u8]) -> bool {
     matches!(line, b"}" | b"]" | b"})" | b"]," | b"}," | b")" | b");" | b"};")
+        // `} +24ms`: Nest and others say how long after the line before.
+        || matches!(line, [b'}' | b']', b' ', b'+', b'0'..=b'9', .., b's'])
 }
 
 /// `at f (a.js:1:2)`, `File "a.py", line 1`, `from a.rb:1:in 'f'`, `... 2 more`, behind white space.
@@ -343,6 +380,18 @@ pub(super) fn starts_numbered(line: &[u8]) -> bool {
     matches!(line, b"Stack trace:" | b"PHP Stack trace:" | b"[stacktrace]")
 }
 
+/// `    (elixir 1.14.0) lib/gen_server.ex:1035: GenServer.call/3`.
+fn is_elixir_frame(line: &[u8]) -> bool {
+    let look = &line[..line.len().min(NAME_BYTES_MAX)];
+    [&b".ex:"[..], b".exs:", b".erl:"].iter().any(|file| memmem::find(look, file).is_some())
+}
+
+/// `7. clickhouse-server(+0x86012) [0x5579a5adb012]`.
+pub(super) fn is_dotted(line: &[u8]) -> bool {
+    let digits = line.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    digits > 0 && line[digits..].starts_with(b". ")
+}
+
 fn continues_numbered(line: &[u8], after_blank: bool) -> Option<Trace> {
     let continues = match line {
         [b'#', b'0'..=b'9', ..] | [b'"', b'}', ..] | [b'P', b'H', b'P', b' ', b' ', ..] => true,
@@ -356,6 +405,11 @@ fn continues_numbered(line: &[u8], after_blank: bool) -> Option<Trace> {
 
 /// `/app/shop.rb:12:in 'run'`.
 pub(super) fn is_ruby_frame(line: &[u8]) -> bool {
+    let look = &line[..line.len().min(NAME_BYTES_MAX)];
+    // `actionpack (6.1.7) lib/a.rb:6:in 'f'`, of Rails.
+    let open = memchr(b' ', look).filter(|at| look[*at..].starts_with(b" ("));
+    let gem = open.and_then(|at| memmem::find(&look[at..], b") ").map(|end| at + end));
+    let line = gem.map_or(line, |end| &line[end + 2..]);
     let place = &line[..line.len().min(NAME_BYTES_MAX)];
     let place = &place[..memchr(b' ', place).unwrap_or(place.len())];
     memmem::find(place, b".rb:").is_some() && line[place.len().saturating_sub(3)..].starts_with(b":in ")
