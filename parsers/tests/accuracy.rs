@@ -212,6 +212,67 @@ fn accuracy_does_not_fall() {
     assert!(fallen.is_empty(), "{}", fallen.join("\n"));
 }
 
+/// One of so many lines of a mixed stream is of another program.
+const MIXED_EVERY: usize = 10;
+/// The programs whose lines are mixed in are so far behind in the list of logs.
+const STRANGERS: [usize; 3] = [1, 17, 41];
+
+/// Of so many percent of a stream's records the format must be right.
+const RECORDS_PERCENT_MIN: usize = 97;
+
+/// Whether the formats of a stream's records are right, and the one that is tried first in the end is one of them, although
+/// records of others come between.
+fn is_detected(own: &[(String, Json)], others: &[(String, Json)]) -> bool {
+    let mut detector = Detector::default();
+    let mut strangers = others.iter().cycle();
+    let mut right = 0;
+    for (at, (record, says)) in own.iter().enumerate() {
+        let (found, _) = Detector::parse(detector.hint(), record, &context());
+        right += usize::from(says["format"] == found.format().name);
+        detector.observe(found);
+        if at % MIXED_EVERY == MIXED_EVERY - 2
+            && let Some((stranger, _)) = strangers.next()
+        {
+            detector.observe(Detector::parse(detector.hint(), stranger, &context()).0);
+        }
+    }
+    let hint = detector.hint().map(|hint| hint.format().name);
+    100 * right >= RECORDS_PERCENT_MIN * own.len() && own.iter().any(|(_, says)| says["format"].as_str() == hint)
+}
+
+#[test]
+fn streams_are_detected_also_among_lines_of_others() {
+    if updates() {
+        return;
+    }
+    let folder = fixtures("captured");
+    let text = |name: &str, kind: &str| read(&folder.join(format!("{name}.{kind}")));
+    let logs: Vec<(String, Vec<(String, Json)>)> = names()
+        .into_iter()
+        .map(|name| (name.clone(), records(&name, &text(&name, "log"), &text(&name, "json"))))
+        .collect();
+    let share = |wrong: &[String], of: usize| 100 * (of - wrong.len()) / of;
+    let alone: Vec<String> =
+        logs.iter().filter(|(_, own)| !is_detected(own, &[])).map(|(name, _)| name.clone()).collect();
+    let mut mixed = Vec::new();
+    for (at, (name, own)) in logs.iter().enumerate() {
+        for offset in STRANGERS {
+            let (other, strangers) = &logs[(at + offset) % logs.len()];
+            if !is_detected(own, strangers) {
+                mixed.push(format!("{name} with {other}"));
+            }
+        }
+    }
+    let streams = logs.len() * STRANGERS.len();
+    println!(
+        "detected: {} % of streams, {} % with every tenth line of another",
+        share(&alone, logs.len()),
+        share(&mixed, streams)
+    );
+    assert!(share(&alone, logs.len()) >= 99, "not detected: {alone:?}");
+    assert!(share(&mixed, streams) >= 97, "not detected: {mixed:?}");
+}
+
 #[test]
 fn every_captured_log_has_its_script_and_its_twin() {
     if updates() {
