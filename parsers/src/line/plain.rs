@@ -37,6 +37,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
     let mut fields = Fields::default();
     let (header, end) = header::read(line, context);
+    let logger = header.is_of_logger();
     header.put(&mut fields);
     match line.get(end..) {
         Some("") => fields.push("message", Value::text(&line[end..])),
@@ -45,7 +46,7 @@ fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
             let whole = fields.get("log.level").is_none();
             fields.push("message", Value::text(if whole { line } else { text }));
         }
-        Some(text) if end > 0 => message(text, context, &mut fields),
+        Some(text) if end > 0 => message(text, logger, context, &mut fields),
         _ => {
             access::put_morgan(line, &mut fields);
             fields.push("message", Value::text(line));
@@ -55,7 +56,7 @@ fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
 }
 
 /// The text behind the header. What is structured in it is parsed; what is for people stays the message.
-fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
+fn message<'a>(text: &'a str, logger: bool, context: &Context, fields: &mut Fields<'a>) {
     if let Some(inner) = inner::structured(text, context) {
         inner::merge(inner, fields);
         if fields.get("message").is_none() {
@@ -80,7 +81,7 @@ fn message<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>) {
     if let Some((file, line)) = text.strip_prefix("PHP ").and_then(words::php_place) {
         fields.push("log.origin.file.name", Value::text(file));
         fields.push("log.origin.file.line", Value::Int(line));
-    } else if fields.get("log.level").is_some() {
+    } else if logger {
         // `order placed id=4711`, of zerolog, slog, charm and others: only behind a header, prose has equal signs too.
         pairs::add_trailing(text, context, fields);
     }

@@ -76,8 +76,8 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     fields.push("log.level", Value::text(level));
     let known =
         if let Some(names) = names.strip_prefix(':') { put_rds(names, fields) } else { put_names(names, fields) };
-    // `%t ` alone: two spaces behind the severity are PostgreSQL's, and nothing else stands there.
-    if !known && names != " " {
+    // `%t ` alone: two spaces behind the severity are PostgreSQL's, nothing else stands there, and the stamp names its zone.
+    if !known && !(names == " " && names_zone(&line[..line.len() - rest.len()])) {
         return stop(rest, "a process id in brackets");
     }
     if is_addition(word) {
@@ -107,6 +107,12 @@ pub(super) fn stamp_prefix<'a>(input: &'a str, context: &Context) -> Step<'a, St
     }
     let offset = zone(&word[..letters]).map_or(context.utc_offset_s, |hours| hours * 3_600);
     iso8601_prefix(input, offset).map(|(rest, stamp)| (&rest[1 + letters..], stamp))
+}
+
+/// Whether a stamp goes on behind its time of day.
+fn names_zone(stamp: &str) -> bool {
+    let behind = stamp.get("2026-01-02 03:04:05".len()..).unwrap_or_default();
+    !behind.trim_start_matches(|c: char| matches!(c, '.' | ',') || c.is_ascii_digit()).is_empty()
 }
 
 /// Hours east of Greenwich. Abbreviations that mean several zones are left out.

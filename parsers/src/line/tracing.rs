@@ -3,7 +3,7 @@
 //! The stamp ends in `Z` and the level is set flush right in five columns. Then may come a thread's name, its id, the spans,
 //! the target, which is the logger, and a place. Spans stay in `tracing.spans`. The pairs behind the text become fields and stay in
 //! the message. Whether a single bare name is a span or the target is told by what follows: a path with `::` is a target, and
-//! of two bare names the first. Without a stamp a line is [`plain`](super::plain)'s, as are those of the format `pretty`.
+//! of two bare names the first, unless it is `request`, the span of tower-http. Without a stamp a line is [`plain`](super::plain)'s, as are those of the format `pretty`.
 
 use super::{Context, Format, Starts, pairs};
 use crate::error::ParseError;
@@ -21,6 +21,9 @@ const SPANS_BYTES_MAX: usize = 4096;
 const MICROS_END: usize = 26;
 /// A stamp with nanoseconds.
 const STAMP_BYTES_MAX: usize = 30;
+
+/// The span that tower-http's `TraceLayer` opens, whose fields the compact format puts behind the text.
+const REQUEST_SPAN: &str = "request";
 
 /// tracing-subscriber.
 pub const FORMAT: Format = Format {
@@ -101,14 +104,14 @@ fn threads<'a>(input: &'a str, fields: &mut Fields<'a>) -> &'a str {
 /// The text behind spans and target, and the two.
 fn spans_and_target(input: &str) -> (&str, &str, Option<&str>) {
     let Some((first, rest)) = chain(input) else { return (input, "", None) };
-    let spans = first.contains('{') || first.replace("::", "").contains(':');
+    let spans = first.contains('{') || first == REQUEST_SPAN || first.replace("::", "").contains(':');
     match chain(rest) {
         Some((second, after))
             if !second.contains('{') && (spans || (second.contains("::") && !first.contains("::"))) =>
         {
             (after, first, Some(second))
         }
-        _ if spans => (rest, first, None),
+        _ if spans && first != REQUEST_SPAN => (rest, first, None),
         _ => (rest, "", Some(first)),
     }
 }

@@ -47,7 +47,12 @@ pub fn leading_stamp<'a>(input: &'a str, context: &Context<'_>) -> Option<(&'a s
 #[must_use]
 pub fn leading_clock<'a>(input: &'a str, context: &Context<'_>) -> Option<(&'a str, Stamp)> {
     let mut at = Cursor { bytes: input.as_bytes(), at: 0 };
-    let (second_of_day, nanos) = at.clock(b':', false, true)?;
+    let (second_of_day, nanos) = at.clock(b':', false, true).or_else(|| {
+        // `3:04PM`, of Go's `time.Kitchen`: the half of the day says that it is a time.
+        at.at = 0;
+        let clock = at.clock(b':', false, false)?;
+        input.get(..at.at)?.ends_with(['M', 'm']).then_some(clock)
+    })?;
     at.boundary()?;
     let local = context.received / NANOS_PER_SECOND + i64::from(context.utc_offset_s);
     let today = local.div_euclid(SECONDS_PER_DAY);
@@ -116,6 +121,10 @@ fn read(bytes: &[u8], context: &Context<'_>) -> Option<(usize, Reading)> {
             let run = bytes.iter().take(20).take_while(|b| b.is_ascii_digit()).count();
             match (run, *bytes.get(run)?) {
                 (1 | 2, b' ') => at.day_month_year(b' '),
+                (1, b'.') => at.scientific().or_else(|| {
+                    at.at = 0;
+                    at.year_last(context)
+                }),
                 (1 | 2, b'/' | b'-' | b'.') => at.year_last(context),
                 (4, b'-' | b'/' | b'.' | b' ') => at.year_first(),
                 (6, b' ') => at.six_digits(),
@@ -400,6 +409,20 @@ impl Cursor<'_> {
         apart.then_some(Reading::Epoch { seconds: i64::try_from(number / unit).ok()?, nanos, exact })
     }
 
+    /// `1.7673230456789012e+09`, seconds as Go's zap writes them where nobody chose another layout.
+    fn scientific(&mut self) -> Option<Reading> {
+        let first = self.fixed::<1>()?;
+        self.eat(b'.')?;
+        let digits = self.rest().iter().take(20).take_while(|b| b.is_ascii_digit()).count();
+        let (fraction, behind) = self.rest().split_at(digits);
+        behind.starts_with(b"e+09").then_some(())?;
+        let whole = fraction.iter().chain(std::iter::repeat(&b'0')).take(9);
+        let seconds = whole.fold(u64::from(first), |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        let nanos = fraction_nanos(fraction.get(9..).unwrap_or_default());
+        self.at += digits + 4;
+        Some(Reading::Epoch { seconds: i64::try_from(seconds).ok()?, nanos, exact: true })
+    }
+
     /// `@4000000069573f2528a0e4b4`: seconds and nanoseconds in hexadecimal digits.
     fn tai64n(&mut self) -> Option<Reading> {
         let hex = |digits: &[u8]| {
@@ -571,6 +594,10 @@ mod tests {
             ("Fri 2026-01-02 03:04:05 UTC", second),
             ("1767323045.678901", micro),
             ("1767323045678901", micro),
+            ("1.767323045678901e+09", micro),
+            ("1.7673230456789012e+09", at(2026, 1, 2, 11_045, 678_901_200)),
+            ("1.767323045e+09", second),
+            ("1.7673230e+09", at(2026, 1, 2, 11_000, 0)),
             ("1767323045678901234", at(2026, 1, 2, 11_045, 678_901_234)),
             ("@40000000695735af286b7f88", at(2026, 1, 2, 11_045, 678_133_640)),
             ("2016-12-31T23:59:60Z", at(2017, 1, 1, 0, 0)),
@@ -622,6 +649,9 @@ mod tests {
             "8080",
             "2026.01.02.03",
             "1767323045.678.9 ",
+            "1.5e+09x",
+            "1.5e+08",
+            "1.e+",
             "192.168.1.1 - -",
         ] {
             assert_eq!(leading_stamp(text, &CONTEXT), None, "{text}");
@@ -665,7 +695,10 @@ mod tests {
         check("11:59:59.5 x", at(2026, 6, 15, 43_199, 500_000_000));
         check("23:59:59,123 x", at(2026, 6, 15, 86_399, 123_000_000));
         check("00:00:01 x", at(2026, 6, 15, 1, 0));
+        check("11:59AM x", at(2026, 6, 15, 43_140, 0));
+        check("3:04PM x", at(2026, 6, 15, 54_240, 0));
         check("11:59 x", None);
+        check("11:59AMx", None);
         check("25:00:00 x", None);
     }
 }

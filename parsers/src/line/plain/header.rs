@@ -43,9 +43,16 @@ pub(super) struct Header<'a> {
     code: Option<i64>,
     /// A name in brackets that is a thread's or a logger's: what else the header has decides.
     unnamed: Option<&'a str>,
+    /// The logger says that the line has no level.
+    unlevelled: bool,
 }
 
 impl<'a> Header<'a> {
+    /// Whether the header is surely a logger's, so that pairs behind it are a logger's too.
+    pub(super) fn is_of_logger(&self) -> bool {
+        self.level.is_some() || self.unlevelled
+    }
+
     pub(super) fn put(self, fields: &mut Fields<'a>) {
         let Header { mut thread, mut logger, .. } = self;
         match self.unnamed {
@@ -205,9 +212,11 @@ impl<'a> Reader<'a, '_> {
         }
         match first {
             b'[' => self.bracket(),
-            b'?' if self.dated && self.bytes().starts_with(b"??? ") => {
+            b'?' if self.header.stamp.is_some() && self.bytes().starts_with(b"??? ") => {
                 // zerolog's console writes no level so.
                 self.at += 4;
+                self.dated = true;
+                self.header.unlevelled = true;
                 self.keep()
             }
             b'(' => self.parenthesis(),
