@@ -13,6 +13,9 @@ use std::borrow::Cow;
 /// Text that gets past the first bytes of the formats: their own words and separators in any order.
 fn line_like() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
+        "API: GetObject(bucket=a, object=",
+        "1.767323045e+09\tinfo\t",
+        "3:04PM INF ",
         "INFO[0003] ",
         " a=\"b\" c='d' e={1} f=[2",
         "2026-01-02T03:04:05.678901Z [info     ] ",

@@ -106,13 +106,17 @@ pub(super) fn put_request_line<'a>(text: &'a str, fields: &mut Fields<'a>) -> bo
     let Ok((rest, Some(status))) = status(rest) else { return false };
     let is_request = request.split_once(' ').is_some_and(|(method, rest)| is_method(method) && rest.contains(" HTTP/"));
     let is_peer = |peer: &str| is_ip(peer) || host_and_port(peer).is_some_and(|(host, _)| is_ip(host));
-    if !is_request || !peer.is_none_or(is_peer) {
+    // `"hello" 400 -`, the answer to what is no request, and nothing behind it.
+    let refused = status >= 400 && count(rest).is_ok_and(|(rest, _)| rest.is_empty());
+    if !(is_request || refused) || !peer.is_none_or(is_peer) {
         return false;
     }
     if let Some(peer) = peer {
         SOURCE.put_with_port(peer, fields);
     }
-    put_request(request, fields);
+    if is_request {
+        put_request(request, fields);
+    }
     fields.push("http.response.status_code", Value::Int(status));
     if let Ok((rest, bytes)) = count(rest) {
         put_count("http.response.body.bytes", bytes, fields);

@@ -3,7 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, csv, mysql_slow, plain, trace};
+use super::{Context, FORMATS, Format, csv, logrus, minio, mysql_slow, plain, trace};
 use crate::envelope;
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
@@ -190,6 +190,8 @@ fn parse_lines<'a>(hint: Option<FormatId>, record: &'a str, end: usize, context:
     let (id, mut fields) = parse_line(hint, first, context);
     if id.format().name == mysql_slow::FORMAT.name {
         mysql_slow::read_entry(&record[end + 1..], context, &mut fields);
+    } else if id.format().name == minio::FORMAT.name {
+        minio::read_entry(&record[end + 1..], context, &mut fields);
     }
     attach(id.format(), record, end, first.len(), &mut fields);
     (id, fields)
@@ -251,6 +253,8 @@ fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields
         if let Some(message) = message {
             let length = message.value.as_str().map_or(0, str::len);
             let text = &record[first - length..];
+            // The last line has the padding of the first.
+            let text = if format.name == logrus::FORMAT.name { text.trim_end_matches(' ') } else { text };
             message.value = Value::text(if length == 0 { text.trim_start() } else { text });
         } else {
             fields.push("message", Value::text(rest));

@@ -3,7 +3,7 @@
 //!
 //! The pairs become fields; a line whose end is no pairs keeps it in the message.
 
-use super::{Context, Format, Starts, inner, logfmt, normalize};
+use super::{Context, Format, Starts, inner, logfmt, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -14,6 +14,8 @@ use nom::Parser;
 
 /// A stamp with an offset reaches so far at most.
 const STAMP_BYTES_MAX: usize = 40;
+/// Where the fraction of a stamp begins.
+const MILLIS_START: usize = 19;
 /// How long a logger's name is at most.
 const LOGGER_BYTES_MAX: usize = 96;
 
@@ -37,7 +39,7 @@ fn probe(line: &[u8]) -> bool {
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
     let (text, ()) = prefix(line, header(line, context, &mut fields))?;
-    match pairs(text, context) {
+    match text_and_pairs(text, context) {
         Some((message, pairs)) => {
             fields.push("message", Value::text(message));
             inner::merge(pairs, &mut fields);
@@ -49,6 +51,10 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
+    // Go's layout `2006-01-02T15:04:05.000Z0700`: the fraction and the offset have a fixed form.
+    if !matches!(&line.as_bytes()[MILLIS_START..line.len() - rest.len()], [b'.', _, _, _, b'Z'] | [b'.', _, _, _, b'+' | b'-', _, _, _, _]) {
+        return stop(rest, "a stamp in milliseconds");
+    }
     let (rest, ()) = byte(b' ', "a space").parse(rest)?;
     let (rest, word) = enclosed(b'[', b']')(rest)?;
     let (left, level) = level_word(word)?;
@@ -82,27 +88,30 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     }
     stamp.put(fields);
     fields.push("log.level", Value::text(level));
+    let text = &rest[end + 2..];
+    // `retry: attempt=2` of a logger without a name: pairs stand behind a text only.
+    let word = memchr(b' ', text.as_bytes()).map_or(text, |end| &text[..end]);
+    if word.contains('=') && only_pairs(text, context).is_some() {
+        return Ok((rest, ()));
+    }
     fields.push_present("log.logger", logger);
-    Ok((&rest[end + 2..], ()))
+    Ok((text, ()))
 }
 
 /// The text before the pairs, and the pairs, which begin at the first key that has `: ` before it and `=` behind it.
-fn pairs<'a>(text: &'a str, context: &Context) -> Option<(&'a str, Fields<'a>)> {
+fn text_and_pairs<'a>(text: &'a str, context: &Context) -> Option<(&'a str, Fields<'a>)> {
     let equals = memchr(b'=', text.as_bytes())?;
     let message = text[..equals].rfind(": ")?;
     let pairs = &text[message + 2..];
-    let fields = logfmt::FORMAT.read(pairs, context).ok().or_else(|| single_pair(pairs, context))?;
-    Some((&text[..message], fields))
+    Some((&text[..message], only_pairs(pairs, context)?))
 }
 
-/// One pair alone, which logfmt does not take for one: here the colon before it says that it is.
-fn single_pair<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
-    let (rest, (key, value)) = logfmt::pair(text).ok()?;
-    if !rest.is_empty() {
-        return None;
+/// Pairs and nothing else. One alone, or one with a list in it, logfmt does not take for such: here the colon before it says
+/// that it is.
+fn only_pairs<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
+    if let Ok(fields) = logfmt::FORMAT.read(text, context) {
+        return Some(fields);
     }
     let mut fields = Fields::default();
-    fields.push(key, value);
-    normalize::normalize(&mut fields, context);
-    Some(fields)
+    (pairs::add_trailing(text, context, &mut fields)? == 0).then_some(fields)
 }

@@ -36,6 +36,9 @@ pub(super) fn rename<'a>(fields: &mut Fields<'a>, context: &Context) {
     } else if fields.items.iter().any(is_caddy_request) {
         lift(fields);
         caddy
+    } else if has("remote_ip") && has("remote_port") && has("method") && has("uri") {
+        // Caddy's admin API has no object for the request.
+        request_member
     } else {
         return;
     };

@@ -55,6 +55,7 @@ mod loggers;
 pub mod logrus;
 pub mod ltsv;
 mod mail;
+pub mod minio;
 pub mod mongodb;
 pub mod monolog;
 pub mod mysql;
@@ -201,6 +202,7 @@ pub const FORMATS: &[Format] = &[
     logfmt::FORMAT,
     logrus::FORMAT,
     ltsv::FORMAT,
+    minio::FORMAT,
     mongodb::FORMAT,
     monolog::FORMAT,
     mysql::FORMAT,

@@ -100,7 +100,8 @@ pub fn normalize<'a>(fields: &mut Fields<'a>, context: &Context) {
         }
     }
     if holders[Slot::StackTrace as usize].claim != Claim::None {
-        describe_error(fields);
+        describe_exceptions(fields);
+    describe_error(fields);
     }
     if let Some(stamp) = stamp {
         stamp.put(fields);
@@ -302,6 +303,24 @@ fn file_and_line(place: &str) -> Option<(&str, i64)> {
     let (file, line) = place.rsplit_once(':')?;
     let line = line.parse::<u32>().ok()?;
     (!file.is_empty()).then_some((file, i64::from(line)))
+}
+
+/// `"exception": [{"exc_type": .., "exc_value": .., "frames": [..]}]`, of structlog and rich: the first is the one that was raised.
+fn describe_exceptions(fields: &mut Fields<'_>) {
+    let list = fields.items.iter().find_map(|field| match &field.value {
+        Value::List(list) if matches!(&*field.name, "exception" | "error.stack_trace") => list.first(),
+        _ => None,
+    });
+    let Some(Value::Map(members)) = list else { return };
+    let said = |wanted| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let said = [("error.type", said("exc_type")), ("error.message", said("exc_value"))];
+    for (name, value) in said {
+        if let Some(value @ Value::Str(_)) = value
+            && fields.get(name).is_none()
+        {
+            fields.push(name, value);
+        }
+    }
 }
 
 /// What a stack trace says about its error, unless the line says it itself.

@@ -37,16 +37,17 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
     let mut fields = Fields::default();
     let (header, end) = header::read(line, context);
-    let logger = header.is_of_logger();
+    let (logger, alone) = (header.is_of_logger(), header.is_stamp_alone());
     header.put(&mut fields);
     match line.get(end..) {
-        Some("") => fields.push("message", Value::text(&line[end..])),
+        // A line that is a stamp says no more than that; with a space behind the stamp its text is empty.
+        Some("") if !alone || line.ends_with(' ') => fields.push("message", Value::text(&line[end..])),
         Some(text) if end > 0 && access::put_request_line(text, &mut fields) => {
             // An access line is read whole; only a level is no part of it.
             let whole = fields.get("log.level").is_none();
             fields.push("message", Value::text(if whole { line } else { text }));
         }
-        Some(text) if end > 0 => message(text, logger, context, &mut fields),
+        Some(text) if end > 0 && !text.is_empty() => message(text, logger, context, &mut fields),
         _ => {
             access::put_morgan(line, &mut fields);
             fields.push("message", Value::text(line));

@@ -102,7 +102,7 @@ fn threads<'a>(input: &'a str, fields: &mut Fields<'a>) -> &'a str {
 }
 
 /// The text behind spans and target, and the two.
-fn spans_and_target(input: &str) -> (&str, &str, Option<&str>) {
+pub(super) fn spans_and_target(input: &str) -> (&str, &str, Option<&str>) {
     let Some((first, rest)) = chain(input) else { return (input, "", None) };
     let spans = first.contains('{') || first == REQUEST_SPAN || first.replace("::", "").contains(':');
     match chain(rest) {

@@ -21,7 +21,7 @@ const BRACKET_BYTES_MAX: usize = 256;
 const LEVEL_WORDS_MAX: usize = 5;
 
 /// What a header says.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub(super) struct Header<'a> {
     stamp: Option<Stamp>,
     level: Option<&'static str>,
@@ -40,6 +40,7 @@ pub(super) struct Header<'a> {
     project: Option<&'a str>,
     trace: Option<&'a str>,
     span: Option<&'a str>,
+    spans: Option<&'a str>,
     code: Option<i64>,
     /// A name in brackets that is a thread's or a logger's: what else the header has decides.
     unnamed: Option<&'a str>,
@@ -51,6 +52,10 @@ impl<'a> Header<'a> {
     /// Whether the header is surely a logger's, so that pairs behind it are a logger's too.
     pub(super) fn is_of_logger(&self) -> bool {
         self.level.is_some() || self.unlevelled
+    }
+
+    pub(super) fn is_stamp_alone(&self) -> bool {
+        *self == Header { stamp: self.stamp, ..Header::default() }
     }
 
     pub(super) fn put(self, fields: &mut Fields<'a>) {
@@ -79,6 +84,7 @@ impl<'a> Header<'a> {
             ("openstack.project_id", self.project),
             ("trace.id", self.trace),
             ("span.id", self.span),
+            ("tracing.spans", self.spans),
         ];
         for (name, text) in texts {
             if let Some(text) = text {

@@ -183,6 +183,12 @@ pub(super) fn place(text: &str) -> Option<(&str, i64)> {
     if known && named { Some((file, number(line)?)) } else { None }
 }
 
+/// [`place`], which may name a column too: `src/main.rs:12:9`.
+pub(super) fn place_and_column(text: &str) -> Option<(&str, i64)> {
+    let front = || text.rsplit_once(':').filter(|(_, column)| number(column).is_some()).map(|(front, _)| front);
+    place(text).or_else(|| place(front()?))
+}
+
 /// The place at the end of what PHP reports: `... in /srv/app.php on line 12`.
 pub(super) fn php_place(text: &str) -> Option<(&str, i64)> {
     let (before, line) = text.rsplit_once(" on line ")?;

@@ -2,6 +2,7 @@
 
 use super::super::words::{
     NAME_BYTES_MAX, any_level, capital_level, is_dotted, is_id, is_name, is_thread, letter_level, number, place,
+    place_and_column,
 };
 use super::Reader;
 use super::word::{column_colon, parts};
@@ -9,10 +10,12 @@ use super::word::{column_colon, parts};
 impl<'a> Reader<'a, '_> {
     pub(super) fn bracket(&mut self) -> bool {
         // `INFO[0003]` and `items[7]` are no brackets of their own.
-        if self.at > 0 && self.line.as_bytes()[self.at - 1].is_ascii_alphanumeric() {
+        let joined = self.at > 0 && self.line.as_bytes()[self.at - 1].is_ascii_alphanumeric();
+        let Some(content) = self.enclosed(b']') else { return false };
+        // `INFO[src/main.rs:12:9]`, of Rust's slog.
+        if joined && !(self.dated && self.header.level.is_some() && place_and_column(content).is_some()) {
             return false;
         }
-        let Some(content) = self.enclosed(b']') else { return false };
         let text = content.trim();
         let after = self.at + content.len() + 2;
         let sure = match self.bracketed(text) {
@@ -68,7 +71,7 @@ impl<'a> Reader<'a, '_> {
         if self.ids(text) {
             return Some(has_header);
         }
-        if let Some((file, line)) = place(text).filter(|_| has_header) {
+        if let Some((file, line)) = place_and_column(text).filter(|_| has_header) {
             (self.header.file, self.header.file_line) = (Some(file), Some(line));
             return Some(true);
         }

@@ -5,6 +5,7 @@ use super::super::words::{
     place, plain_level,
 };
 use super::Reader;
+use crate::line::tracing::spans_and_target;
 use crate::time::leading_stamp;
 
 impl<'a> Reader<'a, '_> {
@@ -15,6 +16,14 @@ impl<'a> Reader<'a, '_> {
         let end = bytes.iter().take(NAME_BYTES_MAX + 1).position(ends).unwrap_or(bytes.len().min(NAME_BYTES_MAX + 1));
         let Some(word) = self.rest().get(..end).filter(|word| word.len() <= NAME_BYTES_MAX) else { return false };
         let tail = &bytes[end..];
+        // `Level 25 |`, of Python's loggers for a number that has no name.
+        if piped && word == "Level" && self.dated && self.header.level.is_none() {
+            let digits = tail.iter().skip(1).take(3).take_while(|b| b.is_ascii_digit()).count();
+            if digits > 0 && tail[1 + digits..].trim_ascii_start().starts_with(b"|") {
+                self.at += end + 1 + digits;
+                return self.keep();
+            }
+        }
         if self.header.level.is_none()
             && let Some(goes_on) = self.level_word(word, tail, piped)
         {
@@ -23,6 +32,7 @@ impl<'a> Reader<'a, '_> {
         match tail {
             [b'[', ..] => return self.process(word),
             [b'(', ..] if word == "ThreadId" => return self.thread_id(),
+            [b'{', ..] if self.header.thread_id.is_some() && self.header.level.is_some() => return self.spans(),
             [b',' | b'"' | b'=' | b'(' | b')' | b'{', ..] => return false,
             _ => {}
         }
@@ -308,14 +318,40 @@ impl<'a> Reader<'a, '_> {
         self.keep()
     }
 
+    /// `request{method=GET}:charge{cents=5}: shop: `, the spans and the target of Rust's `tracing` behind a thread's id.
+    fn spans(&mut self) -> bool {
+        let (rest, spans, target) = spans_and_target(self.rest());
+        if spans.is_empty() || self.header.spans.is_some() || self.header.logger.is_some() {
+            return false;
+        }
+        (self.header.spans, self.header.logger) = (Some(spans), target);
+        self.at = self.line.len() - rest.len();
+        self.keep()
+    }
+
+    /// Behind `<main.go:12> `.
+    fn behind_angle(&self) -> bool {
+        let before = self.line.as_bytes().get(..self.at).unwrap_or_default().trim_ascii_end();
+        matches!(before, [.., b'0'..=b'9', b'>'])
+    }
+
+    /// Behind a level in four columns and a space at the beginning of a line, as charm's log writes them.
+    fn prefixed(&self) -> bool {
+        let before = self.line.get(self.begin..self.at).unwrap_or_default();
+        self.header.level.is_some() && matches!(before, "DEBU " | "INFO " | "WARN " | "ERRO " | "FATA ")
+    }
+
     fn logger(&mut self, core: &'a str, colon: bool, columns: bool, dashed: bool, tail: &[u8]) -> bool {
-        let full = self.header.stamp.is_some() && self.header.level.is_some();
+        // A thread's id of Rust is as sure a header as a stamp.
+        let threaded = self.header.thread_id.is_some() && self.header.pid.is_none();
+        let full = (self.header.stamp.is_some() || threaded) && self.header.level.is_some();
         let before = self.has_header() || self.header.stamp.is_some();
         let (name, function, line) = parts(core);
         let bracket_follows = matches!(tail, [b' ', b'[', ..]);
         let accepted = if colon {
-            // Behind a place in the source only the text comes.
-            is_speaker(name, full) && before && self.header.file.is_none()
+            // Behind a place in the source only the text comes, but in angle brackets it stands in front of charm's prefix.
+            let placed = self.header.file.is_some() && !self.behind_angle();
+            is_speaker(name, full || self.prefixed()) && before && !placed && tail.get(1) != Some(&b',')
         } else if dashed || columns {
             is_name(name)
                 && self.header.stamp.is_some()
