@@ -246,12 +246,15 @@ fn any_text<'a>(line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
 /// stack trace if they are one.
 fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields: &mut Fields<'a>) {
     let rest = &record[end + 1..];
+    // Of a stamp alone above them the lines are the text.
+    let stamp_alone = fields.time.is_some() && fields.items.len() == 1;
     let message = fields.items.iter_mut().find(|field| field.name == "message");
     // The inner message of a structured one is no end of its line.
     let at_end = |text: &str| record[..first].ends_with(text);
     if format.open_ended && message.as_ref().is_none_or(|message| message.value.as_str().is_some_and(at_end)) {
         if let Some(message) = message {
             let length = message.value.as_str().map_or(0, str::len);
+            let length = if stamp_alone && length == first { 0 } else { length };
             let text = &record[first - length..];
             // The last line has the padding of the first.
             let text = if format.name == logrus::FORMAT.name { text.trim_end_matches(' ') } else { text };

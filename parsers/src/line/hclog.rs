@@ -3,7 +3,7 @@
 //!
 //! The pairs become fields; a line whose end is no pairs keeps it in the message.
 
-use super::{Context, Format, Starts, inner, logfmt, pairs};
+use super::{Context, Format, Starts, inner, logfmt, normalize, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -52,7 +52,10 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, stamp) = iso8601_prefix(line, context.utc_offset_s)?;
     // Go's layout `2006-01-02T15:04:05.000Z0700`: the fraction and the offset have a fixed form.
-    if !matches!(&line.as_bytes()[MILLIS_START..line.len() - rest.len()], [b'.', _, _, _, b'Z'] | [b'.', _, _, _, b'+' | b'-', _, _, _, _]) {
+    if !matches!(
+        &line.as_bytes()[MILLIS_START..line.len() - rest.len()],
+        [b'.', _, _, _, b'Z'] | [b'.', _, _, _, b'+' | b'-', _, _, _, _]
+    ) {
         return stop(rest, "a stamp in milliseconds");
     }
     let (rest, ()) = byte(b' ', "a space").parse(rest)?;
@@ -109,9 +112,20 @@ fn text_and_pairs<'a>(text: &'a str, context: &Context) -> Option<(&'a str, Fiel
 /// Pairs and nothing else. One alone, or one with a list in it, logfmt does not take for such: here the colon before it says
 /// that it is.
 fn only_pairs<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
-    if let Ok(fields) = logfmt::FORMAT.read(text, context) {
+    if let Some(fields) = logfmt::FORMAT.read(text, context).ok().or_else(|| single_pair(text, context)) {
         return Some(fields);
     }
     let mut fields = Fields::default();
     (pairs::add_trailing(text, context, &mut fields)? == 0).then_some(fields)
+}
+
+fn single_pair<'a>(text: &'a str, context: &Context) -> Option<Fields<'a>> {
+    let (rest, (key, value)) = logfmt::pair(text).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let mut fields = Fields::default();
+    fields.push(key, value);
+    normalize::normalize(&mut fields, context);
+    Some(fields)
 }

@@ -38,7 +38,8 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
     // Pairs stand behind the padding, or where the text is longer than that, behind the text.
     let padded = text.char_indices().nth(TEXT_COLUMNS).map_or(text.len(), |(at, _)| at);
     let (before, after) = text.split_at(padded);
-    let short = after.trim_start_matches(' ').is_empty() || (after.starts_with(' ') && pairs::trailing(after).is_some_and(|(at, _)| at <= 2));
+    let short = after.trim_start_matches(' ').is_empty()
+        || (after.starts_with(' ') && pairs::trailing(after).is_some_and(|(at, _)| at <= 2));
     let message = if short {
         pairs::add_trailing(after, context, &mut fields);
         before

@@ -70,7 +70,7 @@ struct Holder {
 
 /// Renames the fields of one line in place, takes its time out, and puts level and error into their normal form.
 pub fn normalize<'a>(fields: &mut Fields<'a>, context: &Context) {
-    if fields.items.iter().any(|field| matches!(field.value, Value::Map(_))) {
+    if fields.items.iter().any(|field| matches!(field.value, Value::Map(_) | Value::List(_))) {
         lift(fields);
     }
     if fields.items.iter().any(|field| field.name == "short_message") {
@@ -100,8 +100,7 @@ pub fn normalize<'a>(fields: &mut Fields<'a>, context: &Context) {
         }
     }
     if holders[Slot::StackTrace as usize].claim != Claim::None {
-        describe_exceptions(fields);
-    describe_error(fields);
+        describe_error(fields);
     }
     if let Some(stamp) = stamp {
         stamp.put(fields);
@@ -305,24 +304,6 @@ fn file_and_line(place: &str) -> Option<(&str, i64)> {
     (!file.is_empty()).then_some((file, i64::from(line)))
 }
 
-/// `"exception": [{"exc_type": .., "exc_value": .., "frames": [..]}]`, of structlog and rich: the first is the one that was raised.
-fn describe_exceptions(fields: &mut Fields<'_>) {
-    let list = fields.items.iter().find_map(|field| match &field.value {
-        Value::List(list) if matches!(&*field.name, "exception" | "error.stack_trace") => list.first(),
-        _ => None,
-    });
-    let Some(Value::Map(members)) = list else { return };
-    let said = |wanted| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
-    let said = [("error.type", said("exc_type")), ("error.message", said("exc_value"))];
-    for (name, value) in said {
-        if let Some(value @ Value::Str(_)) = value
-            && fields.get(name).is_none()
-        {
-            fields.push(name, value);
-        }
-    }
-}
-
 /// What a stack trace says about its error, unless the line says it itself.
 fn describe_error(fields: &mut Fields<'_>) {
     let Some(Value::Str(stack)) = fields.get("error.stack_trace") else { return };
@@ -343,6 +324,11 @@ fn lift(fields: &mut Fields<'_>) {
     let has_message = fields.get("message").is_some();
     let mut lifted = Vec::new();
     for field in &mut fields.items {
+        if field.name == "exception"
+            && let Value::List(raised) = &field.value
+        {
+            lifted.extend(raised_first(raised));
+        }
         let Value::Map(members) = &mut field.value else { continue };
         let renamed: fn(&str) -> Option<&'static str> = match &*field.name {
             "err" | "error" | "exception" | "thrown" | "Exception" => error_part,
@@ -371,6 +357,17 @@ fn lift(fields: &mut Fields<'_>) {
             fields.push(name, value);
         }
     }
+}
+
+/// `[{"exc_type": .., "exc_value": .., "frames": [..]}]`, of structlog and rich: what was raised, then what caused it.
+fn raised_first<'a>(raised: &[Value<'a>]) -> Vec<(&'static str, Value<'a>)> {
+    let Some(Value::Map(members)) = raised.first() else { return Vec::new() };
+    let named = members.iter().filter_map(|(name, value)| match &**name {
+        "exc_type" => Some(("error.type", value.clone())),
+        "exc_value" => Some(("error.message", value.clone())),
+        _ => None,
+    });
+    named.filter(|(_, value)| value.as_str().is_some()).collect()
 }
 
 fn error_part(member: &str) -> Option<&'static str> {

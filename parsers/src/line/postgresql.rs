@@ -77,7 +77,8 @@ fn header<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     let known =
         if let Some(names) = names.strip_prefix(':') { put_rds(names, fields) } else { put_names(names, fields) };
     // `%t ` alone: two spaces behind the severity are PostgreSQL's, nothing else stands there, and the stamp names its zone.
-    if !known && !(names == " " && names_zone(&line[..line.len() - rest.len()])) {
+    let alone = names == " " && names_zone(&line[..line.len() - rest.len()]);
+    if !known && !alone {
         return stop(rest, "a process id in brackets");
     }
     if is_addition(word) {
