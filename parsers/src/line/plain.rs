@@ -36,9 +36,15 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 
 fn text<'a>(line: &'a str, context: &Context) -> Fields<'a> {
     let mut fields = Fields::default();
+    if let Some((namespace, text, millis)) = line.starts_with("  ").then(|| header::layouts::of_debug(line)).flatten() {
+        fields.push("log.logger", Value::text(namespace));
+        fields.push("debug.diff", Value::Int(millis));
+        fields.push("message", Value::text(text));
+        return fields;
+    }
     let (header, end) = header::read(line, context);
     let (logger, alone) = (header.is_of_logger(), header.is_stamp_alone());
-    header.put(&mut fields);
+    header.put(context, &mut fields);
     match line.get(end..) {
         // A line that is a stamp says no more than that; with a space behind the stamp its text is empty.
         Some("") if !alone || line.ends_with(' ') => fields.push("message", Value::text(&line[end..])),

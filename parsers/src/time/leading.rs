@@ -54,9 +54,11 @@ pub fn leading_clock<'a>(input: &'a str, context: &Context<'_>) -> Option<(&'a s
         input.get(..at.at)?.ends_with(['M', 'm']).then_some(clock)
     })?;
     at.boundary()?;
-    let local = context.received / NANOS_PER_SECOND + i64::from(context.utc_offset_s);
+    let (length, offset_s) = zone(at.rest());
+    at.at += length;
+    let offset = i64::from(offset_s.unwrap_or(context.utc_offset_s));
+    let local = context.received / NANOS_PER_SECOND + offset;
     let today = local.div_euclid(SECONDS_PER_DAY);
-    let offset = i64::from(context.utc_offset_s);
     let stamp = [today - 1, today, today + 1]
         .into_iter()
         .map(|day| Stamp::from_seconds(day * SECONDS_PER_DAY + i64::from(second_of_day) - offset, nanos))

@@ -4,12 +4,13 @@
 //! header: [`Reader::keep`] remembers how far the header is understood, and what comes behind that stays in the message.
 
 mod brackets;
+pub(super) mod layouts;
 mod start;
 mod word;
 
 use super::words::{any_level, capital_level, is_name, is_thread, letter_level, number, place};
 use crate::fields::{Fields, Value};
-use crate::line::Context;
+use crate::line::{Context, pairs};
 use crate::time::Stamp;
 use start::php_level;
 
@@ -42,6 +43,8 @@ pub(super) struct Header<'a> {
     span: Option<&'a str>,
     spans: Option<&'a str>,
     code: Option<i64>,
+    /// Pairs between the stamp and the level.
+    metadata: Option<&'a str>,
     /// A name in brackets that is a thread's or a logger's: what else the header has decides.
     unnamed: Option<&'a str>,
     /// The logger says that the line has no level.
@@ -58,7 +61,7 @@ impl<'a> Header<'a> {
         *self == Header { stamp: self.stamp, ..Header::default() }
     }
 
-    pub(super) fn put(self, fields: &mut Fields<'a>) {
+    pub(super) fn put(self, context: &Context<'_>, fields: &mut Fields<'a>) {
         let Header { mut thread, mut logger, .. } = self;
         match self.unnamed {
             Some(name) if thread.is_none() && (logger.is_some() || is_thread(name) || !is_name(name)) => {
@@ -102,7 +105,30 @@ impl<'a> Header<'a> {
                 fields.push(name, Value::Int(number));
             }
         }
+        if let Some(metadata) = self.metadata {
+            put_metadata(metadata, context, fields);
+        }
     }
+}
+
+/// The pairs that Elixir's logger writes between the time and the level.
+fn put_metadata<'a>(metadata: &'a str, context: &Context<'_>, fields: &mut Fields<'a>) {
+    let mut found = Fields::default();
+    for (key, value) in pairs::trailing(metadata).map(|found| found.1).unwrap_or_default() {
+        let name = match key {
+            "module" => "log.logger",
+            "file" => "log.origin.file.name",
+            "line" => "log.origin.file.line",
+            "function" => "log.origin.function",
+            "pid" if matches!(&value, Value::Str(pid) if pid.starts_with('<')) => "process.thread.name",
+            _ => {
+                found.push(key, value);
+                continue;
+            }
+        };
+        fields.push(name, value);
+    }
+    pairs::add(found, context, fields);
 }
 
 /// Reads the header of a line.
@@ -230,6 +256,7 @@ impl<'a> Reader<'a, '_> {
             b'{' => self.enclosed(b'}').and_then(place).is_some_and(|found| self.put_place(found, 2)),
             b'-' => self.dashed_level(),
             b'0'..=b'9' => self.digits(piped),
+            b'a'..=b'z' if self.metadata() => false,
             b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'/' | b'.' | b'$' => self.word(piped),
             _ => false,
         }
@@ -278,6 +305,9 @@ impl<'a> Reader<'a, '_> {
     fn digits(&mut self, piped: bool) -> bool {
         let end = self.bytes().iter().take_while(|b| b.is_ascii_digit()).count();
         let Some(value) = number(&self.rest()[..end]) else { return false };
+        if self.process_and_thread(end) {
+            return true;
+        }
         if !matches!(self.bytes().get(end), Some(b' ' | b'\t' | b'|')) {
             return false;
         }

@@ -7,6 +7,11 @@ use super::super::words::{
 use super::Reader;
 use super::word::{column_colon, parts};
 
+/// The kinds of lines that consola writes in the place of a level, all of them informational.
+fn consola_level(word: &str) -> Option<&'static str> {
+    matches!(word, "log" | "success" | "ready" | "start").then_some("info")
+}
+
 impl<'a> Reader<'a, '_> {
     pub(super) fn bracket(&mut self) -> bool {
         // `INFO[0003]` and `items[7]` are no brackets of their own.
@@ -33,7 +38,9 @@ impl<'a> Reader<'a, '_> {
             return has_header.then_some(true);
         }
         if self.header.level.is_none() {
-            if let Some(level) = any_level(text).or_else(|| letter_level(text)) {
+            let first = self.at == self.begin && self.bytes().get(text.len() + 2) == Some(&b' ');
+            let consola = first.then(|| consola_level(text)).flatten();
+            if let Some(level) = any_level(text).or_else(|| letter_level(text)).or(consola) {
                 self.header.level = Some(level);
                 return Some(true);
             }
@@ -66,6 +73,10 @@ impl<'a> Reader<'a, '_> {
             let (pid, thread) = rest.split_once(":tid ").map_or((rest, None), |(pid, tid)| (pid, number(tid)));
             self.header.pid = Some(number(pid)?);
             self.header.thread_id = thread;
+            return Some(true);
+        }
+        if let Some(id) = text.strip_prefix("thread ").and_then(number).filter(|_| self.header.thread_id.is_none()) {
+            self.header.thread_id = Some(id);
             return Some(true);
         }
         if self.ids(text) {
@@ -109,7 +120,9 @@ impl<'a> Reader<'a, '_> {
         }
         self.header.unnamed = Some(text);
         let clear = name && (is_thread(text) || text.len() > 2) && (self.header.level.is_some() || is_thread(text));
-        Some(clear && self.dated)
+        // `[info] [orders] text`, of consola and of many who write their own: the level and who says it.
+        let tagged = name && text.len() > 2 && self.header.level.is_some() && self.line[self.begin..].starts_with('[');
+        Some(clear && self.dated || tagged)
     }
 
     /// Ids of requests and traces in brackets.
@@ -203,6 +216,15 @@ impl<'a> Reader<'a, '_> {
             self.header.pid = Some(pid);
         } else if let Some(found) = place(content) {
             return self.put_place(found, 2);
+        } else if self.named_in_parentheses(content) {
+            self.at += content.len() + 2;
+            if self.bytes().first() == Some(&b':') {
+                self.at += 1;
+                self.at += self.bytes().iter().take_while(|b| **b == b' ').count();
+                self.exact = self.keep();
+                return false;
+            }
+            return self.keep();
         } else if let Some((service, rest)) = content.split_once('/')
             && let (pid, host) = rest.split_once(" on ").map_or((rest, None), |(pid, host)| (pid, Some(host)))
             && let Some(pid) = number(pid).filter(|_| self.header.pid.is_none() && is_name(service))

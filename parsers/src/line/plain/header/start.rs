@@ -32,7 +32,10 @@ impl<'a> Reader<'a, '_> {
             [b'-', b' ', b'0'..=b'9', ..] => self.alert("-"),
             [b'A'..=b'Z', ..] if self.alert_word() => true,
             _ => {
-                self.stamp();
+                let digit = self.bytes().first().is_some_and(u8::is_ascii_digit);
+                if !self.stamp() && digit {
+                    self.since_start();
+                }
                 !self.exact
             }
         }

@@ -40,6 +40,12 @@ impl<'a> Reader<'a, '_> {
         if let Some(goes_on) = self.before_more(core, colon, tail) {
             return goes_on;
         }
+        if let Some(goes_on) = self.layout(core, colon, tail) {
+            return goes_on;
+        }
+        if self.namespace(word, tail) {
+            return false;
+        }
         let columns = matches!(tail, [b'\t' | b'|' | b';', ..] | [b' ', b'|' | b' ' | b';', ..]);
         let dashed = matches!(tail, [b' ', b'-' | b':', b' ', ..] | [b' ', b'-' | b':'])
             || (matches!(tail, [b' ', b'>', b' ', ..]) && self.header.level.is_some())
@@ -128,6 +134,13 @@ impl<'a> Reader<'a, '_> {
 
     /// A word that may be the level: whether the header goes on, None where it is no level.
     fn level_word(&mut self, word: &'a str, tail: &[u8], piped: bool) -> Option<bool> {
+        // `INFO> shop.pl:7 main::work - text`, of Log4perl.
+        let pointed = word.strip_suffix('>').filter(|_| self.dated && tail.first() == Some(&b' ')).and_then(capital_level);
+        if let Some(level) = pointed {
+            self.header.level = Some(level);
+            self.at += word.len();
+            return Some(self.keep());
+        }
         let (core, colon) = word.strip_suffix(':').map_or((word, false), |core| (core, true));
         let columns =
             matches!(tail, [b'\t' | b'|', ..] | [b' ', b' ' | b'\t' | b'|' | b';', ..] | [b' ', b'-' | b':', b' ', ..]);
@@ -190,8 +203,11 @@ impl<'a> Reader<'a, '_> {
             self.at += 1;
             return Some(self.keep());
         }
-        if !self.dated || self.header.thread_id.is_none() || tail.first() != Some(&b' ') {
+        if !self.dated || tail.first() != Some(&b' ') {
             return None;
+        }
+        if self.header.thread_id.is_none() {
+            return self.letter_and_logger(level);
         }
         let text = &self.rest()[2..];
         let end = text.bytes().take(NAME_BYTES_MAX).position(|b| b == b':')?;
