@@ -258,7 +258,12 @@ fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields
             let text = &record[first - length..];
             // The last line has the padding of the first.
             let text = if format.name == logrus::FORMAT.name { text.trim_end_matches(' ') } else { text };
-            message.value = Value::text(if length == 0 { text.trim_start() } else { text });
+            message.value = Value::text(match length {
+                // .NET's console indents all of its text, others what has a structure.
+                0 if record[..first].ends_with(']') => text.trim_start(),
+                0 => text.trim_start_matches(['\r', '\n']),
+                _ => text,
+            });
         } else {
             fields.push("message", Value::text(rest));
         }

@@ -39,8 +39,8 @@ fn probe(line: &[u8]) -> bool {
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
     let mut fields = Fields::default();
     if line.starts_with('=') {
-        prefix(line, report(line, context, &mut fields))?;
-        fields.push("message", Value::text(line));
+        let (text, ()) = prefix(line, report(line, context, &mut fields))?;
+        fields.push("message", Value::text(text));
         return Ok(fields);
     }
     let (message, ()) = prefix(line, header(line, context, &mut fields))?;
@@ -75,6 +75,7 @@ fn report<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         word => level::from_word(word),
     };
     let Some(level) = level else { return stop(rest, "a level") };
+    let more = level::from_word(word).is_none();
     let (rest, _) = tag("REPORT==== ").parse(rest)?;
     let (rest, day) = if rest.as_bytes().get(1) == Some(&b'-') { digits::<1>(rest)? } else { digits::<2>(rest)? };
     let (rest, ((), month, (), year, _)) =
@@ -86,5 +87,8 @@ fn report<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
     };
     stamp.put(fields);
     fields.push("log.level", Value::text(level));
+    if more {
+        fields.push("erlang.report", Value::text(word));
+    }
     Ok((rest, ()))
 }

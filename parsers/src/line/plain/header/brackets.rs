@@ -28,7 +28,11 @@ impl<'a> Reader<'a, '_> {
             None => return false,
         };
         self.at = after;
-        if sure { self.keep() } else { true }
+        // Behind `[info] [orders]` the text begins, whatever it begins with.
+        let tagged = self.header.stamp.is_none()
+            && self.header.unnamed.is_some()
+            && self.line[self.begin..].as_bytes().get(1).is_some_and(u8::is_ascii_lowercase);
+        if sure { self.keep() && !tagged } else { true }
     }
 
     /// Takes what a bracket says; whether that is surely header. None where it is rather text.

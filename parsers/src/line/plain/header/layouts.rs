@@ -56,6 +56,13 @@ impl<'a> Reader<'a, '_> {
                 self.at += core.len();
                 return Some(true);
             }
+            // `[INFO] [77] shop.orders (app.js:12) - text`, of log4js.
+            let enclosed = word.strip_prefix('(').and_then(|word| word.strip_suffix(')')).and_then(place);
+            if enclosed.is_some() && self.header.stamp.is_some() {
+                self.header.logger = Some(core);
+                self.at += core.len();
+                return Some(true);
+            }
         }
         // `shop.pl:7 main::work - text`, of Log4perl: the place and the function.
         let dashed = tail.starts_with(b" - ") || tail == b" -";

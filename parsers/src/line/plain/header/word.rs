@@ -153,7 +153,8 @@ impl<'a> Reader<'a, '_> {
             return Some(false);
         }
         let capital = capital_level(core).or((core == "LOG" && self.header.service.is_some()).then_some("info"));
-        let Some(level) = capital.or_else(|| any_level(core)) else { return self.joined_level(word) };
+        let http = (word == "http:" && is_request(tail)).then_some("http");
+        let Some(level) = capital.or_else(|| any_level(core)).or(http) else { return self.joined_level(word) };
         let capital = capital.is_some();
         if capital && (placed || colon || columns)
             || (!capital
@@ -398,7 +399,14 @@ impl<'a> Reader<'a, '_> {
 
 /// The levels that winston writes at the beginning of a line, of which people write none so.
 fn winston_level(word: &str) -> bool {
-    plain_level(word).is_some() || matches!(word, "verbose" | "silly")
+    plain_level(word).is_some() || matches!(word, "verbose" | "silly" | "http")
+}
+
+/// Whether a method and a path follow: then `http:` is winston's level and not what Go's server calls itself.
+fn is_request(tail: &[u8]) -> bool {
+    let Some(text) = tail.strip_prefix(b" ") else { return false };
+    let method = text.iter().take(8).take_while(|b| b.is_ascii_uppercase()).count();
+    method > 2 && text[method..].starts_with(b" /")
 }
 
 /// `name[77]`, with where the name ends: the number, and where the bracket ends.
