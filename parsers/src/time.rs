@@ -268,7 +268,13 @@ pub(crate) fn rfc3164_prefix(input: &str, received: i64, utc_offset_s: i32) -> S
     let (rest, ()) = byte(b' ', "a time of day").parse(rest)?;
     let (rest, year_before) = opt((digits::<4>, byte(b' ', "a time of day"))).parse(rest)?;
     let (rest, clock) = time_of_day(rest)?;
-    let (rest, year_after) = opt((byte(b' ', "a year"), digits::<4>)).parse(rest)?;
+    let year_after = opt((byte(b' ', "a year"), digits::<4>)).parse(rest)?;
+    // `2001:db8::1` is an address, `2026ms` no year either.
+    let ends = |rest: &str| {
+        !matches!(rest.as_bytes(), [b':' | b'.' | b'-', b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b':', ..])
+            && !rest.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+    };
+    let (rest, year_after) = if ends(year_after.0) { year_after } else { (rest, None) };
     let year = year_before.map(|(year, ())| year).or(year_after.map(|((), year)| year));
     let stamp = match year {
         Some(year) => Civil::new((i64::from(year), month, day), clock).map(|civil| civil.at_offset(utc_offset_s)),

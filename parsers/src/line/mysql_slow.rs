@@ -47,7 +47,7 @@ pub(super) fn read_entry<'a>(mut rest: &'a str, context: &Context, fields: &mut 
         let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
         let line = line.trim_end_matches('\r');
         let is_use = line.starts_with("use ") && line.ends_with(';');
-        if !is_use && !probe(line.as_bytes()) && !line.starts_with("# ") {
+        if !is_use && !probe(line.as_bytes()) && line != "#" && !line.starts_with("# ") {
             break;
         }
         let time = fields.time;
@@ -89,8 +89,10 @@ fn put_user<'a>(text: &'a str, fields: &mut Fields<'a>) {
     if fields.get("user.name").is_some() || fields.get("client.ip").is_some() {
         return;
     }
-    let Some((user, rest)) = text.split_once('[') else { return };
-    fields.push_present("user.name", user);
+    let Some((granted, rest)) = text.split_once('[') else { return };
+    let (named, rest) = rest.split_once(']').unwrap_or(("", rest));
+    // Before the server has looked up what is granted, only the name that was given is there.
+    fields.push_present("user.name", if granted.is_empty() { named } else { granted });
     let Some((_, host)) = rest.split_once("@ ") else { return };
     let Some((name, rest)) = host.split_once('[') else { return };
     let Some((address, rest)) = rest.split_once(']') else { return };

@@ -82,6 +82,7 @@ fn report<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step
         (byte(b'-', "a date"), month_name, byte(b'-', "a date"), digits::<4>, tag("::")).parse(rest)?;
     let (rest, time) = time_of_day(rest)?;
     let (rest, _) = tag(" ===").parse(rest)?;
+    let rest = rest.strip_prefix(' ').unwrap_or(rest);
     let Some(stamp) = of_day((year, month, day), time, context.utc_offset_s) else {
         return stop(line, "a day that exists");
     };

@@ -270,6 +270,12 @@ impl<'a> Reader<'a, '_> {
             self.header.level = Some(level);
         } else if erlang && self.has_header() && self.header.thread.is_none() {
             self.header.thread = self.rest().get(..content.len() + 2);
+            // `<0.9.0> : text`: where the place is not known, the text follows.
+            if self.rest().get(content.len() + 2..).is_some_and(|text| text.starts_with(" : ")) {
+                self.at += content.len() + 5;
+                self.exact = self.keep();
+                return false;
+            }
             // `<0.123.0>@module:function:12`.
             let place = self.rest().get(content.len() + 2..).and_then(|text| text.strip_prefix('@'));
             let end = place.map(|text| text.bytes().take(NAME_BYTES_MAX).take_while(|b| *b != b' ').count());
