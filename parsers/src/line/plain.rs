@@ -122,7 +122,11 @@ pub(crate) fn is_first_of_two(line: &str) -> bool {
     }
     let Some((rest, _)) = leading_stamp(line, &Context::default()) else { return false };
     let mut words = rest.split_ascii_whitespace();
-    words.next().is_some_and(words::is_dotted) && words.next().is_none_or(words::is_name) && words.next().is_none()
+    // A class has a capital where it is in no package.
+    let class = |word: &str| {
+        words::is_dotted(word) || words::is_name(word) && word.starts_with(|first: char| first.is_ascii_uppercase())
+    };
+    words.next().is_some_and(class) && words.next().is_none_or(words::is_method) && words.next().is_none()
 }
 
 /// Whether a line is `INFO: text`, the second of two.

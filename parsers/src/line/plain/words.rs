@@ -96,6 +96,11 @@ pub(super) fn is_name(text: &str) -> bool {
         && !text.ends_with(['.', '-', '/'])
 }
 
+/// A method of a class of Java, whose constructors are `<init>`.
+pub(super) fn is_method(text: &str) -> bool {
+    is_name(text) || matches!(text, "<init>" | "<clinit>")
+}
+
 /// A name with parts, as classes and modules have: `shop.Cart`, `shop::net`, `Foo$Bar`; no error's name, no address.
 pub(super) fn is_dotted(text: &str) -> bool {
     let parts = text.contains("::") || text.contains('$') || text.contains('.');
@@ -106,9 +111,9 @@ pub(super) fn is_error_name(text: &str) -> bool {
     ["Exception", "Error", "Throwable"].iter().any(|end| text.ends_with(end))
 }
 
-/// A name that a colon may follow to mean "who says it". `header` says that a stamp and a level stand before it.
+/// A name that a colon may follow to mean "who says it"; no method, as in `Server#start: text`. `header` says that a stamp and a level stand before it.
 pub(super) fn is_speaker(text: &str, header: bool) -> bool {
-    if !is_name(text) || is_error_name(text) || text.contains("//") || text.ends_with(':') {
+    if !is_name(text) || is_error_name(text) || text.contains('#') || text.contains("//") || text.ends_with(':') {
         return false;
     }
     let inner = text.bytes().skip(1).any(|b| b.is_ascii_uppercase()) && text.bytes().any(|b| b.is_ascii_lowercase());

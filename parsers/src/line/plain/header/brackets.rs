@@ -31,7 +31,7 @@ impl<'a> Reader<'a, '_> {
         // Behind `[info] [orders]` the text begins, whatever it begins with.
         let tagged = self.header.stamp.is_none()
             && self.header.unnamed.is_some()
-            && self.line[self.begin..].as_bytes().get(1).is_some_and(u8::is_ascii_lowercase);
+            && self.line.as_bytes().get(self.begin + 1).is_some_and(u8::is_ascii_lowercase);
         if sure { self.keep() && !tagged } else { true }
     }
 

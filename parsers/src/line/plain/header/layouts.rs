@@ -26,7 +26,7 @@ impl<'a> Reader<'a, '_> {
         let Some(open) = memchr::memmem::find(near, b" [") else { return false };
         let Some(close) = rest.as_bytes()[open..].iter().take(16).position(|b| *b == b']') else { return false };
         let Some(level) = any_level(&rest[open + 2..open + close]) else { return false };
-        if !pairs::trailing(&rest[..open]).is_some_and(|(begin, _)| begin == 0) {
+        if pairs::trailing(&rest[..open]).is_none_or(|(begin, _)| begin != 0) {
             return false;
         }
         (self.header.level, self.header.metadata) = (Some(level), Some(&rest[..open]));
@@ -166,6 +166,21 @@ impl<'a> Reader<'a, '_> {
         self.at = self.line.len() - words.next().unwrap_or_default().len();
         self.exact = self.keep();
         true
+    }
+
+    /// `shop/4711 on web-1: text`, of bunyan.
+    pub(super) fn bunyan(&mut self, core: &'a str, next: &'a str) -> bool {
+        if let Some((service, pid)) = core.split_once('/').and_then(|(service, pid)| Some((service, number(pid)?)))
+            && let Some(host) = next.strip_prefix("on ")
+            && let Some(end) = host.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b':' | b' '))
+            && host.as_bytes()[end] == b':'
+            && is_name(service)
+        {
+            (self.header.service, self.header.pid, self.header.host) = (Some(service), Some(pid), Some(&host[..end]));
+            self.at += core.len() + 1 + 3 + end + 1;
+            return true;
+        }
+        false
     }
 
     /// `(com.example.Shop:12)`, `(shop on web-1)`: what a place or a process is called in parentheses.

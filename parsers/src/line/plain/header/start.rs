@@ -10,9 +10,11 @@ impl<'a> Reader<'a, '_> {
         match self.bytes() {
             // `E, [2026-...`, of Ruby's logger.
             [b'A'..=b'Z', b',', b' ', b'[', ..] => {
-                if let Some(level) = letter_level(&self.rest()[..1]).or((self.bytes()[0] == b'A').then_some("info")) {
+                // `A`, of `ANY`, is no level.
+                let level = letter_level(&self.rest()[..1]);
+                if level.is_some() || self.bytes()[0] == b'A' {
                     self.at += 3;
-                    self.header.level = Some(level);
+                    self.header.level = level;
                     let understood = self.stamp();
                     self.ruby();
                     return understood && !self.exact;
@@ -33,7 +35,9 @@ impl<'a> Reader<'a, '_> {
             [b'A'..=b'Z', ..] if self.alert_word() => true,
             _ => {
                 let digit = self.bytes().first().is_some_and(u8::is_ascii_digit);
-                if !self.stamp() && digit {
+                if self.stamp() {
+                    self.jetty();
+                } else if digit {
                     self.since_start();
                 }
                 !self.exact
@@ -152,6 +156,28 @@ impl<'a> Reader<'a, '_> {
         // The kind of report is more than a level.
         self.kept = (if any_level(kind).is_some() { self.at } else { 0 }, self.header);
         false
+    }
+
+    /// `:INFO:oejs.Server:main: text`, behind the stamp of Jetty's own logger until version 9: level, logger and thread.
+    fn jetty(&mut self) {
+        let Some(rest) = self.rest().strip_prefix(':') else { return };
+        let Some((level, rest)) = rest.split_once(':') else { return };
+        let Some(level) = capital_level(level).or((level == "DBUG").then_some("debug")) else { return };
+        let Some((logger, rest)) = rest.split_once(':').filter(|(name, _)| name.len() <= NAME_BYTES_MAX) else {
+            return;
+        };
+        let Some((thread, text)) = rest.split_once(':').filter(|(name, _)| name.len() <= NAME_BYTES_MAX) else {
+            return;
+        };
+        let names = (is_name(logger) || logger.is_empty()) && !thread.is_empty() && !logger.contains(' ');
+        if !names || !(text.is_empty() || text.starts_with([' ', '\n'])) {
+            return;
+        }
+        self.header.level = Some(level);
+        self.header.logger = Some(logger).filter(|name| !name.is_empty());
+        self.header.thread = Some(thread);
+        self.at = self.line.len() - text.len() + usize::from(text.starts_with(' '));
+        self.exact = self.keep();
     }
 
     /// Whether a label of an alert stands in front of the stamps of a supercomputer's log: `APPREAD 1117869872 2005.06.04 ...`.

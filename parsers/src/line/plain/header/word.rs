@@ -1,8 +1,8 @@
 //! The pieces of a header that are bare words: levels, loggers, processes, hosts, threads, places.
 
 use super::super::words::{
-    NAME_BYTES_MAX, any_level, capital_level, is_class_path, is_dotted, is_name, is_speaker, letter_level, number,
-    place, plain_level,
+    NAME_BYTES_MAX, any_level, capital_level, is_class_path, is_dotted, is_method, is_name, is_speaker, letter_level,
+    number, place, plain_level,
 };
 use super::Reader;
 use crate::line::tracing::spans_and_target;
@@ -102,22 +102,14 @@ impl<'a> Reader<'a, '_> {
         // `com.example.Shop main` and the text in the next line, of java.util.logging.
         if let Some((function, second)) = next.split_once('\n') {
             let (level, text) = second.split_once(": ")?;
-            let level = capital_level(level).filter(|_| is_dotted(core) && is_name(function.trim_end()))?;
+            let level = capital_level(level).filter(|_| is_name(core) && is_method(function.trim_end()))?;
             self.header.level = Some(level);
             (self.header.logger, self.header.function) = (Some(core), Some(function.trim_end()));
             self.at = self.line.len() - text.len();
             self.exact = self.keep();
             return Some(false);
         }
-        // `shop/4711 on web-1: text`, of bunyan.
-        if let Some((service, pid)) = core.split_once('/').and_then(|(service, pid)| Some((service, number(pid)?)))
-            && let Some(host) = next.strip_prefix("on ")
-            && let Some(end) = host.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b':' | b' '))
-            && host.as_bytes()[end] == b':'
-            && is_name(service)
-        {
-            (self.header.service, self.header.pid, self.header.host) = (Some(service), Some(pid), Some(&host[..end]));
-            self.at += core.len() + 1 + 3 + end + 1;
+        if self.bunyan(core, next) {
             return Some(self.keep());
         }
         // `shop.cart ERROR text`.
@@ -135,7 +127,8 @@ impl<'a> Reader<'a, '_> {
     /// A word that may be the level: whether the header goes on, None where it is no level.
     fn level_word(&mut self, word: &'a str, tail: &[u8], piped: bool) -> Option<bool> {
         // `INFO> shop.pl:7 main::work - text`, of Log4perl.
-        let pointed = word.strip_suffix('>').filter(|_| self.dated && tail.first() == Some(&b' ')).and_then(capital_level);
+        let pointed =
+            word.strip_suffix('>').filter(|_| self.dated && tail.first() == Some(&b' ')).and_then(capital_level);
         if let Some(level) = pointed {
             self.header.level = Some(level);
             self.at += word.len();
