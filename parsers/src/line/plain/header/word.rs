@@ -80,34 +80,16 @@ impl<'a> Reader<'a, '_> {
         if colon || !self.dated {
             return None;
         }
-        // `ERROR in app: text`, of Flask.
-        if core == "in"
-            && self.header.level.is_some()
-            && let Some(end) = next.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b' ' | b':'))
-            && next.as_bytes()[end] == b':'
-            && is_name(&next[..end])
-        {
-            // Behind a place it is the function, as some write it by hand.
-            let name = if self.header.file.is_some() { &mut self.header.function } else { &mut self.header.logger };
-            *name = Some(&next[..end]);
-            self.at += core.len() + 1 + end + 1;
-            self.keep();
-            return Some(false);
+        if let Some(found) = self.flask(core, next) {
+            return Some(found);
         }
         if self.header.level.is_some() && self.header.thread.is_none() && next.starts_with("ThreadId(") {
             self.header.thread = Some(core);
             self.at += core.len();
             return Some(true);
         }
-        // `com.example.Shop main` and the text in the next line, of java.util.logging.
-        if let Some((function, second)) = next.split_once('\n') {
-            let (level, text) = second.split_once(": ")?;
-            let level = capital_level(level).filter(|_| is_name(core) && is_method(function.trim_end()))?;
-            self.header.level = Some(level);
-            (self.header.logger, self.header.function) = (Some(core), Some(function.trim_end()));
-            self.at = self.line.len() - text.len();
-            self.exact = self.keep();
-            return Some(false);
+        if next.contains('\n') {
+            return self.java_util_logging(core, next);
         }
         if self.bunyan(core, next) {
             return Some(self.keep());
@@ -122,6 +104,33 @@ impl<'a> Reader<'a, '_> {
             return Some(true);
         }
         None
+    }
+
+    /// `ERROR in app: text`, of Flask.
+    fn flask(&mut self, core: &str, next: &'a str) -> Option<bool> {
+        if core != "in" || self.header.level.is_none() {
+            return None;
+        }
+        let end = next.bytes().take(NAME_BYTES_MAX).position(|b| matches!(b, b' ' | b':'))?;
+        let name = next.get(..end).filter(|name| next.as_bytes()[end] == b':' && is_name(name))?;
+        // Behind a place it is the function, as some write it by hand.
+        let named = if self.header.file.is_some() { &mut self.header.function } else { &mut self.header.logger };
+        *named = Some(name);
+        self.at += core.len() + 1 + end + 1;
+        self.keep();
+        Some(false)
+    }
+
+    /// `com.example.Shop main` and the text in the next line, of java.util.logging.
+    fn java_util_logging(&mut self, core: &'a str, next: &'a str) -> Option<bool> {
+        let (function, second) = next.split_once('\n')?;
+        let (level, text) = second.split_once(": ")?;
+        let level = capital_level(level).filter(|_| is_name(core) && is_method(function.trim_end()))?;
+        self.header.level = Some(level);
+        (self.header.logger, self.header.function) = (Some(core), Some(function.trim_end()));
+        self.at = self.line.len() - text.len();
+        self.exact = self.keep();
+        Some(false)
     }
 
     /// A word that may be the level: whether the header goes on, None where it is no level.
