@@ -2,8 +2,8 @@
 //!
 //! Every stamp that names a real day of the years 0 to 9999 is recognised. One that nanoseconds in an `i64`
 //! cannot hold (before 1677-09-21 or after 2262-04-11) is [`Stamp::OutOfRange`]: recognised, but not usable.
-//! Stamps without a zone are read at the offset the caller gives, stamps without a year in the year nearest to
-//! the time of arrival.
+//! Stamps without a zone are read at the offset the caller gives, stamps without a year in the twelve
+//! months before the time of arrival.
 
 mod epoch;
 mod leading;
@@ -254,7 +254,7 @@ fn clf_civil(input: &str) -> Step<'_, Civil> {
 }
 
 /// `Jan _2 15:04:05`, the stamp of BSD syslog, at the front of a text; also with a padded day, a year after the
-/// day (Cisco) or after the time (`ctime`), and a fraction. Without a year it is the one nearest to `received`.
+/// day (Cisco) or after the time (`ctime`), and a fraction. Without a year it is of the twelve months before `received`.
 pub(crate) fn rfc3164_prefix(input: &str, received: i64, utc_offset_s: i32) -> Step<'_, Stamp> {
     let (rest, month) = month_name(input)?;
     let (rest, ()) = byte(b' ', "a day").parse(rest)?;

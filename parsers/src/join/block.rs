@@ -1,7 +1,8 @@
 //! Blocks of lines that are one record and no trace: pretty-printed JSON, MySQL's logs, Rails requests, XML, MinIO's
-//! errors, banners.
+//! errors, banners, entries of the journal.
 
 use super::lead;
+use crate::line::journald;
 use memchr::memmem;
 
 /// The tags in front of a Rails request are shorter, and so is the name of an XML element.
@@ -44,6 +45,8 @@ pub(super) enum Block {
     Title,
     /// What a logger's line announces and a box begins, up to the next record that says that it is one.
     Report,
+    /// In an entry of the journal's export.
+    Journal,
     /// Nothing continues it.
     Done,
 }
@@ -58,6 +61,7 @@ impl Block {
     pub(super) fn starts(line: &[u8]) -> Option<Block> {
         match line {
             b"[" => Some(Block::Json),
+            [b'_', b'_', b'C', ..] if journald::begins(line) => Some(Block::Journal),
             [b'#', b' ', b'T' | b'U', ..] => slow_lead(line),
             [b'S' | b'[', ..] if rails_tags(line).is_some() => Some(Block::Rails),
             [b'A', ..] if line.starts_with(b"API: ") => Some(Block::Api),
@@ -74,7 +78,7 @@ impl Block {
             Block::SlowStatement | Block::Rails | Block::RailsEnd | Block::RailsError | Block::Xml => Some(self),
             Block::Statement | Block::Art | Block::Report => Some(self),
             Block::Json | Block::SlowTime | Block::SlowHead | Block::Started | Block::Done => None,
-            Block::Api | Block::ApiFields | Block::ApiFrames | Block::Rule | Block::Title => None,
+            Block::Api | Block::ApiFields | Block::ApiFrames | Block::Rule | Block::Title | Block::Journal => None,
         }
     }
 
@@ -84,7 +88,7 @@ impl Block {
             // Below the picture may stand what it is of.
             Block::Art => Some(if is_art(line) { Block::Art } else { Block::Done }),
             Block::Rule => Some(Block::Title),
-            Block::Done | Block::Title | Block::Started | Block::Api => None,
+            Block::Done | Block::Title | Block::Started | Block::Api | Block::Journal => None,
             block => Some(block),
         }
     }
@@ -111,6 +115,7 @@ impl Block {
                 (is_rule(line) && head.starts_with(&line[..line.len().min(head.len())])).then_some(Block::Done)
             }
             Block::Report => Some(Block::Report),
+            Block::Journal => (journald::is_field(line) && !journald::begins(line)).then_some(Block::Journal),
             Block::Rule | Block::ApiFrames | Block::Done => None,
         }
     }

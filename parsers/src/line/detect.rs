@@ -3,7 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, csv, logrus, minio, mysql_slow, plain, trace};
+use super::{Context, FORMATS, Format, csv, journald, logrus, minio, mysql_slow, plain, trace};
 use crate::envelope;
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
@@ -176,7 +176,8 @@ fn parse_lines<'a>(hint: Option<FormatId>, record: &'a str, end: usize, context:
     {
         return (json, fields);
     }
-    if envelope::encloses(first.as_bytes()) && !context.enclosed {
+    let enclosed = envelope::encloses(first.as_bytes()) && !context.enclosed;
+    if enclosed || journald::begins(first.as_bytes()) {
         return parse_line(hint, record, context);
     }
     if plain::is_first_of_two(first) && plain::is_second_of_two(&record[end + 1..]) {

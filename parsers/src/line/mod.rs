@@ -40,6 +40,7 @@ pub mod hadoop;
 pub mod haproxy;
 pub mod hclog;
 pub mod inner;
+pub mod journald;
 pub mod json;
 mod json_access;
 pub mod kafka;
@@ -191,6 +192,7 @@ pub const FORMATS: &[Format] = &[
     hadoop::FORMAT,
     haproxy::FORMAT,
     hclog::FORMAT,
+    journald::FORMAT,
     json::FORMAT,
     kafka::FORMAT,
     klog::FORMAT,

@@ -127,13 +127,14 @@ fn role(name: &[u8]) -> Option<(Slot, Claim)> {
         | b"event_time"
         | b"timeMillis"
         | b"instant"
+        | b"timeUnixNano"
         | b"__REALTIME_TIMESTAMP" => (Slot::Time, Claim::Alias),
         b"log.level" => (Slot::Level, Claim::Ecs),
         b"level" | b"severity" | b"lvl" | b"@l" | b"levelname" | b"loglevel" | b"log_level" | b"severity_text"
-        | b"severityText" | b"Level" | b"LogLevel" | b"PRIORITY" => (Slot::Level, Claim::Alias),
+        | b"severityText" | b"SeverityText" | b"Level" | b"LogLevel" | b"PRIORITY" => (Slot::Level, Claim::Alias),
         b"message" => (Slot::Message, Claim::Ecs),
         b"msg" | b"@m" | b"Message" | b"RenderedMessage" | b"MESSAGE" => (Slot::Message, Claim::Alias),
-        b"event" | b"@mt" | b"short_message" | b"MessageTemplate" => (Slot::Message, Claim::Weak),
+        b"event" | b"body" | b"Body" | b"@mt" | b"short_message" | b"MessageTemplate" => (Slot::Message, Claim::Weak),
         b"log.logger" => (Slot::Logger, Claim::Ecs),
         b"logger" | b"logger_name" | b"loggerName" | b"log_logger" | b"SourceContext" | b"Category" => {
             (Slot::Logger, Claim::Alias)
@@ -252,6 +253,14 @@ fn special_names<'a>(fields: &mut Fields<'a>, holders: &mut [Holder; SLOTS.len()
     } else if fields.items.iter().any(|field| field.name == "@t") {
         fields.push("log.level", Value::text("info"));
     }
+    // Heroku's router means how long the answer took.
+    let millis = |value: &Value<'_>| value.as_str()?.strip_suffix("ms")?.parse::<i64>().ok()?.checked_mul(1_000_000);
+    if let Some((field, nanos)) = fields.items.iter_mut().find_map(|field| {
+        let nanos = (field.name == "service").then(|| millis(&field.value)).flatten()?;
+        Some((field, nanos))
+    }) {
+        (field.name, field.value) = ("event.duration".into(), Value::Int(nanos));
+    }
 }
 
 /// Gives the field that holds a slot its ECS name and normal value.
@@ -332,6 +341,7 @@ fn lift(fields: &mut Fields<'_>) {
         let Value::Map(members) = &mut field.value else { continue };
         let renamed: fn(&str) -> Option<&'static str> = match &*field.name {
             "err" | "error" | "exception" | "thrown" | "Exception" => error_part,
+            "body" | "Body" if !has_message => |member| (member == "stringValue").then_some("message"),
             "log" => |member| (member == "level").then_some("log.level"),
             "fields" if !has_message => |member| (member == "message").then_some("message"),
             "source" if members.iter().any(|(name, _)| name == "file") => place_part,

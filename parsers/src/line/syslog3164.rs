@@ -156,7 +156,10 @@ fn kept<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Step<'
         return Ok(("", ()));
     }
     let (message, tag) = tag(after)?;
-    let sure = tag.process.is_some() || named || (!is_level(tag.program) && (!stamp.iso || stamp.micros));
+    let sure = tag.process.is_some()
+        || named
+        || (host.len() > 1 && tag.program == "kernel")
+        || (!is_level(tag.program) && (!stamp.iso || stamp.micros));
     if !sure {
         return stop(after, "a process number");
     }

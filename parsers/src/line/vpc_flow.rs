@@ -1,4 +1,5 @@
-//! AWS VPC flow logs in the default format (version 2): fourteen columns.
+//! AWS VPC flow logs in the default format (version 2): fourteen columns. Those that newer versions have behind them stay
+//! in the message.
 //!
 //! The time is the end of the interval, the duration its length. The whole line is the message.
 
@@ -8,18 +9,16 @@ use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
 use crate::time::{NANOS_PER_SECOND, epoch_int};
-use nom::Parser;
-use nom::bytes::complete::tag;
 
 const ACCOUNT_DIGITS: usize = 12;
 
 /// VPC flow logs.
 pub const FORMAT: Format = Format {
     name: "vpc_flow",
-    summary: "AWS VPC flow logs, version 2",
+    summary: "AWS VPC flow logs, version 2 and what is added behind it",
     example: "2 123456789012 eni-0a1b2c3d4e5f60718 192.0.2.7 10.0.0.2 51234 443 6 20 4249 1767323045 1767323105 ACCEPT OK",
     rank: 27,
-    starts: Starts::of(b"2"),
+    starts: Starts::between(b'2', b'9'),
     open_ended: true,
     probe,
     parse,
@@ -28,7 +27,7 @@ pub const FORMAT: Format = Format {
 /// `2 123456789012 `.
 fn probe(line: &[u8]) -> bool {
     let account = line.get(2..2 + ACCOUNT_DIGITS);
-    line.starts_with(b"2 ")
+    matches!(line, [b'2'..=b'9', b' ', ..])
         && line.get(2 + ACCOUNT_DIGITS) == Some(&b' ')
         && account.is_some_and(|account| account.iter().all(u8::is_ascii_digit))
 }
@@ -41,7 +40,7 @@ fn parse<'a>(line: &'a str, _: &Context) -> Result<Fields<'a>, ParseError> {
 }
 
 fn flow<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
-    let (rest, _) = tag("2 ").parse(line)?;
+    let (rest, version) = count(line)?;
     let (rest, account) = word(rest)?;
     let (rest, interface) = word(rest)?;
     let (rest, source) = address(rest)?;
@@ -55,7 +54,7 @@ fn flow<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let (rest, end) = count(rest)?;
     let (rest, action) = word(rest)?;
     let (rest, state) = word(rest)?;
-    if !matches!(state, "OK" | "NODATA" | "SKIPDATA") || !rest.is_empty() {
+    if !matches!(state, "OK" | "NODATA" | "SKIPDATA") || (version == Some(2) && !rest.is_empty()) {
         return stop(rest, "the state of the log");
     }
     if let Some(stamp) = end.and_then(epoch_int) {
