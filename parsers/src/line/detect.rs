@@ -3,7 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, csv, journald, logrus, minio, mysql_slow, plain, trace};
+use super::{Context, FORMATS, Format, csv, journald, logrus, minio, mysql_slow, plain, postgresql, rails, trace};
 use crate::envelope;
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
@@ -193,6 +193,8 @@ fn parse_lines<'a>(hint: Option<FormatId>, record: &'a str, end: usize, context:
         mysql_slow::read_entry(&record[end + 1..], context, &mut fields);
     } else if id.format().name == minio::FORMAT.name {
         minio::read_entry(&record[end + 1..], context, &mut fields);
+    } else if id.format().name == rails::FORMAT.name {
+        rails::read_entry(&record[end + 1..], &mut fields);
     }
     attach(id.format(), record, end, first.len(), &mut fields);
     (id, fields)
@@ -267,6 +269,12 @@ fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields
             });
         } else {
             fields.push("message", Value::text(rest));
+        }
+        // A statement that ends its line goes on in the next ones.
+        if let Some(query) = fields.items.iter_mut().find(|field| field.name == postgresql::QUERY)
+            && let Some(length) = query.value.as_str().filter(|text| at_end(text)).map(str::len)
+        {
+            query.value = Value::text(&record[first - length..]);
         }
         if let Some(found) = trace::find(record) {
             put_trace(&found, found.stack, fields);

@@ -28,6 +28,9 @@ const STATE_CLASSES: [&str; 44] = [
     "72", "F0", "HV", "P0", "XX", "10",
 ];
 
+/// The field of a statement, which may have several lines.
+pub(super) const QUERY: &str = "postgresql.log.query";
+
 /// The text log.
 pub const FORMAT: Format = Format {
     name: "postgresql",
@@ -273,7 +276,7 @@ pub(super) fn put_statement<'a>(message: &Cow<'a, str>, kind: &str, fields: &mut
 /// `duration: 12.345 ms  statement: SELECT 1`, either half alone too, and the text of `STATEMENT` lines.
 fn put_statement_parts<'t, 'a>(message: &'t str, kind: &str, keep: fn(&'t str) -> Value<'a>, fields: &mut Fields<'a>) {
     if matches!(kind, "STATEMENT" | "QUERY") {
-        return fields.push("postgresql.log.query", keep(message));
+        return fields.push(QUERY, keep(message));
     }
     if kind != "LOG" {
         return;
@@ -294,7 +297,7 @@ fn put_statement_parts<'t, 'a>(message: &'t str, kind: &str, keep: fn(&'t str) -
             fields.push("postgresql.log.query_name", keep(name));
         }
         if !query.is_empty() {
-            fields.push("postgresql.log.query", keep(query));
+            fields.push(QUERY, keep(query));
         }
     }
 }

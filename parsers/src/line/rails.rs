@@ -48,6 +48,16 @@ fn started<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Ste
     Ok((rest, ()))
 }
 
+/// The rest of a request whose first line was read: what it was answered with.
+pub(super) fn read_entry<'a>(rest: &'a str, fields: &mut Fields<'a>) {
+    // Tags (`[8f6c] `) may stand before each line.
+    let answer = rest.lines().find_map(|line| line.find("Completed ").map(|at| &line[at..]));
+    if let Some(answer) = answer.filter(|_| fields.get("http.response.status_code").is_none()) {
+        // An answer without a status or a duration says neither.
+        let _ = completed(answer, fields);
+    }
+}
+
 fn completed<'a>(line: &'a str, fields: &mut Fields<'a>) -> Step<'a, ()> {
     let rest = line.strip_prefix("Completed ").unwrap_or_default();
     let Some(status) = rest.get(..3).and_then(|status| status.parse::<i64>().ok()) else {
