@@ -11,7 +11,7 @@ use lines::{Numbers, event};
 use logship::event::{Event, Timestamp, json, layout::Layouts};
 use logship_parsers::{
     line::{
-        Context,
+        self, Context,
         detect::{Detector, FormatId},
     },
     template,
@@ -134,5 +134,8 @@ fn main() {
             json::write_event(&mut out, &events[n], None);
             black_box(&out);
         });
+    }
+    for format in line::FORMATS {
+        row(&format!("{}: parse its example", format.name), |_| drop(black_box(format.read(format.example, &context))));
     }
 }

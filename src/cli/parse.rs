@@ -40,7 +40,10 @@ pub fn run(shared: &args::Shared, args: &args::Parse) -> Result<(), Failure> {
         let origin = Arc::new(Origin { source, zone: zone.clone(), ..Origin::default() });
         let (hints, layouts, text) = (StreamHints::default(), Layouts::default(), String::new());
         let explained = args.explain.then_some(0);
-        let mut stream = Stream { plan: &plan, origin, hints, layouts, text, explained, gathered: gathered.as_mut() };
+        // A file is all there: whoever reads it waits for nobody.
+        let live = is_stdin && !std::fs::metadata("/dev/stdin").is_ok_and(|stdin| stdin.is_file());
+        let gathered = gathered.as_mut();
+        let mut stream = Stream { plan: &plan, origin, hints, layouts, text, explained, gathered, live };
         if is_stdin {
             if io::stdin().is_terminal() && !shared.quiet {
                 say("reading lines from the terminal; Ctrl-D ends them");
@@ -94,6 +97,8 @@ struct Stream<'p> {
     explained: Option<u64>,
     /// Where events go whose templates are asked for.
     gathered: Option<&'p mut Gathered>,
+    /// Whether somebody may be writing the input right now.
+    live: bool,
 }
 
 impl Stream<'_> {
@@ -113,7 +118,7 @@ impl Stream<'_> {
                 }
             };
             lines.push(&buffer[..count]);
-            if count < buffer.len() {
+            if self.live && count < buffer.len() {
                 // Whoever writes has nothing more for now: what is ready need not wait for it.
                 self.write(&mut lines, out)?;
                 out.flush().map_err(Stopped::Output)?;
