@@ -157,7 +157,7 @@ impl Detector {
         let first = record[..end].trim_end_matches('\r');
         let (id, mut fields) = match forced.format().read(first, context) {
             Ok(fields) => (forced, fields),
-            Err(_) => any_text(first, context),
+            Err(_) => forced_without_colours(forced, first, context).unwrap_or_else(|| any_text(first, context)),
         };
         if end < record.len() {
             attach(id.format(), record, end, first.len(), &mut fields);
@@ -225,6 +225,13 @@ fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (
         }
     }
     uncoloured(line, context).unwrap_or_else(|| any_text(line, context))
+}
+
+/// A line in the colours of a terminal, by the format that the user named.
+fn forced_without_colours<'a>(forced: FormatId, line: &str, context: &Context) -> Option<(FormatId, Fields<'a>)> {
+    memchr::memchr(0x1b, line.as_bytes())?;
+    let bare = plain::without_colours(line);
+    forced.format().read(&bare, context).ok().map(|fields| (forced, fields.into_owned()))
 }
 
 /// A line in the colours of a terminal, by the format that it has without them.
