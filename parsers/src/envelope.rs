@@ -65,11 +65,6 @@ pub fn open(line: &[u8]) -> Option<Opened<'_>> {
     }
 }
 
-/// Whether records of this format may be several lines in one envelope, which the format's parser reads as a whole.
-pub(crate) fn encloses(line: &[u8]) -> bool {
-    open(line).is_some_and(|opened| !opened.escaped)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 //! Logger and thread end the line, so a line without them (the first of a text of several) is plain text, as are those of its
 //! console (` INFO | text`).
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 | INFO  | Connector openwire started | org.apache.activemq.broker.TransportConnector | main",
     rank: 122,
     starts: Starts::DIGIT,
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

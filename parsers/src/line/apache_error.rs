@@ -6,7 +6,7 @@
 //! denied: `) belongs to it, with what follows.
 
 use super::access::SOURCE;
-use super::{Context, Format, Starts, level};
+use super::{Below, Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -30,7 +30,7 @@ pub const FORMAT: Format = Format {
     example: "[Fri Jan 02 03:04:05.123456 2026] [core:error] [pid 77:tid 140] [client 192.0.2.7:5555] AH00124: Request exceeded the limit",
     rank: 21,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -5,7 +5,7 @@
 //! enriched records (`UID="root"`) as the names of the numbers before. A hex `proctitle` is decoded. The message is what
 //! stands behind the record's number.
 
-use super::{Format, Starts};
+use super::{Below, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -66,7 +66,7 @@ pub const FORMAT: Format = Format {
     example: "type=USER_LOGIN msg=audit(1767323045.678:123): pid=77 uid=0 auid=1000 msg='acct=\"ann\" addr=192.0.2.7 res=success'",
     rank: 64,
     starts: Starts::of(b"tn"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse: |line, _| parse(line),
 };

@@ -8,7 +8,7 @@ use super::access::{
     DESTINATION, SOURCE, count, host_and_port, put_count, put_millis, put_request, quoted_word, status, word,
 };
 use super::parts::nanos_of_seconds;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -27,7 +27,7 @@ pub const FORMAT: Format = Format {
     example: r#"https 2026-01-02T03:04:05.678901Z app/shop/50dc6c495c0c9188 192.0.2.7:2817 10.0.0.2:80 0.000 0.012 0.000 200 200 34 366 "GET https://shop.example:443/cart HTTP/2.0" "curl/8.5.0" - - - "Root=1-58337262-36d228ad5d99923122bbe354""#,
     rank: 25,
     starts: Starts::DIGIT.or(Starts::of(b"hgwt")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -4,7 +4,7 @@
 //! appended columns.
 
 use super::access::{SOURCE, count, put_count, put_millis, put_request, quoted_word, status, word};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: r#"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be shop-media [02/Jan/2026:03:04:05 +0000] 192.0.2.7 - 3E57427F3EXAMPLE REST.GET.OBJECT a.png "GET /a.png HTTP/1.1" 200 - 113 113 7 6 "-" "curl/8.5.0" -"#,
     rank: 26,
     starts: Starts::DIGIT.or(Starts::between(b'a', b'f')),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

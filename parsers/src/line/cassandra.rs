@@ -1,7 +1,7 @@
 //! Apache Cassandra's system and debug logs, by the pattern of Cassandra's `logback.xml`:
 //! `INFO  [main] 2026-01-02 03:04:05,678 StorageService.java:77 - text`.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     example: "INFO  [main] 2026-01-02 03:04:05,678 StorageService.java:77 - Node /192.0.2.7 state jump to NORMAL",
     rank: 109,
     starts: Starts::of(b"TDIWEF"),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

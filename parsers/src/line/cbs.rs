@@ -5,7 +5,7 @@
 //! component is the logger; `PID=77 TID=88` in front of DISM's text are the process and thread; an `HRESULT` is
 //! `error.code`. All stay in the message as well.
 
-use super::{Context, Format, Starts, level};
+use super::{Below, Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -26,7 +26,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05, Info                  CBS    Exec: Session processing started.",
     rank: 66,
     starts: Starts::of(b"12"),
-    open_ended: true,
+    below: Below::Message,
     probe: |line| line.get(19) == Some(&b',') && line.get(20) == Some(&b' ') && line[4] == b'-' && line[10] == b' ',
     parse,
 };

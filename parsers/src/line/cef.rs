@@ -6,7 +6,7 @@
 //! sign without backslash belongs to the value unless the word before it can be a key.
 //! The severity is also the level: up to 3 `info`, up to 6 `warn`, up to 8 `error`, above `fatal`.
 
-use super::{Context, Format, Starts, leef};
+use super::{Below, Context, Format, Starts, leef};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: "CEF:0|Acme|Wall|1.2|100|port scan stopped|7|src=192.0.2.7 spt=50122 dst=198.51.100.2 act=blocked",
     rank: 62,
     starts: Starts::of(b"C"),
-    open_ended: false,
+    below: Below::Apart,
     probe: |line| line.starts_with(b"CEF:") && line.get(4).is_some_and(u8::is_ascii_digit),
     parse,
 };

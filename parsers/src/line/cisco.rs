@@ -7,7 +7,7 @@
 //! UTC and GMT are read as local time. Uptime stamps (`1d02h:`, `00:01:02:`) are skipped.
 
 use super::syslog3164::year_first_prefix;
-use super::{Context, Format, Starts, level};
+use super::{Below, Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -27,7 +27,7 @@ pub const FORMAT: Format = Format {
     example: "000077: *Jan  2 03:04:05.678: %SYS-5-CONFIG_I: Configured from console by ann",
     rank: 60,
     starts: Starts::DIGIT.or(Starts::UPPER).or(Starts::of(b"*.%")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

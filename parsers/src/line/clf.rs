@@ -11,7 +11,7 @@
 
 use super::access::{SOURCE, host_and_port, is_ip, is_method, put_domain, put_request, quoted};
 use super::parts::nanos_of_seconds;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
@@ -36,7 +36,7 @@ pub const FORMAT: Format = Format {
     example: r#"192.0.2.7 - ann [02/Jan/2026:03:04:05 +0000] "GET /cart?id=7 HTTP/1.1" 200 512 "-" "curl/8.5.0""#,
     rank: 10,
     starts: Starts::DIGIT.or(Starts::LOWER).or(Starts::UPPER).or(Starts::of(b":-_[")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

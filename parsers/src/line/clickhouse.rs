@@ -1,7 +1,7 @@
 //! ClickHouse's server and keeper logs: `2026.01.02 03:04:05.678901 [ 77 ] {query-id} <Information> Application: text`.
 
 use super::access::CLIENT;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "2026.01.02 03:04:05.678901 [ 77 ] {} <Information> Application: Ready for connections.",
     rank: 110,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -1,6 +1,6 @@
 //! CockroachDB's `crdb-v1` and `crdb-v2`: `I260102 03:04:05.678901 77 server/node.go:42 ⋮ [T1,n1] 12  text`.
 
-use super::{Context, Format, Starts, level};
+use super::{Below, Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     example: "I260102 03:04:05.678901 77 server/node.go:42 ⋮ [T1,n1] 12  node connected via gossip",
     rank: 120,
     starts: Starts::of(b"IWEF"),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

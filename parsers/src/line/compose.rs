@@ -5,7 +5,7 @@
 //! printed; containers that were given a name of their own stay text. What the program wrote is read by the format
 //! that it has.
 
-use super::{Context, Format, Starts, enclosed};
+use super::{Below, Context, Format, Starts, enclosed};
 use crate::envelope::Opened;
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -23,13 +23,13 @@ pub const FORMAT: Format = Format {
     example: "web-1  | 2026-01-02T03:04:05Z INFO listening on :8080",
     rank: 2,
     starts: Starts::DIGIT.or(Starts::LOWER).or(Starts::UPPER),
-    open_ended: true,
+    below: Below::Whole,
     probe: |line| open(line).is_some(),
     parse,
 };
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    let Some(opened) = open(line.as_bytes()).filter(|_| !context.enclosed) else {
+    let Some(opened) = open(line.as_bytes()) else {
         return Err(ParseError::at(line, line, "a name with a number, two blanks and a bar"));
     };
     let mut fields = Fields::default();

@@ -3,7 +3,7 @@
 //! The logger, its level, the stamp, the node, the process, then module, function and line. Its other services write what
 //! other formats read (JSON, `memcached`'s stamp and level).
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: "[ns_server:info,2026-01-02T03:04:05.678Z,ns_1@127.0.0.1:ns_config<0.1.0>:ns_config:init:42]reading static config",
     rank: 124,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

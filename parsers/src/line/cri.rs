@@ -4,7 +4,7 @@
 //! tags parted by colons of which the first is `P` for a piece and `F` for a line's end, and what the program wrote, which
 //! is read by the format that it has.
 
-use super::{Context, Format, Starts, enclosed};
+use super::{Below, Context, Format, Starts, enclosed};
 use crate::envelope::Opened;
 use crate::error::ParseError;
 use crate::fields::Fields;
@@ -23,13 +23,13 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02T03:04:05.678901234Z stderr F level=warn msg=\"queue is long\" length=812",
     rank: 1,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Whole,
     probe: |line| open(line).is_some(),
     parse,
 };
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    let Some(opened) = open(line.as_bytes()).filter(|_| !context.enclosed) else {
+    let Some(opened) = open(line.as_bytes()) else {
         return Err(ParseError::at(line, line, "a stamp, a stream and a tag"));
     };
     let (header, text) = line.split_at(opened.text_start);

@@ -6,7 +6,7 @@
 //! over a line's end makes its row text.
 
 use super::logfmt::scalar;
-use super::{Context, Format, Starts, normalize};
+use super::{Below, Context, Format, Starts, normalize};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -33,7 +33,7 @@ pub const FORMAT: Format = Format {
     example: "time,level,logger,message",
     rank: 12,
     starts: Starts::ANY,
-    open_ended: false,
+    below: Below::Apart,
     probe: |line| separator(line).is_some(),
     parse,
 };

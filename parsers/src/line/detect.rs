@@ -3,8 +3,7 @@
 //! A line's format never depends on the lines before it, only the order of trial does: whatever no format takes is
 //! [`plain`](super::plain). So one deviating line does no harm, and nothing is ever an error.
 
-use super::{Context, FORMATS, Format, csv, journald, logrus, minio, mysql_slow, plain, postgresql, rails, trace};
-use crate::envelope;
+use super::{Below, Context, FORMATS, Format, csv, logrus, plain, postgresql, trace};
 use crate::fields::{Fields, Value};
 use std::borrow::Cow;
 
@@ -136,12 +135,14 @@ impl Detector {
     #[must_use]
     pub fn parse<'a>(hint: Option<FormatId>, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
         let record = record.trim_end_matches(['\n', '\r']);
-        let Some(end) = memchr::memchr(b'\n', record.as_bytes()) else { return parse_line(hint, record, context) };
+        let Some(end) = memchr::memchr(b'\n', record.as_bytes()) else {
+            return parse_line(hint, record, record, context);
+        };
         if memchr::memchr(0x1b, record.as_bytes()).is_some() {
             let bare = plain::without_colours(record);
             let (id, fields) = match memchr::memchr(b'\n', bare.as_bytes()) {
                 Some(end) => parse_lines(hint, &bare, end, context),
-                None => parse_line(hint, &bare, context),
+                None => parse_line(hint, &bare, &bare, context),
             };
             return (id, fields.into_owned());
         }
@@ -152,18 +153,22 @@ impl Detector {
     #[must_use]
     pub fn parse_as<'a>(forced: FormatId, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
         let record = record.trim_end_matches(['\n', '\r']);
-        let whole = envelope::encloses(record.as_bytes());
-        let end = memchr::memchr(b'\n', record.as_bytes()).filter(|_| !whole).unwrap_or(record.len());
+        let end = memchr::memchr(b'\n', record.as_bytes()).unwrap_or(record.len());
         let first = record[..end].trim_end_matches('\r');
-        let (id, mut fields) = match forced.format().read(first, context) {
+        let (id, mut fields) = match forced.format().read(text_for(forced, first, record), context) {
             Ok(fields) => (forced, fields),
             Err(_) => forced_without_colours(forced, first, context).unwrap_or_else(|| any_text(first, context)),
         };
         if end < record.len() {
-            attach(id.format(), record, end, first.len(), &mut fields);
+            read_below(id.format(), record, end, first.len(), context, &mut fields);
         }
         (id, fields)
     }
+}
+
+/// What of a record the parser of a format takes.
+fn text_for<'a>(id: FormatId, first: &'a str, record: &'a str) -> &'a str {
+    if matches!(id.format().below, Below::Whole) { record } else { first }
 }
 
 /// Parses a record of several lines, the first of which ends at `end`.
@@ -176,10 +181,6 @@ fn parse_lines<'a>(hint: Option<FormatId>, record: &'a str, end: usize, context:
     {
         return (json, fields);
     }
-    let enclosed = envelope::encloses(first.as_bytes()) && !context.enclosed;
-    if enclosed || journald::begins(first.as_bytes()) {
-        return parse_line(hint, record, context);
-    }
     if plain::is_first_of_two(first) && plain::is_second_of_two(&record[end + 1..]) {
         let end = memchr::memchr(b'\n', &record.as_bytes()[end + 1..]).map_or(record.len(), |more| end + 1 + more);
         let (id, mut fields) = any_text(&record[..end], context);
@@ -188,16 +189,26 @@ fn parse_lines<'a>(hint: Option<FormatId>, record: &'a str, end: usize, context:
         }
         return (id, fields);
     }
-    let (id, mut fields) = parse_line(hint, first, context);
-    if id.format().name == mysql_slow::FORMAT.name {
-        mysql_slow::read_entry(&record[end + 1..], context, &mut fields);
-    } else if id.format().name == minio::FORMAT.name {
-        minio::read_entry(&record[end + 1..], context, &mut fields);
-    } else if id.format().name == rails::FORMAT.name {
-        rails::read_entry(&record[end + 1..], &mut fields);
-    }
-    attach(id.format(), record, end, first.len(), &mut fields);
+    let (id, mut fields) = parse_line(hint, first, record, context);
+    read_below(id.format(), record, end, first.len(), context, &mut fields);
     (id, fields)
+}
+
+/// Reads the lines below the first one, which ends at `end` and was read.
+fn read_below<'a>(
+    format: &Format,
+    record: &'a str,
+    end: usize,
+    first: usize,
+    context: &Context,
+    fields: &mut Fields<'a>,
+) {
+    match format.below {
+        Below::Whole => return,
+        Below::Entry(read) => read(&record[end + 1..], context, fields),
+        Below::Message | Below::Apart => {}
+    }
+    attach(format, record, end, first, fields);
 }
 
 /// The formats that a line with this first byte may have, in the order of trial, without [`plain`](super::plain).
@@ -210,17 +221,17 @@ pub(crate) fn tried(line: &str) -> impl Iterator<Item = FormatId> {
     })
 }
 
-fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
+/// Parses a record by its first line, without those below.
+fn parse_line<'a>(hint: Option<FormatId>, line: &'a str, record: &'a str, context: &Context) -> (FormatId, Fields<'a>) {
     // A hint of plain text is none: everything is plain text, so it is what remains when the others failed.
     let last = TRIAL[TRIAL.len() - 1];
     let hint = hint.filter(|hint| *hint != last);
     // What an engine put around a line may look like a part of what the stream's other lines are.
     let encloses = |id: &FormatId| id.format().rank <= ENVELOPE_RANK_MAX;
-    let envelopes = tried(line).take_while(encloses);
+    let envelopes = tried(line).take_while(encloses).filter(|_| !context.enclosed);
     let others = tried(line).skip_while(encloses).filter(|id| Some(*id) != hint);
     for id in envelopes.chain(hint).chain(others) {
-        let format = id.format();
-        if let Ok(fields) = format.read(line, context) {
+        if let Ok(fields) = id.format().read(text_for(id, line, record), context) {
             return (id, fields);
         }
     }
@@ -261,7 +272,8 @@ fn attach<'a>(format: &Format, record: &'a str, end: usize, first: usize, fields
     let message = fields.items.iter_mut().find(|field| field.name == "message");
     // The inner message of a structured one is no end of its line.
     let at_end = |text: &str| record[..first].ends_with(text);
-    if format.open_ended && message.as_ref().is_none_or(|message| message.value.as_str().is_some_and(at_end)) {
+    let open_ended = !matches!(format.below, Below::Apart);
+    if open_ended && message.as_ref().is_none_or(|message| message.value.as_str().is_some_and(at_end)) {
         if let Some(message) = message {
             let length = message.value.as_str().map_or(0, str::len);
             let length = if stamp_alone && length == first { 0 } else { length };

@@ -6,7 +6,7 @@
 //! [`netfilter`](super::netfilter).
 
 use super::syslog5424::{PRIORITY_MAX, priority, put_priority};
-use super::{Context, Format, Starts, auditd, level, netfilter};
+use super::{Below, Context, Format, Starts, auditd, level, netfilter};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -26,7 +26,7 @@ pub const FORMAT: Format = Format {
     example: "[12345.678901] usb 1-1: new high-speed USB device number 4 using xhci_hcd",
     rank: 61,
     starts: Starts::of(b"[<").or(Starts::LOWER).or(Starts::DIGIT),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -4,7 +4,7 @@
 //! labels and variables that the driver was told to add. An object with other names is not of this driver: Fluentd and its
 //! kin write such, which [`json`](super::json) reads. What the program wrote is read by the format that it has.
 
-use super::{Context, Format, Starts, enclosed};
+use super::{Below, Context, Format, Starts, enclosed};
 use crate::envelope::Opened;
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: r#"{"log":"level=info msg=listening\n","stream":"stdout","time":"2026-01-02T03:04:05.678901234Z"}"#,
     rank: 0,
     starts: Starts::of(b"{"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };
@@ -34,9 +34,6 @@ fn probe(line: &[u8]) -> bool {
 }
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    if context.enclosed {
-        return Err(ParseError::at(line, line, "a line that is in one envelope only"));
-    }
     let mut outer = Fields::default();
     json::parse_object(line, &mut outer)?;
     let mut fields = Fields::default();

@@ -4,7 +4,7 @@
 //! Source: `log_path`, `log_timestamp` and `mail_log_prefix` of its documentation; the user may be an address, the process and
 //! the session are those of version 2.3. What the messages say of logins is read by [`mail`](super::mail).
 
-use super::{Context, Format, Starts, level, mail};
+use super::{Below, Context, Format, Starts, level, mail};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
     example: "Jan 02 03:04:05 imap-login: Info: Login: user=<ann>, method=PLAIN, rip=192.0.2.7, lip=203.0.113.5, mpid=77, TLS",
     rank: 73,
     starts: Starts::UPPER.or(Starts::DIGIT),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

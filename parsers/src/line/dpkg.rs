@@ -4,7 +4,7 @@
 //! Source: `dpkg(1)`, section FILES of `apt-get(8)`. Each line of apt's stanzas is a record of its own; the message is the
 //! text behind dpkg's stamp, and of apt's the whole line.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -17,7 +17,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05 status installed vim:amd64 2:9.1.0-1",
     rank: 68,
     starts: Starts::of(b"2SECRLIUDPd"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

@@ -2,7 +2,7 @@
 //!
 //! `[2026-01-02T03:04:05,678][INFO ][o.e.n.Node               ] [node-1] text`. Their JSON logs are JSON like any other.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "[2026-01-02T03:04:05,678][INFO ][o.e.n.Node               ] [node-1] started",
     rank: 108,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -7,7 +7,7 @@ use super::access::{
     DESTINATION, SOURCE, count, host_and_port, is_ip, put_count, put_domain, put_millis, put_request, quoted_word,
     status, word,
 };
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: r#"[2026-01-02T03:04:05.678Z] "GET /cart HTTP/1.1" 200 - 0 512 12 11 "192.0.2.7" "curl/8.5.0" "id-1" "shop.example" "10.0.0.2:80""#,
     rank: 23,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

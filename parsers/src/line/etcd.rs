@@ -2,7 +2,7 @@
 //!
 //! Its raft writes `raft2026/01/02 03:04:05 INFO: text` beside them.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05.678901 I | etcdmain: etcd Version: 3.3.27",
     rank: 111,
     starts: Starts::DIGIT.or(Starts::of(b"r")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

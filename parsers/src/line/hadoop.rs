@@ -4,7 +4,7 @@
 //! `2026-01-02 03:04:05,678 INFO [main] org.apache.hadoop.mapred.Child: text`, with thread or without, everything's since.
 //! That layout is common, so a logger of the `org.apache.` family is wanted, or one of those that Hadoop names otherwise.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 INFO org.apache.hadoop.hdfs.server.datanode.DataNode: Receiving block blk_7",
     rank: 116,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

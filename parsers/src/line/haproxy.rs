@@ -6,7 +6,7 @@
 //! and headers are fields as written, the columns of `httpslog` those that say something.
 
 use super::access::{DESTINATION, SOURCE, host_and_port, is_ip, put_count, put_millis, put_request, status, word};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop, until};
@@ -29,7 +29,7 @@ pub const FORMAT: Format = Format {
     example: r#"192.0.2.7:51234 [02/Jan/2026:03:04:05.678] web shop/shop-1 10/0/1/22/33 200 2750 - - ---- 5/5/2/1/0 0/0 "GET /cart HTTP/1.1""#,
     rank: 22,
     starts: Starts::DIGIT.or(Starts::between(b'a', b'f')).or(Starts::of(b":Cu")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -3,7 +3,7 @@
 //!
 //! The pairs become fields; a line whose end is no pairs keeps it in the message.
 
-use super::{Context, Format, Starts, inner, logfmt, normalize, pairs};
+use super::{Below, Context, Format, Starts, inner, logfmt, normalize, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -26,7 +26,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02T03:04:05.678Z [INFO]  agent.server: New leader elected: payload=db-1",
     rank: 119,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

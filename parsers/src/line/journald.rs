@@ -3,7 +3,7 @@
 //! Source: systemd's documentation of the journal export format. Names and values mean what they mean in the journal's JSON. A
 //! field whose value holds line ends has it in binary, which is no text: such a field is left out.
 
-use super::{Context, Format, Starts, normalize};
+use super::{Below, Context, Format, Starts, normalize};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::json::Budget;
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     example: "__CURSOR=s=0f;i=2a;b=1c;m=3d;t=4e;x=5f",
     rank: 79,
     starts: Starts::of(b"_"),
-    open_ended: false,
+    below: Below::Whole,
     probe: begins,
     parse,
 };

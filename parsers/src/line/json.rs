@@ -3,7 +3,7 @@
 //! A message that is an object itself is read as one; its level, logger and message win. Fluentd, Fluent Bit and their kin
 //! ship what a container wrote under `log`: that text is read by the format that it has.
 
-use super::{Context, Format, Starts, enclosed, json_access, loggers, mongodb, normalize, postgresql_json};
+use super::{Below, Context, Format, Starts, enclosed, json_access, loggers, mongodb, normalize, postgresql_json};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::json;
@@ -16,7 +16,7 @@ pub const FORMAT: Format = Format {
     example: r#"{"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"listening","port":8080}"#,
     rank: 6,
     starts: Starts::of(b"{ \t"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

@@ -3,7 +3,7 @@
 //! The logger stands at the end of the line, so a line without one is text, but for the first of a dump of settings.
 //! What stands in brackets before the text names the component and stays in the message.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: "[2026-01-02 03:04:05,678] INFO [KafkaServer id=0] started (kafka.server.KafkaServer)",
     rank: 112,
     starts: Starts::of(b"["),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

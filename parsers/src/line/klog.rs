@@ -1,7 +1,7 @@
 //! glog and klog, the loggers of Kubernetes and of Google's C++: `I0102 15:04:05.678901   77 file.go:42] text`. glog writes the
 //! year in front of the day since version 0.6. The pairs behind a structured message become fields and stay in the message.
 
-use super::{Context, Format, Starts, level, pairs};
+use super::{Below, Context, Format, Starts, level, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -22,7 +22,7 @@ pub const FORMAT: Format = Format {
     example: "I0102 03:04:05.678901   4711 controller.go:42] Starting workers",
     rank: 7,
     starts: Starts::of(b"IWEFD"),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

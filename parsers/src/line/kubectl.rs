@@ -2,7 +2,7 @@
 //!
 //! Source: the output of the command. With `--timestamps` a stamp follows, which is read like any other.
 
-use super::{Context, Format, Starts, enclosed};
+use super::{Below, Context, Format, Starts, enclosed};
 use crate::envelope::Opened;
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
@@ -18,13 +18,13 @@ pub const FORMAT: Format = Format {
     example: "[pod/web-7d9c5bc6-x2x8f/app] level=info msg=listening port=8080",
     rank: 3,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Whole,
     probe: |line| open(line).is_some(),
     parse,
 };
 
 fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError> {
-    let Some(opened) = open(line.as_bytes()).filter(|_| !context.enclosed) else {
+    let Some(opened) = open(line.as_bytes()) else {
         return Err(ParseError::at(line, line, "`[pod/NAME/CONTAINER]`"));
     };
     let mut fields = Fields::default();

@@ -5,7 +5,7 @@
 //! (`x5E`, `0x5E`). Known keys get the same names as in [`cef`], others are `leef.extensions.KEY`. A format without text
 //! for people: the message is `msg` if there is one, else the whole line. `devTimeFormat` is not followed.
 
-use super::{Context, Format, Starts, cef};
+use super::{Below, Context, Format, Starts, cef};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "LEEF:2.0|Acme|Wall|1.2|deny|^|src=192.0.2.7^dst=198.51.100.2^sev=7^usrName=ann",
     rank: 63,
     starts: Starts::of(b"L"),
-    open_ended: false,
+    below: Below::Apart,
     probe: |line| line.starts_with(b"LEEF:1.") || line.starts_with(b"LEEF:2."),
     parse,
 };

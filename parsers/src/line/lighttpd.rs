@@ -3,7 +3,7 @@
 //! Source: `server.errorlog` of its documentation. In parentheses are the file and the line of lighttpd's own source.
 
 use super::parts::headed;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05: (server.c.1704) server started (lighttpd/1.4.69)",
     rank: 32,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

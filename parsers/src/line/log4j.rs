@@ -4,7 +4,7 @@
 //! many tests), the thread before the level, behind it or nowhere, the place with its method or without. `467 [main] INFO
 //! shop.Cart - text` begins with the milliseconds since the program's start, which are no time and have no field.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 INFO  [main] shop.Cart (Cart.java:add(77)) - added item 9",
     rank: 123,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -5,7 +5,7 @@
 //! Source: "Logcat command-line tool" of Android's developer documentation. The tag is the logger. Without a year it is
 //! the one nearest to the time of arrival. A `uid` column and the dividers between buffers stay text.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "01-02 03:04:05.678  1234  5678 I ActivityManager: Start proc 4711:com.example.shop/u0a7",
     rank: 67,
     starts: Starts::DIGIT.or(Starts::of(b"VDIWEFS")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

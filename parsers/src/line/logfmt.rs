@@ -4,7 +4,7 @@
 //! (`level=`, `msg=`). A value that ends in a comma, holds a bare quote, or a word without `=` makes the line text.
 //! Values without quotes that are canonical numbers or booleans become such; `1.10` and `007` stay text.
 
-use super::{Context, Format, Starts, auditd, loggers, normalize};
+use super::{Below, Context, Format, Starts, auditd, loggers, normalize};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: r#"time=2026-01-02T03:04:05.678Z level=info msg="listening on all" port=8080"#,
     rank: 11,
     starts: Starts::LOWER.or(Starts::UPPER).or(Starts::of(b"_.-@/")),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

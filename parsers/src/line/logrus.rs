@@ -4,7 +4,7 @@
 //! The text is padded to 44 columns. What stands in the brackets otherwise are the seconds since the program's start, which
 //! are kept as `logrus.elapsed_s`.
 
-use super::{Context, Format, Starts, level, pairs};
+use super::{Below, Context, Format, Starts, level, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     example: "INFO[0003] Starting up                                   version=1.2.3",
     rank: 150,
     starts: Starts::of(b"TDIWEFP"),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -6,7 +6,7 @@
 
 use super::access::{SOURCE, is_method, put_domain, put_request};
 use super::parts::nanos_of_seconds;
-use super::{Context, Format, Starts, normalize};
+use super::{Below, Context, Format, Starts, normalize};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::json::Budget;
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: "time:02/Jan/2026:03:04:05 +0000\thost:192.0.2.7\treq:GET / HTTP/1.1\tstatus:200\tsize:512\treqtime:0.012",
     rank: 29,
     starts: Starts::LOWER.or(Starts::UPPER),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

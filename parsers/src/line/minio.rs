@@ -5,7 +5,7 @@
 //! no entry. What the server writes as JSON is [`json`](super::json)'s.
 
 use super::access::SOURCE;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::time::leading_stamp;
@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
     example: "API: PutObject(bucket=images, object=cart.png)",
     rank: 126,
     starts: Starts::of(b"A"),
-    open_ended: true,
+    below: Below::Entry(read_entry),
     probe: |line| line.starts_with(LEAD.as_bytes()),
     parse,
 };
@@ -53,7 +53,7 @@ fn parse<'a>(line: &'a str, _context: &Context) -> Result<Fields<'a>, ParseError
 }
 
 /// Reads the lines of an entry below its first.
-pub(super) fn read_entry<'a>(rest: &'a str, context: &Context, fields: &mut Fields<'a>) {
+fn read_entry<'a>(rest: &'a str, context: &Context, fields: &mut Fields<'a>) {
     for line in rest.lines().take(HEADERS_MAX) {
         let Some((name, value)) = line.split_once(": ") else { return };
         match name {

@@ -127,6 +127,22 @@ pub struct Context<'h> {
 /// The one shape of every line parser.
 pub type ParseLine = for<'a> fn(&'a str, &Context<'_>) -> Result<Fields<'a>, ParseError>;
 
+/// What reads the lines below the first one of an entry.
+pub type ReadBelow = for<'a> fn(&'a str, &Context<'_>, &mut Fields<'a>);
+
+/// What becomes of the lines of a record below its first.
+#[derive(Clone, Copy, Debug)]
+pub enum Below {
+    /// The message runs to the end of the first line, and they belong to it.
+    Message,
+    /// The first line is complete: they are its stack trace, or text behind the message.
+    Apart,
+    /// They say more of the entry, which is read from them, and belong to the message.
+    Entry(ReadBelow),
+    /// The parser takes the record as a whole.
+    Whole,
+}
+
 /// A line format.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
@@ -141,8 +157,8 @@ pub struct Format {
     pub rank: u8,
     /// The bytes with which a line of this format may begin: others are not even probed.
     pub starts: Starts,
-    /// Whether the message runs to the end of the line: then lines that continue it belong to the message.
-    pub open_ended: bool,
+    /// What becomes of the lines of a record below its first.
+    pub below: Below,
     /// Whether the first bytes allow this format.
     pub probe: fn(&[u8]) -> bool,
     /// The parser of a line that the probe lets through.

@@ -3,7 +3,7 @@
 //! The attributes of a JSON line stay together in `mongodb.log.attr`, but for what has an ECS name.
 
 use super::access::CLIENT;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Places, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
     ),
     rank: 107,
     starts: Starts::DIGIT.or(Starts::of(b"{")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -3,7 +3,7 @@
 //! Context and extra are JSON at the end of the line, `[]` where they are empty and left out (with their spaces) where the formatter
 //! ignores them; their members become fields. An exception in the context gives its class and its message.
 
-use super::{Context, Format, Starts, pairs};
+use super::{Below, Context, Format, Starts, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: r#"[2026-01-02T03:04:05.678901+00:00] app.INFO: order placed {"id":4711} []"#,
     rank: 155,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -3,7 +3,7 @@
 //! `2026-01-02T03:04:05.678901Z 0 [System] [MY-010116] [Server] text` is MySQL 8's, without code and subsystem 5.7's,
 //! `2026-01-02  3:04:05 0 [Note] text` MariaDB's, `260102  3:04:05 [Note] text` what both wrote before.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02T03:04:05.678901Z 0 [Warning] [MY-010068] [Server] CA certificate ca.pem is self signed.",
     rank: 104,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

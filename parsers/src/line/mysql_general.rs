@@ -5,7 +5,7 @@
 //! levels.
 
 use super::mysql::stamp as stamp_of_error_log;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -57,7 +57,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02T03:04:05.678901Z\t    8 Query\tSELECT * FROM cart WHERE id = 7",
     rank: 105,
     starts: Starts::DIGIT.or(Starts::of(b"\t")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

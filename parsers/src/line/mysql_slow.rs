@@ -5,7 +5,7 @@
 //! statement is a field, too.
 
 use super::access::CLIENT;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -22,7 +22,7 @@ pub const FORMAT: Format = Format {
     example: "# Query_time: 1.234567  Lock_time: 0.000012 Rows_sent: 1  Rows_examined: 40000",
     rank: 106,
     starts: Starts::of(b"#S"),
-    open_ended: false,
+    below: Below::Entry(read_entry),
     probe,
     parse,
 };
@@ -42,7 +42,7 @@ fn parse<'a>(line: &'a str, context: &Context) -> Result<Fields<'a>, ParseError>
 }
 
 /// Reads the lines of an entry below its first: the other headers, then the statement.
-pub(super) fn read_entry<'a>(mut rest: &'a str, context: &Context, fields: &mut Fields<'a>) {
+fn read_entry<'a>(mut rest: &'a str, context: &Context, fields: &mut Fields<'a>) {
     while !rest.is_empty() {
         let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
         let line = line.trim_end_matches('\r');

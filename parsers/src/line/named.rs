@@ -5,7 +5,7 @@
 //! without category are read by [`plain`](super::plain). What is said of a query is read by [`dns`](super::dns).
 
 use super::parts::headed;
-use super::{Context, Format, Starts, dns, level};
+use super::{Below, Context, Format, Starts, dns, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     example: "02-Jan-2026 03:04:05.678 queries: info: client @0x7f01 192.0.2.7#5353 (shop.example): query: shop.example IN A + (203.0.113.5)",
     rank: 71,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -1,6 +1,6 @@
 //! NATS server: `[77] 2026/01/02 03:04:05.678901 [INF] text`, also without the stamp (`logtime: false`).
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "[77] 2026/01/02 03:04:05.678901 [INF] Server is ready",
     rank: 115,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -4,7 +4,7 @@
 //! the level is the message. `2026-01-02 03:04:05.678+0000 INFO  [neo4j/1a2b3c4d] [o.n.k.d.Database] text` is the server's own,
 //! the database and the logger in either order. What has neither (`neo4j.log`) is plain text.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05.678+0000 INFO  [neo4j/1a2b3c4d] [o.n.k.d.Database] Starting 'neo4j' database.",
     rank: 125,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

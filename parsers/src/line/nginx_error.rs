@@ -4,7 +4,7 @@
 //! becomes fields too, but for `subrequest`, `login` and others that few lines have.
 
 use super::access::{SOURCE, host_and_port, put_domain, put_request};
-use super::{Context, Format, Starts, level};
+use super::{Below, Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop, until};
@@ -30,7 +30,7 @@ pub const FORMAT: Format = Format {
     example: r#"2026/01/02 03:04:05 [error] 77#77: *12 connect() failed, client: 192.0.2.7, server: shop.example, host: "shop.example""#,
     rank: 20,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -6,7 +6,7 @@
 
 use super::access::{SOURCE, host_and_port, is_ip};
 use super::parts::headed;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05 us=678901 ann/192.0.2.7:1194 TLS: Initial packet from [AF_INET]192.0.2.7:1194",
     rank: 74,
     starts: Starts::UPPER.or(Starts::DIGIT),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -6,7 +6,7 @@
 //! are named by place (`Europe/Berlin`); others are read as local time. Lines of `error_log()` may be anything: those are
 //! read where the zone says that PHP wrote the stamp.
 
-use super::{Context, Format, Starts, inner, level};
+use super::{Below, Context, Format, Starts, inner, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     example: "[02-Jan-2026 03:04:05 UTC] PHP Warning:  Undefined variable $item in /srv/shop/cart.php on line 7",
     rank: 30,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -8,7 +8,7 @@
 mod header;
 mod words;
 
-use super::{Context, Format, Starts, access, inner, pairs};
+use super::{Below, Context, Format, Starts, access, inner, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Places, Value};
 use crate::time::{begins_with_layout, leading_stamp};
@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 [main] ERROR shop.Cart - no such item",
     rank: u8::MAX,
     starts: Starts::ANY,
-    open_ended: true,
+    below: Below::Message,
     probe: |_| true,
     parse,
 };

@@ -6,7 +6,7 @@
 //! belong to the message before (`DETAIL`, `HINT`, `STATEMENT`, ..) are of level info and name their kind.
 
 use super::access::CLIENT;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -38,7 +38,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05.678 UTC [4711] ann@shop ERROR:  relation \"cart\" does not exist at character 15",
     rank: 100,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

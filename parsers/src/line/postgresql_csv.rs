@@ -5,7 +5,7 @@
 
 use super::access::CLIENT;
 use super::postgresql::{put_statement, severity, stamp_prefix};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, complete, prefix, stop};
@@ -29,7 +29,7 @@ pub const FORMAT: Format = Format {
     ),
     rank: 101,
     starts: Starts::DIGIT,
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

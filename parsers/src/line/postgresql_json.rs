@@ -2,7 +2,7 @@
 
 use super::access::CLIENT;
 use super::postgresql::{is_stamp, put_statement, severity, stamp_prefix};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Field, Fields, Places, Value};
 use crate::grammar::complete;
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     ),
     rank: 102,
     starts: Starts::of(b"{"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

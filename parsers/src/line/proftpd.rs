@@ -5,7 +5,7 @@
 
 use super::access::SOURCE;
 use super::parts::headed;
-use super::{Context, Format, Starts, level};
+use super::{Below, Context, Format, Starts, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 web-1 proftpd[77] 203.0.113.5 (mail.example[192.0.2.7]): FTP session opened.",
     rank: 76,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -1,7 +1,7 @@
 //! RabbitMQ: `2026-01-02 03:04:05.678901+00:00 [info] <0.222.0> text` since 3.9, with milliseconds and without zone since
 //! 3.7, and before that `=INFO REPORT==== 2-Jan-2026::03:04:05 ===`, whose text is on the lines below.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05.678901+00:00 [info] <0.222.0> accepting AMQP connection 192.0.2.7:54321 -> 192.0.2.1:5672",
     rank: 114,
     starts: Starts::DIGIT.or(Starts::of(b"=")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -4,7 +4,7 @@
 
 use super::access::{SOURCE, is_method};
 use super::parts::nanos;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -17,7 +17,7 @@ pub const FORMAT: Format = Format {
     example: r#"Started GET "/cart?id=7" for 192.0.2.7 at 2026-01-02 03:04:05 +0000"#,
     rank: 157,
     starts: Starts::of(b"SC"),
-    open_ended: true,
+    below: Below::Entry(read_entry),
     probe,
     parse,
 };
@@ -49,7 +49,7 @@ fn started<'a>(line: &'a str, context: &Context, fields: &mut Fields<'a>) -> Ste
 }
 
 /// The rest of a request whose first line was read: what it was answered with.
-pub(super) fn read_entry<'a>(rest: &'a str, fields: &mut Fields<'a>) {
+fn read_entry<'a>(rest: &'a str, _: &Context, fields: &mut Fields<'a>) {
     // Tags (`[8f6c] `) may stand before each line.
     let answer = rest.lines().find_map(|line| line.find("Completed ").map(|at| &line[at..]));
     if let Some(answer) = answer.filter(|_| fields.get("http.response.status_code").is_none()) {

@@ -7,7 +7,7 @@
 //! Source: the description of these systems in Oliner and Stearley, "What Supercomputers Say". The time is the number
 //! (the stamps are local), with the fraction of the stamp. A label other than `-` is `event.code`.
 
-use super::{Context, Format, Starts, content, level, syslog3164};
+use super::{Below, Context, Format, Starts, content, level, syslog3164};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop, until};
@@ -26,7 +26,7 @@ pub const FORMAT: Format = Format {
     example: "- 1767323045 2026.01.02 R07-M1-N3 2026-01-02-03.04.05.678901 R07-M1-N3 RAS KERNEL INFO parity error corrected",
     rank: 65,
     starts: Starts::of(b"-").or(Starts::UPPER).or(Starts::DIGIT),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -6,7 +6,7 @@
 //!
 //! Verbose (`-`) and debug (`.`) are both debug: no other words lie below info without naming something else.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
@@ -26,7 +26,7 @@ pub const FORMAT: Format = Format {
     example: "77:M 02 Jan 2026 03:04:05.678 * Ready to accept connections tcp",
     rank: 103,
     starts: Starts::DIGIT.or(Starts::of(b"[")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

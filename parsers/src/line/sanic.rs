@@ -3,7 +3,7 @@
 
 use super::access::{SOURCE, host_and_port, is_ip, is_method};
 use super::parts::nanos;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     example: "Main  2026-01-02 03:04:05 +0000 INFO: Worker ready [4711]",
     rank: 154,
     starts: Starts::UPPER,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

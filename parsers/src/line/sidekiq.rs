@@ -3,7 +3,7 @@
 //!
 //! `elapsed` is the job's duration; the other pairs keep the names that its JSON has them by.
 
-use super::{Context, Format, Starts, logfmt, parts};
+use super::{Below, Context, Format, Starts, logfmt, parts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02T03:04:05.678Z pid=4711 tid=gs0 class=PayJob jid=b4a577edbccf1d805744efa9 INFO: start",
     rank: 152,
     starts: Starts::DIGIT.or(Starts::of(b"p")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -7,7 +7,7 @@
 
 use super::access::{DESTINATION, SOURCE};
 use super::parts::headed;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::Fields;
 use crate::grammar::{Step, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     rank: 78,
     // Seconds since 1970 from 2004 to 2038.
     starts: Starts::of(b"4567"),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

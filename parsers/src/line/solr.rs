@@ -1,6 +1,6 @@
 //! Solr: `2026-01-02 03:04:05.678 INFO  (qtp77-18) [c:shop s:shard1 r:core_node2 x:shop_replica_n1] o.a.s.c.S.Request text`.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05.678 INFO  (main) [   x:shop] o.a.s.c.CoreContainer Created core",
     rank: 118,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

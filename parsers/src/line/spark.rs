@@ -1,7 +1,7 @@
 //! Spark, and older tools of Hadoop on the console: `26/01/02 03:04:05 INFO executor.Executor: text`.
 
 use super::hadoop::logger;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, stop};
@@ -17,7 +17,7 @@ pub const FORMAT: Format = Format {
     example: "26/01/02 03:04:05 INFO executor.CoarseGrainedExecutorBackend: Got assigned task 7",
     rank: 117,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -4,7 +4,7 @@
 //! The whole line is the message.
 
 use super::access::{DESTINATION, SOURCE, count, is_method, put_count, put_millis, word};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -17,7 +17,7 @@ pub const FORMAT: Format = Format {
     example: "1767323045.678    123 192.0.2.7 TCP_MISS/200 512 GET http://shop.example/ - HIER_DIRECT/203.0.113.5 text/html",
     rank: 24,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -2,7 +2,7 @@
 //!
 //! The level is padded to nine columns in its brackets, the event to thirty (`pad_event`), and values are Python's `repr`.
 
-use super::{Context, Format, Starts, level, pairs};
+use super::{Below, Context, Format, Starts, level, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop};
@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02T03:04:05.678901Z [warning  ] retry                          attempt=2 reason='Connection refused'",
     rank: 151,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -4,7 +4,7 @@
 //! `WARN` have other programs too, so lines of those levels are only read where they begin as its sentences do.
 
 use super::parts::headed;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, stop};
@@ -17,7 +17,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 INFO spawned: 'web' with pid 77",
     rank: 75,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -10,7 +10,7 @@
 //! `-- MARK --`. What the text says is read by [`content`](super::content).
 
 use super::syslog5424::{priority, put_priority, word_end};
-use super::{Context, Format, Starts, cisco, content, dmesg, level};
+use super::{Below, Context, Format, Starts, cisco, content, dmesg, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, digits, prefix, stop};
@@ -36,7 +36,7 @@ pub const FORMAT: Format = Format {
     example: "<34>Jan  2 03:04:05 web-1 sshd[4711]: Accepted publickey for ann",
     rank: 9,
     starts: Starts::UPPER.or(Starts::DIGIT).or(Starts::of(b"<")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

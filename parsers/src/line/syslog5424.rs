@@ -1,6 +1,6 @@
 //! Syslog by RFC 5424: `<PRI>1 STAMP HOST APP PROCID MSGID [SD] MSG`.
 
-use super::{Context, Format, Starts, content, level};
+use super::{Below, Context, Format, Starts, content, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, prefix, stop, until};
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     example: "<165>1 2026-01-02T03:04:05.678Z web-1 shop 4711 ID47 [origin ip=\"192.0.2.1\"] order placed",
     rank: 8,
     starts: Starts::of(b"<"),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

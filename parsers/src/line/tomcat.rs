@@ -3,7 +3,7 @@
 //!
 //! The class is the logger and its method the function. Tomcat's access log is [`clf`](super::clf)'s.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "02-Jan-2026 03:04:05.678 INFO [main] org.apache.catalina.startup.Catalina.start Server startup in [512] milliseconds",
     rank: 121,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

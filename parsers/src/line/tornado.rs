@@ -5,7 +5,7 @@
 
 use super::access::{SOURCE, is_method};
 use super::parts::nanos;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     example: "[I 260102 03:04:05 web:2591] 200 GET /cart (192.0.2.7) 1.30ms",
     rank: 153,
     starts: Starts::of(b"["),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -5,7 +5,7 @@
 //! the message. Whether a single bare name is a span or the target is told by what follows: a path with `::` is a target, and
 //! of two bare names the first, unless it is `request`, the span of tower-http. Without a stamp a line is [`plain`](super::plain)'s, as are those of the format `pretty`.
 
-use super::{Context, Format, Starts, pairs};
+use super::{Below, Context, Format, Starts, pairs};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
     example: r#"2026-01-02T03:04:05.678901Z  INFO request{method=GET path="/cart"}: shop::cart: answered status=200"#,
     rank: 156,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

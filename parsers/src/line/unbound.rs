@@ -3,7 +3,7 @@
 //! Source: `unbound.conf(5)`. The numbers are process and thread. `log-tag-queryreply` writes `query:` and `reply:` in the
 //! level's place. What is said of a query is read by [`dns`](super::dns).
 
-use super::{Context, Format, Starts, dns, level};
+use super::{Below, Context, Format, Starts, dns, level};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     example: "[1767323045] unbound[77:0] info: 192.0.2.7 shop.example. A IN",
     rank: 72,
     starts: Starts::UPPER.or(Starts::DIGIT).or(Starts::of(b"[")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -5,7 +5,7 @@
 //! Source: `log(1)`. `Default` is `info`, `Fault` is `fatal`. Subsystem and category are the logger; the library stays in
 //! the message.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05.678901+0100 0x1a2b     Default     0x0                  77     0    launchd: [com.example.a:b] up",
     rank: 69,
     starts: Starts::of(b"2"),
-    open_ended: true,
+    below: Below::Message,
     probe: |line| {
         line.get(10) == Some(&b' ')
             && (matches!(line.get(23), Some(b' ')) || line.get(31..34) == Some(b" 0x"))

@@ -4,7 +4,7 @@
 //! The time is the end of the interval, the duration its length. The whole line is the message.
 
 use super::access::{count, is_ip, put_count, word};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "2 123456789012 eni-0a1b2c3d4e5f60718 192.0.2.7 10.0.0.2 51234 443 6 20 4249 1767323045 1767323105 ACCEPT OK",
     rank: 27,
     starts: Starts::between(b'2', b'9'),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

@@ -10,7 +10,7 @@
 
 use super::access::{is_ip, is_method, put_domain, put_millis};
 use super::parts::nanos_of_seconds;
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -47,7 +47,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05 10.0.0.2 GET /cart id=7 443 - 192.0.2.7 curl/8.5.0 - 200 0 0 12",
     rank: 28,
     starts: Starts::DIGIT.or(Starts::of(b"#")),
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };

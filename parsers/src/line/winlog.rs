@@ -6,7 +6,7 @@
 //! `winlog` module names them. The message is the rendered text if the event has one, else the whole line. Of XML only the
 //! elements of the schema are read, in the order in which they stand; comments and CDATA are not.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -26,7 +26,7 @@ pub const FORMAT: Format = Format {
     example: "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Shop'/><EventID>7</EventID><Level>4</Level><TimeCreated SystemTime='2026-01-02T03:04:05.678Z'/></System></Event>",
     rank: 70,
     starts: Starts::of(b"<M"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

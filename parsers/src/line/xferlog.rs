@@ -5,7 +5,7 @@
 //! its user, completion. The whole line is the message.
 
 use super::access::{SOURCE, count, word};
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, prefix, stop};
@@ -21,7 +21,7 @@ pub const FORMAT: Format = Format {
     example: "Fri Jan  2 03:04:05 2026 1 192.0.2.7 512 /srv/ftp/a.txt b _ o r ann ftp 0 * c",
     rank: 77,
     starts: Starts::of(b"FMSTW"),
-    open_ended: false,
+    below: Below::Apart,
     probe,
     parse,
 };

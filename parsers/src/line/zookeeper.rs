@@ -1,6 +1,6 @@
 //! ZooKeeper: `2026-01-02 03:04:05,678 [myid:1] - INFO  [main:QuorumPeerConfig@117] - text`; before 3.5 without `[myid:1]`.
 
-use super::{Context, Format, Starts};
+use super::{Below, Context, Format, Starts};
 use crate::error::ParseError;
 use crate::fields::{Fields, Value};
 use crate::grammar::{Step, byte, stop};
@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     example: "2026-01-02 03:04:05,678 [myid:1] - INFO  [main:o.a.z.s.q.QuorumPeerConfig@177] - Reading configuration",
     rank: 113,
     starts: Starts::DIGIT,
-    open_ended: true,
+    below: Below::Message,
     probe,
     parse,
 };
