@@ -35,7 +35,8 @@ impl<W: Write> JsonRows<W> {
             if records.is_empty() {
                 return true;
             }
-            let batch = RawBatch { origin: self.origin.clone(), span: None, received: clock::now(), records };
+            let batch =
+                RawBatch { origin: self.origin.clone(), span: None, mark: None, received: clock::now(), records };
             let frame = Frame { log: LogId::from_bits(0), start: Pos(0), end: Pos(0), suspect: false, batch };
             let hint = self.hints.observe(&frame);
             self.text.clear();

@@ -4,15 +4,19 @@ use super::{EventId, LogId, Pos};
 use crate::event::{Event, Timestamp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
 
 /// Where records came from. Stored once a frame, as JSON, so that later versions may add to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Origin {
-    /// The identity of the stream: what exactly-once bookkeeping and per-stream hints are kept by. At most 256 bytes.
+    /// The identity of the source: what exactly-once bookkeeping is kept by. At most 256 bytes.
     pub source: String,
-    /// The input that read it: `stdin`, `http`.
+    /// The input that read it: `stdin`, `http`, `file`.
     pub input: String,
     /// The machine, as `host.name` of events that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +36,43 @@ pub struct Origin {
     /// The time zone of stamps without one: an IANA name or an offset such as `+02:00`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// The line format, where somebody named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// More of what every event of the stream shares, by dotted ECS name, such as `container.name`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Origin {
+    /// A number for the stream that what was learned of its lines is kept by. One source may carry several streams: an
+    /// agent's log has many files in it. A rotated file and the one in its place are one stream.
+    #[must_use]
+    pub fn stream_key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.source, &self.path, &self.container, &self.stream, &self.service).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// What a file was like where a batch of it ends: by this its input knows it again after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// The device it is on.
+    pub device: u64,
+    /// Its inode there.
+    pub inode: u64,
+    /// A hash of its first bytes: as many as the batch reaches, at most [`FileMark::PREFIX_BYTES`].
+    pub prefix: u64,
+    /// A hash of the bytes before the batch's end, at most [`FileMark::MARKER_BYTES`].
+    pub marker: u64,
+}
+
+impl FileMark {
+    /// How far the prefix reaches.
+    pub const PREFIX_BYTES: u64 = 1_024;
+    /// How many bytes the marker covers.
+    pub const MARKER_BYTES: u64 = 256;
 }
 
 /// What of its source a batch covers: bytes `from..to` of a file, or the client's sequence numbers `from..to`.
@@ -76,6 +117,8 @@ pub struct RawBatch {
     pub origin: Arc<Origin>,
     /// What of the source they cover, for sources that can send again.
     pub span: Option<Span>,
+    /// What the file is like at the end of the span, for files.
+    pub mark: Option<FileMark>,
     /// When they arrived: the only time that parsing may use.
     pub received: Timestamp,
     /// The records in order.

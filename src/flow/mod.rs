@@ -12,7 +12,7 @@ mod outlet;
 mod position;
 mod shutdown;
 
-pub use batch::{Batch, Frame, Origin, RawBatch, Record, RecordKind, Span, Stored};
+pub use batch::{Batch, FileMark, Frame, Origin, RawBatch, Record, RecordKind, Span, Stored};
 pub use intake::{Append, AppendError, Appended, Intake, Pending, SyncClass};
 pub use outlet::{Outlet, Progress};
 pub use position::{EventId, LogId, Pos};

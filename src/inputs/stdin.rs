@@ -253,7 +253,8 @@ impl Framer {
             }
             self.counters.records.fetch_add(records.len() as u64, Ordering::Relaxed);
             let (count, lines) = (records.len() as u64, lines_of(&records));
-            let batch = RawBatch { origin: self.origin.clone(), span: None, received: clock::now(), records };
+            let batch =
+                RawBatch { origin: self.origin.clone(), span: None, mark: None, received: clock::now(), records };
             self.collect_answers(UNANSWERED_MAX - 1);
             let submitted = match &self.intake {
                 Some(intake) => intake.submit(batch, SyncClass::Relaxed),

@@ -58,6 +58,7 @@ impl Clients {
         let batch = RawBatch {
             origin: Arc::new(Origin { source, ..Origin::default() }),
             span: sent.span,
+            mark: None,
             received: Timestamp::from_millis(which as i64),
             records: sent.records.iter().map(|&record| Record::text(text(record).into())).collect(),
         };

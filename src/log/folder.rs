@@ -180,7 +180,7 @@ fn sources(fs: &Arc<dyn Fs>, dir: &Path, limit: Limit) -> Result<SourceTable, Lo
     while let Some(frame) = reader.next(limit)? {
         if let Some(span) = frame.batch.span {
             // It fitted when it was appended; a table over its limit only means that less is recognised.
-            let _ = table.insert(&frame.batch.origin.source, span, frame.batch.received.as_millis());
+            let _ = table.learn(&frame.batch, span);
         }
     }
     Ok(table)

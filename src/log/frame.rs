@@ -13,12 +13,14 @@
 //! in this one, or forged inside a record are no frame here. `check` lets a search reject bytes that only look like a
 //! frame without reading as far as their length claims.
 //!
-//! Payload of records: `received` i64 ns; `spanned` u8 (0 or 1), `from` u64, `to` u64; length u32 and JSON of the origin;
-//! `count` u32; for each record its length u32 and kind u8 (1 JSON, 2 truncated); the bytes of all records. Payload of
+//! Payload of records: `received` i64 ns; `spanned` u8 (0 no span, 1 a span, 2 a span of a file), `from` u64, `to` u64; of a
+//! file `device`, `inode`, `prefix` and `marker`, u64 each; length u32 and JSON of the origin; `count` u32; for each record its length u32 and kind u8 (1 JSON, 2 truncated); the bytes of all records. Payload of
 //! the source table: JSON. A mark has none.
 
 use crate::event::Timestamp;
-use crate::flow::{FRAME_BYTES_MAX, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record, RecordKind, Span};
+use crate::flow::{
+    FRAME_BYTES_MAX, FileMark, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record, RecordKind, Span,
+};
 use bytes::{Buf as _, Bytes};
 use std::sync::Arc;
 
@@ -32,11 +34,13 @@ pub const ORIGIN_BYTES_MAX: usize = 64 << 10;
 pub(super) const PAYLOAD_BYTES_MAX: usize = super::sources::TABLE_BYTES_MAX;
 
 const FIXED_BYTES: usize = 8 + 17 + 4 + 4;
+const MARK_BYTES: usize = 32;
 const ENTRY_BYTES: usize = 5;
 const JSON: u8 = 1;
 const TRUNCATED: u8 = 2;
 const _: () = assert!(
-    FIXED_BYTES + ORIGIN_BYTES_MAX + ENTRY_BYTES * RECORDS_PER_FRAME_MAX + FRAME_BYTES_MAX <= PAYLOAD_BYTES_MAX
+    FIXED_BYTES + MARK_BYTES + ORIGIN_BYTES_MAX + ENTRY_BYTES * RECORDS_PER_FRAME_MAX + FRAME_BYTES_MAX
+        <= PAYLOAD_BYTES_MAX
 );
 
 /// What a frame holds.
@@ -130,7 +134,13 @@ pub(super) fn records_bytes(batch: &RawBatch, origin: &[u8]) -> Option<usize> {
         && batch.records.len() <= RECORDS_PER_FRAME_MAX
         && origin.len() <= ORIGIN_BYTES_MAX
         && batch.origin.source.len() <= super::sources::SOURCE_BYTES_MAX;
-    fits.then_some(HEADER_BYTES + FIXED_BYTES + origin.len() + ENTRY_BYTES * batch.records.len() + bytes)
+    let mark = if file_mark(batch).is_some() { MARK_BYTES } else { 0 };
+    fits.then_some(HEADER_BYTES + FIXED_BYTES + mark + origin.len() + ENTRY_BYTES * batch.records.len() + bytes)
+}
+
+/// The mark, which means nothing without a span.
+fn file_mark(batch: &RawBatch) -> Option<FileMark> {
+    batch.mark.filter(|_| batch.span.is_some())
 }
 
 /// Appends a frame of records; `origin` is the batch's origin as JSON. The batch fits ([`records_bytes`]).
@@ -138,9 +148,13 @@ pub(super) fn put_records(out: &mut Vec<u8>, batch: &RawBatch, origin: &[u8], pl
     put(out, Kind::Records, place, |out| {
         out.extend_from_slice(&batch.received.as_nanos().to_le_bytes());
         let span = batch.span.unwrap_or(Span { from: 0, to: 0 });
-        out.push(u8::from(batch.span.is_some()));
+        let mark = file_mark(batch);
+        out.push(u8::from(batch.span.is_some()) + u8::from(mark.is_some()));
         out.extend_from_slice(&span.from.to_le_bytes());
         out.extend_from_slice(&span.to.to_le_bytes());
+        if let Some(FileMark { device, inode, prefix, marker }) = mark {
+            out.extend([device, inode, prefix, marker].iter().flat_map(|number| number.to_le_bytes()));
+        }
         out.extend_from_slice(&wide(origin.len()));
         out.extend_from_slice(origin);
         out.extend_from_slice(&wide(batch.records.len()));
@@ -187,6 +201,7 @@ pub(super) fn records(mut payload: Bytes, origins: &mut Origins) -> Option<RawBa
     let received = Timestamp::from_nanos(payload.try_get_i64_le().ok()?);
     let spanned = payload.try_get_u8().ok()?;
     let span = Span { from: payload.try_get_u64_le().ok()?, to: payload.try_get_u64_le().ok()? };
+    let mark = if spanned == 2 { Some(read_mark(&mut payload)?) } else { None };
     let origin = take(&mut payload)?;
     let origin = origins.read(&origin)?;
     let count = payload.try_get_u32_le().ok()? as usize;
@@ -205,8 +220,13 @@ pub(super) fn records(mut payload: Bytes, origins: &mut Origins) -> Option<RawBa
         let kind = RecordKind { json: kind & JSON != 0, truncated: kind & TRUNCATED != 0 };
         records.push(Record { bytes: payload.split_to(length), kind });
     }
-    let span = (spanned == 1).then_some(span);
-    (payload.is_empty() && spanned <= 1).then_some(RawBatch { origin, span, received, records })
+    let span = (spanned > 0).then_some(span);
+    (payload.is_empty() && spanned <= 2).then_some(RawBatch { origin, span, mark, received, records })
+}
+
+fn read_mark(payload: &mut Bytes) -> Option<FileMark> {
+    let mut number = || payload.try_get_u64_le().ok();
+    Some(FileMark { device: number()?, inode: number()?, prefix: number()?, marker: number()? })
 }
 
 fn take(payload: &mut Bytes) -> Option<Bytes> {
@@ -224,11 +244,15 @@ pub(super) mod tests {
     pub fn any_batch() -> impl Strategy<Value = RawBatch> {
         let record = (prop::collection::vec(any::<u8>(), 0..40), any::<bool>(), any::<bool>())
             .prop_map(|(bytes, json, truncated)| Record { bytes: bytes.into(), kind: RecordKind { json, truncated } });
-        let span = prop::option::of((any::<u64>(), any::<u64>()).prop_map(|(from, to)| Span { from, to }));
-        (".{0,20}", prop::option::of(".{0,9}"), span, any::<i64>(), prop::collection::vec(record, 0..8)).prop_map(
-            |(source, host, span, received, records)| RawBatch {
+        let span = (any::<u64>(), any::<u64>()).prop_map(|(from, to)| Span { from, to });
+        let mark =
+            any::<[u64; 4]>().prop_map(|[device, inode, prefix, marker]| FileMark { device, inode, prefix, marker });
+        let place = prop::option::of((span, prop::option::of(mark)));
+        (".{0,20}", prop::option::of(".{0,9}"), place, any::<i64>(), prop::collection::vec(record, 0..8)).prop_map(
+            |(source, host, place, received, records)| RawBatch {
                 origin: Arc::new(Origin { source, host, input: "test".to_owned(), ..Origin::default() }),
-                span,
+                span: place.map(|(span, _)| span),
+                mark: place.and_then(|(_, mark)| mark),
                 received: Timestamp::from_nanos(received),
                 records,
             },
@@ -299,6 +323,7 @@ pub(super) mod tests {
         let batch = RawBatch {
             origin: Arc::new(Origin { source: "s".to_owned(), ..Origin::default() }),
             span: None,
+            mark: None,
             received: Timestamp::default(),
             records: vec![],
         };

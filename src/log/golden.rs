@@ -1,8 +1,8 @@
 //! Released formats stay readable: `fixtures/log/v1` was written once and is read by every later version.
 
-use super::{Limit, Options, Reader, ReaderStats, SourceTable, list, segment, writer::Writer};
+use super::{KnownFile, Limit, Options, Reader, ReaderStats, SourceTable, list, segment, writer::Writer};
 use crate::event::Timestamp;
-use crate::flow::{Append, LogId, Origin, Pos, RawBatch, Record, RecordKind, Span, SyncClass};
+use crate::flow::{Append, FileMark, LogId, Origin, Pos, RawBatch, Record, RecordKind, Span, SyncClass};
 use crate::fs::{self, Fs, RealFs, sim::SimFs};
 use std::{path::Path, sync::Arc};
 use tokio::sync::{oneshot, watch};
@@ -27,12 +27,14 @@ fn batches() -> Vec<RawBatch> {
         RawBatch {
             origin: Arc::new(file.clone()),
             span: Some(Span { from: 0, to: 34 }),
+            mark: Some(FileMark { device: 2_049, inode: 1_311_768, prefix: 7, marker: 9 }),
             received,
             records: vec![record(b"GET / 200", false, false), record(b"Gr\xc3\xbc\xc3\x9fe \xff\xfe", false, false)],
         },
         RawBatch {
             origin: Arc::new(stdin),
             span: None,
+            mark: None,
             received,
             records: vec![
                 record(br#"{"message":"hi","log":{"level":"warn"}}"#, true, false),
@@ -42,10 +44,11 @@ fn batches() -> Vec<RawBatch> {
         RawBatch {
             origin: Arc::new(file),
             span: Some(Span { from: 40, to: 50 }),
+            mark: Some(FileMark { device: 2_049, inode: 1_311_768, prefix: 1, marker: u64::MAX }),
             received: Timestamp::from_nanos(-1),
             records: vec![record(b"a very long li", false, true)],
         },
-        RawBatch { origin: Arc::default(), span: None, received, records: vec![] },
+        RawBatch { origin: Arc::default(), span: None, mark: None, received, records: vec![] },
     ]
 }
 
@@ -55,7 +58,7 @@ fn generate() -> Vec<(String, Vec<u8>)> {
     let options = Options { segment_bytes_max: 600, ..Options::default() };
     let (ends, _durable) = watch::channel(Pos(0));
     let mut table = SourceTable::default();
-    table.insert("seq:client-7", Span { from: 1, to: 4 }, 1_767_225_600_000).unwrap();
+    table.insert("seq:client-7", Span { from: 1, to: 4 }, None, 1_767_225_600_000).unwrap();
     let mut writer = Writer::create(sim.clone(), Path::new("/"), LOG, options, table, ends).unwrap();
     for batch in batches() {
         writer.stage(Append { batch, class: SyncClass::Prompt, answer: oneshot::channel().0 });
@@ -101,5 +104,8 @@ fn format_1_is_read() {
     assert_eq!(table.len(), 2);
     assert!(table.covers("seq:client-7", Span { from: 1, to: 4 }));
     assert!(table.covers("file:/var/log/app.log", Span { from: 3, to: 34 }));
-    assert_eq!(table.get("file:/var/log/app.log").unwrap().seen, 1_767_225_600_123);
+    let file = table.get("file:/var/log/app.log").unwrap();
+    assert_eq!(file.seen, 1_767_225_600_123);
+    let mark = batches()[0].mark.unwrap();
+    assert_eq!(file.file, Some(KnownFile { path: "/var/log/app.log".to_owned(), mark }));
 }

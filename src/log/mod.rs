@@ -55,7 +55,8 @@ pub use frame::ORIGIN_BYTES_MAX;
 pub use reader::{Limit, Reader, ReaderStats};
 pub use segment::VERSION;
 pub use sources::{
-    PositionSet, RANGES_MAX, SOURCE_BYTES_MAX, SOURCES_MAX, SourceState, SourceTable, TABLE_BYTES_MAX, TooManySources,
+    KnownFile, PositionSet, RANGES_MAX, SOURCE_BYTES_MAX, SOURCES_MAX, SourceState, SourceTable, TABLE_BYTES_MAX,
+    TooManySources,
 };
 pub use thread::{LogWriter, open};
 #[cfg(test)]

@@ -275,7 +275,7 @@ fn what_is_refused_for_want_of_room_is_gone_and_room_mends_it() {
     let (answer, mut refused) = oneshot::channel();
     let origin = Arc::new(Origin::default());
     let records = vec![Record::text("refused".into())];
-    let batch = RawBatch { origin, span: None, received: Timestamp::default(), records };
+    let batch = RawBatch { origin, span: None, mark: None, received: Timestamp::default(), records };
     let which = world.clients.append(None, 2);
     world.clients.send(&mut life.writer, &mut life.waiting, which);
     life.writer.commit();

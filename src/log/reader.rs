@@ -78,6 +78,8 @@ pub struct Reader {
     sound: Pos,
     marked: Pos,
     origins: Origins,
+    /// The frame that was read last, as it is on disk.
+    bytes: Bytes,
     stats: ReaderStats,
 }
 
@@ -96,7 +98,20 @@ impl Reader {
         let (chunk, behind) = (Bytes::new(), Behind::More);
         let (origins, stats) = (Origins::default(), ReaderStats::default());
         let (fs, dir) = (fs.clone(), dir.to_owned());
-        Ok(Reader { fs, dir, log, pos: from, chunk, behind, skipped: 0, sound: from, marked: Pos(0), origins, stats })
+        Ok(Reader {
+            fs,
+            dir,
+            log,
+            pos: from,
+            chunk,
+            behind,
+            skipped: 0,
+            sound: from,
+            marked: Pos(0),
+            origins,
+            bytes: Bytes::new(),
+            stats,
+        })
     }
 
     /// The log.
@@ -109,6 +124,12 @@ impl Reader {
     #[must_use]
     pub fn pos(&self) -> Pos {
         self.pos
+    }
+
+    /// The frame that [`Reader::next`] returned last, as it is on disk.
+    #[must_use]
+    pub fn frame_bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
     /// What was met so far.
@@ -165,7 +186,8 @@ impl Reader {
     fn frame(&mut self, kind: Kind, total: usize) -> Step {
         self.confirm_skipped();
         let start = self.pos;
-        let payload = self.chunk.split_to(total).slice(HEADER_BYTES..);
+        let bytes = self.chunk.split_to(total);
+        let payload = bytes.slice(HEADER_BYTES..);
         self.pos.0 += total as u64;
         self.sound = self.pos;
         match kind {
@@ -180,6 +202,7 @@ impl Reader {
                 self.stats.frames += 1;
                 self.stats.records += batch.records.len() as u64;
                 self.stats.bytes += batch.records.iter().map(|record| record.bytes.len() as u64).sum::<u64>();
+                self.bytes = bytes;
                 return Step::Records(Frame { log: self.log, start, end: self.pos, suspect: false, batch });
             }
         }
@@ -348,7 +371,13 @@ mod tests {
 
     fn big(fill: u8, length: usize) -> RawBatch {
         let records = vec![crate::flow::Record::text(vec![fill; length].into())];
-        RawBatch { origin: Arc::default(), span: None, received: crate::event::Timestamp::default(), records }
+        RawBatch {
+            origin: Arc::default(),
+            span: None,
+            mark: None,
+            received: crate::event::Timestamp::default(),
+            records,
+        }
     }
 
     fn any_groups() -> impl Strategy<Value = Vec<Vec<RawBatch>>> {

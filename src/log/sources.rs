@@ -1,7 +1,7 @@
 //! The source table: what each source that can send again has made durable, so that a second sending is recognised.
 
 use super::SOURCE_IDLE_MS;
-use crate::flow::Span;
+use crate::flow::{FileMark, RawBatch, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ pub const RANGES_MAX: usize = 1_024;
 /// Most bytes that a table may take as JSON (reckoned, never less than the truth); past it there are too many sources.
 pub const TABLE_BYTES_MAX: usize = 16 << 20;
 
-/// The most that a source takes as JSON besides its identity, ranges and optional numbers.
+/// The most that a source takes as JSON besides its identity, ranges and what is known of a file.
 const ENTRY_BYTES: usize = 76;
-const NUMBER_BYTES: usize = 30;
+const FILE_BYTES: usize = 150;
 const RANGE_BYTES: usize = 44;
 
 /// A set of positions: everything below `low`, and ranges above it that do not touch each other.
@@ -104,14 +104,21 @@ pub struct SourceState {
     /// What it made durable.
     #[serde(flatten)]
     pub positions: PositionSet,
-    /// The hash of a file's first bytes, by which it is known again.
+    /// What the file was like where its latest batch ended, by which it is known again, and where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<u64>,
-    /// A number that the input keeps with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub marker: Option<u64>,
+    pub file: Option<KnownFile>,
     /// When its latest batch was received, in ms since 1970.
     pub seen: i64,
+}
+
+/// What is kept of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownFile {
+    /// Where it was.
+    pub path: String,
+    /// What it was like.
+    #[serde(flatten)]
+    pub mark: FileMark,
 }
 
 /// The table is full and nothing in it is old enough to be forgotten.
@@ -127,17 +134,26 @@ pub struct SourceTable {
 }
 
 fn weight(source: &str, state: &SourceState) -> usize {
-    let numbers = usize::from(state.prefix.is_some()) + usize::from(state.marker.is_some());
-    entry_weight(source) + NUMBER_BYTES * numbers + RANGE_BYTES * state.positions.ranges.len()
+    let file = state.file.as_ref().map_or(0, |file| file_weight(&file.path));
+    entry_weight(source) + file + RANGE_BYTES * state.positions.ranges.len()
 }
 
 fn entry_weight(source: &str) -> usize {
-    let escaped = |byte: u8| match byte {
+    ENTRY_BYTES + escaped(source)
+}
+
+fn file_weight(path: &str) -> usize {
+    FILE_BYTES + escaped(path)
+}
+
+/// The length of a text in JSON.
+fn escaped(text: &str) -> usize {
+    let length = |byte: u8| match byte {
         0..0x20 => 6,
         b'"' | b'\\' => 2,
         _ => 1,
     };
-    ENTRY_BYTES + source.bytes().map(escaped).sum::<usize>()
+    text.bytes().map(length).sum()
 }
 
 impl SourceTable {
@@ -190,14 +206,32 @@ impl SourceTable {
         before
     }
 
+    /// Adds what a batch with a span says of its source.
+    ///
+    /// # Errors
+    /// As [`SourceTable::insert`].
+    pub fn learn(&mut self, batch: &RawBatch, span: Span) -> Result<Option<SourceState>, TooManySources> {
+        let path = batch.origin.path.as_deref().unwrap_or_default();
+        let file = batch.mark.map(|mark| KnownFile { path: path.to_owned(), mark });
+        self.insert(&batch.origin.source, span, file, batch.received.as_millis())
+    }
+
     /// Adds a span and returns what was known of the source before, by which [`SourceTable::swap`] takes it back.
     ///
     /// # Errors
     /// The table is full, and every source in it was seen less than [`SOURCE_IDLE_MS`] before `seen`.
-    pub fn insert(&mut self, source: &str, span: Span, seen: i64) -> Result<Option<SourceState>, TooManySources> {
+    pub fn insert(
+        &mut self,
+        source: &str,
+        span: Span,
+        file: Option<KnownFile>,
+        seen: i64,
+    ) -> Result<Option<SourceState>, TooManySources> {
+        let file_bytes = file.as_ref().map_or(0, |file| file_weight(&file.path));
         let full = |table: &SourceTable| {
             let new = if table.sources.contains_key(source) { 0 } else { entry_weight(source) };
-            table.bytes + new + RANGE_BYTES > TABLE_BYTES_MAX || (new > 0 && table.sources.len() >= SOURCES_MAX)
+            let more = new + file_bytes + RANGE_BYTES;
+            table.bytes + more > TABLE_BYTES_MAX || (new > 0 && table.sources.len() >= SOURCES_MAX)
         };
         if full(self) {
             self.forget_idle(source, seen);
@@ -208,6 +242,7 @@ impl SourceTable {
         let mut state = self.sources.get(source).cloned().unwrap_or_default();
         self.forgotten += u64::from(state.positions.insert(span));
         state.seen = state.seen.max(seen);
+        state.file = file.or(state.file);
         Ok(self.swap(source, Some(state)))
     }
 
@@ -317,17 +352,19 @@ mod tests {
         let mut table = SourceTable::default();
         for i in 0..SOURCES_MAX {
             let seen = if i == 7 { 0 } else { 1_000 };
-            table.insert(&i.to_string(), span(0, 1), seen).unwrap();
+            table.insert(&i.to_string(), span(0, 1), None, seen).unwrap();
         }
-        assert_eq!(table.insert("new", span(0, 1), 2_000), Err(TooManySources));
-        assert_eq!(table.insert("7", span(1, 2), 0).map(|known| known.is_some()), Ok(true));
-        assert_eq!(table.insert("new", span(0, 1), SOURCE_IDLE_MS), Ok(None));
+        assert_eq!(table.insert("new", span(0, 1), None, 2_000), Err(TooManySources));
+        assert_eq!(table.insert("7", span(1, 2), None, 0).map(|known| known.is_some()), Ok(true));
+        assert_eq!(table.insert("new", span(0, 1), None, SOURCE_IDLE_MS), Ok(None));
         assert_eq!((table.len(), table.forgotten()), (SOURCES_MAX, 1));
         assert!(table.get("7").is_none());
         let largest = SourceState {
             positions: PositionSet { low: u64::MAX - 2, ranges: vec![(u64::MAX - 1, u64::MAX)] },
-            prefix: Some(u64::MAX),
-            marker: Some(u64::MAX),
+            file: Some(KnownFile {
+                path: "\u{1}\"".to_owned(),
+                mark: FileMark { device: u64::MAX, inode: u64::MAX, prefix: u64::MAX, marker: u64::MAX },
+            }),
             seen: i64::MIN,
         };
         let mut table = SourceTable::default();
@@ -373,7 +410,7 @@ mod tests {
             let table = |spans: &[(u64, u64)]| {
                 let mut table = SourceTable::default();
                 for &(from, len) in spans {
-                    table.insert("s", span(from, from + len), 1).unwrap();
+                    table.insert("s", span(from, from + len), None, 1).unwrap();
                 }
                 table
             };

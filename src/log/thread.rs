@@ -217,6 +217,7 @@ mod tests {
         RawBatch {
             origin: Arc::new(Origin { source: source.to_owned(), ..Origin::default() }),
             span,
+            mark: None,
             received: Timestamp::from_millis(1),
             records: vec![Record::text(text.to_owned().into())],
         }

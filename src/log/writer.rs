@@ -239,8 +239,7 @@ impl Writer {
         }
         let before = match batch.span {
             Some(span) => {
-                let seen = batch.received.as_millis();
-                let before = self.table.insert(&batch.origin.source, span, seen);
+                let before = self.table.learn(batch, span);
                 Some(before.map_err(|_| AppendError::TooManySources)?)
             }
             None => None,

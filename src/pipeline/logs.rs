@@ -12,6 +12,7 @@ use crate::{
     fs::Fs,
     log::{self, Limit, LogError, Reader},
 };
+use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -88,6 +89,11 @@ impl OpenLog {
                 None
             }
         }
+    }
+
+    /// The frame that [`OpenLog::next`] returned last, as it is on disk.
+    pub fn frame_bytes(&self) -> Bytes {
+        self.reader.as_ref().map(|reader| reader.frame_bytes().clone()).unwrap_or_default()
     }
 
     /// Of a dead log only what has been made durable.

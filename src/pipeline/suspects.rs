@@ -87,6 +87,7 @@ mod tests {
         let batch = RawBatch {
             origin: Arc::new(Origin::default()),
             span: None,
+            mark: None,
             received: Timestamp::from_nanos(0),
             records: Vec::new(),
         };

@@ -117,7 +117,7 @@ mod tests {
                     let count = if number % 7 == 0 { 400 } else { 1 };
                     let records = vec![Record::text(format!("level=info n={number}").into()); count];
                     let received = Timestamp::from_nanos(0);
-                    let batch = RawBatch { origin: origin.clone(), span: None, received, records };
+                    let batch = RawBatch { origin: origin.clone(), span: None, mark: None, received, records };
                     let (start, end) = (Pos(number * 1_000), Pos(number * 1_000 + 999));
                     let frame = Frame { log: LogId::from_bits(1), start, end, suspect: false, batch };
                     entrance.send(frame, Hint::default()).unwrap();

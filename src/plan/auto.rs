@@ -2,7 +2,7 @@
 
 use super::{Hint, reader::Reader};
 use crate::{
-    event::{Event, Key, Timestamp, Value, json, layout::Layouts},
+    event::{Event, Key, Map, Timestamp, Value, json, layout::Layouts},
     flow::{EventId, Frame, Origin, Pos, RawBatch, Record, Stored},
 };
 use bytestring::ByteString;
@@ -107,7 +107,7 @@ impl Plan {
         mut written: impl FnMut(&str, Option<&str>),
     ) {
         let origin = &frame.batch.origin;
-        let lines_say_all = origin.service.is_none() && origin.host.is_none();
+        let lines_say_all = names_of(origin).next().is_none();
         let mut whole = out.len();
         self.each(frame, hint, |_, line, parsed| {
             // A record that panicked while it was written comes again.
@@ -157,7 +157,8 @@ impl Plan {
         take: &mut impl FnMut(usize, &ByteString, Parsed<'_>),
     ) {
         let batch = &frame.batch;
-        let format = self.format(hint.format);
+        let named = batch.origin.format.as_deref().and_then(FormatId::by_name).map(Format::Forced);
+        let format = named.filter(|_| self.forced.is_none()).unwrap_or_else(|| self.format(hint.format));
         let mut reader = Reader::of(batch);
         reader.context.day_first = hint.day_first;
         let before = batch.records.get(..*at).unwrap_or_default();
@@ -240,20 +241,39 @@ fn add_template(fields: &mut Fields<'_>) {
     fields.push("log.template.id", logship_parsers::Value::Str(id.into()));
 }
 
-/// Host and service of the origin, where the line itself names none.
+/// What an origin says about each of its events, by dotted name.
+fn names_of(origin: &Origin) -> impl Iterator<Item = (&str, &str)> {
+    let own = [
+        ("service.name", &origin.service),
+        ("host.name", &origin.host),
+        ("log.file.path", &origin.path),
+        ("container.id", &origin.container),
+        ("log.iostream", &origin.stream),
+    ];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    own.chain(origin.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// What the origin says, where the line itself does not.
 fn add_origin(event: &mut Event, origin: &Origin) {
-    for (object, name) in [("service", &origin.service), ("host", &origin.host)] {
-        let Some(name) = name else { continue };
-        match event.fields.get_mut(object) {
-            None => {
-                let inner = [(Key::from("name"), Value::from(name.as_str()))].into_iter().collect();
-                event.fields.insert(Key::from(object), Value::Map(inner));
-            }
-            Some(Value::Map(there)) if there.get("name").is_none() => {
-                there.insert(Key::from("name"), Value::from(name.as_str()));
-            }
-            Some(_) => {}
+    for (name, value) in names_of(origin) {
+        add(&mut event.fields, name, value);
+    }
+}
+
+/// Sets a value at a dotted name unless there is one, or something that is no object stands in the way.
+fn add(map: &mut Map, name: &str, value: &str) {
+    let Some((object, rest)) = name.split_once('.') else {
+        if map.get(name).is_none() {
+            map.insert(Key::from(name), Value::from(value));
         }
+        return;
+    };
+    if map.get(object).is_none() {
+        map.insert(Key::from(object), Value::Map(Map::default()));
+    }
+    if let Some(Value::Map(inner)) = map.get_mut(object) {
+        add(inner, rest, value);
     }
 }
 
@@ -273,6 +293,7 @@ mod tests {
             batch: RawBatch {
                 origin: Arc::new(origin),
                 span: None,
+                mark: None,
                 received: Timestamp::from_millis(1_767_225_600_000),
                 records: records.iter().map(|bytes| Record::text(Bytes::copy_from_slice(bytes))).collect(),
             },
@@ -343,6 +364,21 @@ mod tests {
         let events = Plan::auto().run(&frame(&[b"level=info msg=x host=h2"], origin), &Hint::default());
         assert_eq!(events[0].event.fields.path("host.name"), Some(&Value::from("h2")));
         assert_eq!(events[0].event.fields.path("service.name"), Some(&Value::from("api")));
+        let fields = [("container.name", "web"), ("message", "never"), ("message.part", "never")];
+        let origin = Origin {
+            path: Some("/var/log/a.log".into()),
+            format: Some("plain".into()),
+            fields: fields.map(|(name, value)| (name.into(), value.into())).into(),
+            ..Origin::default()
+        };
+        let events = Plan::auto().run(&frame(&[b"level=info msg=x"], origin), &Hint::default());
+        let mut row = String::new();
+        json::write_event(&mut row, &events[0].event, None);
+        let expected = concat!(
+            r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"level=info msg=x","#,
+            r#""log":{"file":{"path":"/var/log/a.log"}},"container":{"name":"web"}}"#,
+        );
+        assert_eq!(row, expected);
     }
 
     #[test]

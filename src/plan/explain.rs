@@ -76,7 +76,7 @@ mod tests {
         let origin = Arc::new(Origin { zone: Some("Europe/Berlin".to_owned()), ..Origin::default() });
         let records = vec![Record::text(text.into())];
         let received = Timestamp::from_millis(1_767_412_800_000);
-        let batch = RawBatch { origin, span: None, received, records };
+        let batch = RawBatch { origin, span: None, mark: None, received, records };
         Frame { log: LogId::from_bits(1), start: Pos(0), end: Pos(9), suspect: false, batch }
     }
 

@@ -51,7 +51,7 @@ struct Stream {
 /// What all streams have shown.
 #[derive(Debug, Default)]
 pub struct StreamHints {
-    streams: HashMap<String, Stream>,
+    streams: HashMap<u64, Stream>,
 }
 
 impl StreamHints {
@@ -62,10 +62,7 @@ impl StreamHints {
         if self.streams.len() >= HINTED_STREAMS_MAX {
             self.streams.clear();
         }
-        if !self.streams.contains_key(&batch.origin.source) {
-            self.streams.insert(batch.origin.source.clone(), Stream::default());
-        }
-        let Some(stream) = self.streams.get_mut(&batch.origin.source) else { return Hint::default() };
+        let stream = self.streams.entry(batch.origin.stream_key()).or_default();
         stream.learn_order(&batch.records);
         let last_time = stream.inherited(batch.received);
         let header = stream.header.clone();
@@ -119,7 +116,7 @@ mod tests {
     fn frame(received_ms: i64, records: &[&'static str]) -> Frame {
         let records = records.iter().map(|text| Record::text(bytes::Bytes::from_static(text.as_bytes()))).collect();
         let received = Timestamp::from_millis(received_ms);
-        let batch = RawBatch { origin: Arc::new(Origin::default()), span: None, received, records };
+        let batch = RawBatch { origin: Arc::new(Origin::default()), span: None, mark: None, received, records };
         Frame { log: LogId::from_bits(1), start: Pos(0), end: Pos(9), suspect: false, batch }
     }
 

@@ -18,11 +18,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("codecs", &["event", "flow"]),
     ("plan", &["event", "flow"]),
     ("query", &["event", "flow", "store", "clock"]),
-    ("inputs", &["event", "flow", "codecs", "clock"]),
+    ("inputs", &["event", "flow", "codecs", "log", "clock"]),
     ("outputs", &["event", "flow", "codecs", "store", "plan", "clock"]),
     ("pipeline", &["event", "flow", "fs", "config", "log", "store", "plan", "query", "inputs", "outputs", "clock"]),
+    ("ship", &["event", "flow", "fs", "config", "log", "pipeline", "clock"]),
+    ("agent", &["event", "flow", "fs", "config", "log", "codecs", "inputs", "pipeline", "ship", "clock"]),
     ("auth", &["event", "flow", "config", "clock"]),
-    ("api", &["event", "flow", "codecs", "query", "pipeline", "auth", "clock"]),
+    ("api", &["event", "flow", "codecs", "log", "query", "pipeline", "auth", "clock"]),
 ];
 /// The one module that nobody imports.
 const TOP: &str = "cli";

@@ -45,7 +45,8 @@ impl Store {
             self.answered(count, answer)?;
         }
         let count = records.len() as u64;
-        let batch = RawBatch { origin: Arc::clone(&self.origin), span: self.span, received: clock::now(), records };
+        let batch =
+            RawBatch { origin: Arc::clone(&self.origin), span: self.span, mark: None, received: clock::now(), records };
         self.counts.received(count);
         match self.intake.submit(batch, SyncClass::Prompt) {
             Ok(pending) => {

@@ -91,7 +91,7 @@ fn feed(world: &mut World, intake: &Intake, at: Timestamp, step: Duration) -> Re
             ..Origin::default()
         });
         let records = lines.take(usize::MAX);
-        let batch = RawBatch { origin, span: None, received: at, records };
+        let batch = RawBatch { origin, span: None, mark: None, received: at, records };
         answers.push(intake.submit(batch, SyncClass::Relaxed).map_err(Failure::failed)?);
     }
     Ok(answers)
