@@ -48,6 +48,7 @@ mod reader;
 mod segment;
 mod sources;
 mod thread;
+pub mod wire;
 mod writer;
 
 pub use folder::{Found, end_of, list, remove, settle, sources_by_now, sources_of, trim};
