@@ -10,7 +10,7 @@
 
 use crate::{
     event::LINE_BYTES_MAX,
-    flow::{Record, RecordKind},
+    flow::{Record, RecordKind, Span},
 };
 use bytes::Bytes;
 use logship_parsers::{
@@ -23,6 +23,15 @@ use std::collections::HashMap;
 pub const MIXED_STREAMS_MAX: usize = 1_000;
 /// Bytes of all open records of one mix, 16 MiB.
 pub const MIXED_BYTES_MAX: usize = 16 << 20;
+
+/// A finished record of a mix.
+#[derive(Debug)]
+pub struct Joined {
+    /// The record.
+    pub record: Record,
+    /// From its first byte in the stream to behind its last. Lines of other streams may lie between.
+    pub span: Span,
+}
 
 /// The open records of a mix.
 #[derive(Debug, Default)]
@@ -49,22 +58,25 @@ struct Open {
     age: u64,
     /// Its place in the order in which the open records began.
     number: u64,
+    span: Span,
 }
 
 impl Mix {
-    /// Takes a line if it is in an envelope; adds the records that it ends to `done`, and the bytes that it drops to
-    /// `dropped`. Returns whether it was.
-    pub fn take(&mut self, line: &[u8], done: &mut Vec<Record>, dropped: &mut u64) -> bool {
+    /// Takes a line, which begins `at` this place of the stream, if it is in an envelope; adds the records that it ends to
+    /// `done`, and the bytes that it drops to `dropped`. Returns whether it was.
+    pub fn take(&mut self, line: &[u8], at: u64, done: &mut Vec<Joined>, dropped: &mut u64) -> bool {
         let Some(opened) = envelope::open(line) else { return false };
         let text = &line[opened.text_start..opened.text_end];
         let written = opened.written(line);
         let blank = written.is_empty();
+        let span = Span { from: at, to: at + line.len() as u64 };
         if let Some(open) = self.open.get_mut(opened.stream) {
             open.age = self.age;
             let before = open.text.len();
             let joined = open.continue_with(text, &written, &opened, dropped);
             self.bytes += open.text.len() - before;
             if joined {
+                open.span.to = span.to;
                 self.bound(done);
                 return true;
             }
@@ -94,6 +106,7 @@ impl Mix {
             truncated: false,
             age: self.age,
             number: self.opened,
+            span,
         };
         self.bytes += open.text.len() + open.tail.len();
         self.open.insert(opened.stream.into(), open);
@@ -107,25 +120,37 @@ impl Mix {
         self.open.is_empty()
     }
 
+    /// Where in the stream the first of the open records begins.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        self.open.values().map(|open| open.span.from).min()
+    }
+
+    /// Bytes of the open records.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Ends all records, in the order in which they began.
-    pub fn settle(&mut self, done: &mut Vec<Record>) {
+    pub fn settle(&mut self, done: &mut Vec<Joined>) {
         self.end_where(|_| true, done);
     }
 
     /// Ends the records whose streams have said nothing since the last call.
-    pub fn age(&mut self, done: &mut Vec<Record>) {
+    pub fn age(&mut self, done: &mut Vec<Joined>) {
         let age = self.age;
         self.end_where(|open| open.age < age, done);
         self.age += 1;
     }
 
-    fn bound(&mut self, done: &mut Vec<Record>) {
+    fn bound(&mut self, done: &mut Vec<Joined>) {
         if self.open.len() > MIXED_STREAMS_MAX || self.bytes > MIXED_BYTES_MAX {
             self.settle(done);
         }
     }
 
-    fn end_where(&mut self, ends: impl Fn(&Open) -> bool, done: &mut Vec<Record>) {
+    fn end_where(&mut self, ends: impl Fn(&Open) -> bool, done: &mut Vec<Joined>) {
         let mut ended: Vec<Open> = self.open.extract_if(|_, open| ends(open)).map(|(_, open)| open).collect();
         ended.sort_unstable_by_key(|open| open.number);
         for open in ended {
@@ -133,11 +158,12 @@ impl Mix {
         }
     }
 
-    fn close(&mut self, open: Open, done: &mut Vec<Record>) {
-        let Open { mut text, tail, truncated, .. } = open;
+    fn close(&mut self, open: Open, done: &mut Vec<Joined>) {
+        let Open { mut text, tail, truncated, span, .. } = open;
         self.bytes -= text.len() + tail.len();
         text.extend_from_slice(&tail);
-        done.push(Record { bytes: Bytes::from(text), kind: RecordKind { json: false, truncated } });
+        let record = Record { bytes: Bytes::from(text), kind: RecordKind { json: false, truncated } };
+        done.push(Joined { record, span });
     }
 }
 
@@ -178,11 +204,11 @@ mod tests {
     fn records(lines: &[&str]) -> Vec<String> {
         let (mut mix, mut done, mut dropped) = (Mix::default(), Vec::new(), 0);
         for line in lines {
-            assert!(mix.take(line.as_bytes(), &mut done, &mut dropped), "{line}");
+            assert!(mix.take(line.as_bytes(), 0, &mut done, &mut dropped), "{line}");
         }
         mix.settle(&mut done);
         assert_eq!((mix.bytes, dropped), (0, 0));
-        done.iter().map(|record| String::from_utf8(record.bytes.to_vec()).unwrap()).collect()
+        done.iter().map(|joined| String::from_utf8(joined.record.bytes.to_vec()).unwrap()).collect()
     }
 
     #[test]
@@ -237,16 +263,16 @@ mod tests {
     fn what_is_open_is_bounded() {
         let (mut mix, mut done, mut dropped) = (Mix::default(), Vec::new(), 0);
         for number in 0..3 * MIXED_STREAMS_MAX {
-            mix.take(format!("web-{number}  | {}", "x".repeat(number)).as_bytes(), &mut done, &mut dropped);
+            mix.take(format!("web-{number}  | {}", "x".repeat(number)).as_bytes(), 0, &mut done, &mut dropped);
             assert!(mix.open.len() <= MIXED_STREAMS_MAX && mix.bytes <= MIXED_BYTES_MAX);
         }
         assert!(done.len() >= 2 * MIXED_STREAMS_MAX);
         let piece = format!("2026-01-02T03:04:05Z stdout P {}", "x".repeat(100_000));
         for _ in 0..20 {
-            mix.take(piece.as_bytes(), &mut done, &mut dropped);
+            mix.take(piece.as_bytes(), 0, &mut done, &mut dropped);
         }
         mix.settle(&mut done);
-        let last = done.last().unwrap();
+        let last = &done.last().unwrap().record;
         assert!(last.bytes.len() <= LINE_BYTES_MAX && last.kind.truncated);
         assert_eq!(last.bytes.len() + usize::try_from(dropped).unwrap(), 20 * 100_000 + 30);
     }
@@ -254,9 +280,9 @@ mod tests {
     #[test]
     fn a_silent_streams_record_ends() {
         let (mut mix, mut done, mut dropped) = (Mix::default(), Vec::new(), 0);
-        mix.take(b"a-1  | one", &mut done, &mut dropped);
+        mix.take(b"a-1  | one", 0, &mut done, &mut dropped);
         mix.age(&mut done);
-        mix.take(b"b-1  | two", &mut done, &mut dropped);
+        mix.take(b"b-1  | two", 0, &mut done, &mut dropped);
         assert!(done.is_empty());
         mix.age(&mut done);
         assert_eq!(done.len(), 1);

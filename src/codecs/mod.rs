@@ -3,3 +3,4 @@
 pub mod inflate;
 pub mod lines;
 pub mod mix;
+mod places;

@@ -7,7 +7,7 @@
 use super::{BODY_BYTES_MAX, Format};
 use crate::{
     api::{ApiError, error::Code},
-    codecs::mix::Mix,
+    codecs::mix::{Joined, Mix},
     event::LINE_BYTES_MAX,
     flow::{FRAME_BYTES_MAX, RECORDS_PER_FRAME_MAX, Record, RecordKind},
 };
@@ -171,7 +171,7 @@ impl Splitter {
     fn text(&mut self, mut line: Place, sink: Sink) -> Result<(), ApiError> {
         let text = &self.buffer[line.start..line.end];
         let (mut done, mut dropped) = (Vec::new(), 0);
-        if self.mix.take(text, &mut done, &mut dropped) {
+        if self.mix.take(text, 0, &mut done, &mut dropped) {
             if dropped > 0 {
                 self.rejected.push(Rejected { line: self.lines, error: "a piece of a line longer than 1 MiB" });
             }
@@ -203,8 +203,8 @@ impl Splitter {
     }
 
     /// Adds records of a mix, whose bytes are not in the buffer; every record in the buffer is added already.
-    fn add_apart(&mut self, done: Vec<Record>, sink: Sink) -> Result<(), ApiError> {
-        for record in done {
+    fn add_apart(&mut self, done: Vec<Joined>, sink: Sink) -> Result<(), ApiError> {
+        for Joined { record, .. } in done {
             let full = self.records.len() == RECORDS_PER_FRAME_MAX;
             if self.whole && full {
                 return Err(one_batch(&format!("of more than {RECORDS_PER_FRAME_MAX} records")));
