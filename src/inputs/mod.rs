@@ -1,3 +1,4 @@
 //! Where records come from: one file an input. HTTP inputs are routes of the API (`api/ingest`).
 
+pub mod files;
 pub mod stdin;
