@@ -307,6 +307,20 @@ impl Lines {
         self.open.is_some() || !self.mix.is_empty()
     }
 
+    /// Bytes that it holds in memory, roughly.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.buffer.len() + self.mix.bytes()
+    }
+
+    /// Gives back memory while nothing comes.
+    pub fn rest(&mut self) {
+        self.ready.shrink_to_fit();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Bytes of the finished records.
     #[must_use]
     pub fn ready_bytes(&self) -> usize {

@@ -1,7 +1,11 @@
 //! The log's writing end.
 
 use super::{LogId, Pos, RawBatch};
-use std::fmt;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// How soon an append must be durable.
@@ -83,6 +87,12 @@ impl Pending {
     /// As [`Intake::append`].
     pub fn wait(self) -> Result<Appended, AppendError> {
         self.0.blocking_recv().unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// The answer, if it has come; else `waker` is woken when it comes.
+    pub fn poll(&mut self, waker: &Waker) -> Poll<Result<Appended, AppendError>> {
+        let answer = Pin::new(&mut self.0).poll(&mut Context::from_waker(waker));
+        answer.map(|answer| answer.unwrap_or(Err(AppendError::Closed)))
     }
 
     /// The answer, if it has come; else the pending append again.

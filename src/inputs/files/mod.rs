@@ -1,5 +1,270 @@
-//! Files: what to read, and how their bytes become text.
+//! Files that are followed while they grow, are rotated, truncated, replaced, renamed and deleted.
+//!
+//! One thread drives it all: [`glob`] and [`watch`] say which files there are and where something happened, [`tailer`] reads
+//! them and cuts batches, and what the log makes durable moves the positions on. A position is nowhere but in the log: the
+//! span and the marks of a batch are in its frame, and the log's table of sources is what a start begins with.
+//!
+//! Promise: each line is in the log once, whatever happens to the process; doubled only where a content cannot be told from
+//! another (`identity`, `copies` say when). Limits: the `*_MAX` constants of these modules.
 
+mod copies;
 pub mod glob;
+pub mod identity;
+mod known;
 pub mod pattern;
+mod reader;
+mod stream;
+mod tailer;
 pub mod tree;
+pub mod watch;
+
+pub use known::is_rotation_of;
+pub use tailer::{
+    BATCH_WAIT, Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer,
+};
+
+use crate::{
+    clock,
+    flow::{Intake, Origin, Pending, SyncClass},
+    log::SourceTable,
+};
+use glob::Globs;
+use std::{
+    collections::BTreeSet,
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, Wake, Waker},
+    thread::{self, JoinHandle, Thread},
+    time::{Duration, Instant},
+};
+use watch::Watcher;
+
+/// New files are looked for at least this often, unless a look takes more than a hundredth of that.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Files that nothing is announced of are asked for their size this often, with the same exception.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// Looking and asking may take one part in so many of the time.
+const SHARE: u32 = 100;
+/// The longest pause that comes of it.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long a stop waits for batches on their way.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+/// How often the status is renewed.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// What is followed, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Patterns of files.
+    pub files: Vec<String>,
+    /// Patterns of files and folders that are not followed.
+    pub exclude: Vec<String>,
+    /// Files that are there at the first start are followed from their end on.
+    pub from_end: bool,
+    /// Files that were not written for so long are not begun.
+    pub ignore_older: Option<Duration>,
+    /// What all records share.
+    pub origin: Origin,
+}
+
+/// What others see of it.
+#[derive(Debug, Default)]
+pub struct FilesStatus {
+    /// Each file.
+    pub files: Vec<FileStatus>,
+    /// What was done.
+    pub counts: Counts,
+    /// Records given to the log and not answered yet.
+    pub queued: u64,
+    /// Things that the patterns mean and that cannot be read, and files beyond the limits.
+    pub problems: usize,
+}
+
+/// Followed files, on a thread of its own.
+#[derive(Debug)]
+pub struct FileInput {
+    stop: Arc<AtomicBool>,
+    status: Arc<Mutex<FilesStatus>>,
+    thread: JoinHandle<()>,
+}
+
+impl FileInput {
+    /// Begins; `table` is what the log knows of files that were followed before.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub fn start(settings: Settings, globs: Globs, table: &SourceTable, intake: Intake) -> io::Result<FileInput> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let status = Arc::new(Mutex::new(FilesStatus::default()));
+        let tailer = Tailer::new(settings, Box::new(tree::RealTree), table);
+        let driver = |stop, status| {
+            let bell = Arc::new(Bell(thread::current()));
+            let ring = bell.clone();
+            let watcher = Watcher::new(move || ring.0.unpark());
+            let waker = Waker::from(bell);
+            Driver { tailer, globs, watcher, intake, waker, pending: Vec::new(), problems: 0, stop, status }.run();
+        };
+        let (stopping, shown) = (stop.clone(), status.clone());
+        let thread = thread::Builder::new().name("files".into()).spawn(move || driver(stopping, shown))?;
+        Ok(FileInput { stop, status, thread })
+    }
+
+    /// Calls with what is known of the files now.
+    pub fn status<T>(&self, look: impl FnOnce(&FilesStatus) -> T) -> T {
+        look(&self.status.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Stops reading. What is read and not durable is read again at the next start.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        // A panic has been printed.
+        let _ = self.thread.join();
+    }
+}
+
+struct Bell(Thread);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// What happens again and again, seldom enough to cost little.
+#[derive(Debug)]
+struct Recurring {
+    due: Instant,
+    every: Duration,
+}
+
+impl Recurring {
+    fn new(every: Duration) -> Recurring {
+        Recurring { due: clock::instant(), every }
+    }
+
+    fn run(&mut self, work: impl FnOnce()) {
+        let begun = clock::instant();
+        work();
+        let took = clock::since(begun);
+        self.due = clock::instant() + (took * SHARE).clamp(self.every, PAUSE_MAX);
+    }
+}
+
+struct Driver {
+    tailer: Tailer,
+    globs: Globs,
+    watcher: Watcher,
+    intake: Intake,
+    waker: Waker,
+    pending: Vec<(Key, u64, Pending)>,
+    problems: usize,
+    stop: Arc<AtomicBool>,
+    status: Arc<Mutex<FilesStatus>>,
+}
+
+impl Driver {
+    fn run(mut self) {
+        let (mut look, mut sweep) = (Recurring::new(LOOK_EVERY), Recurring::new(SWEEP_EVERY));
+        let mut shown = Recurring::new(STATUS_EVERY);
+        while !self.stop.load(Ordering::Acquire) {
+            if self.hear() || look.due <= clock::instant() {
+                look.run(|| self.look());
+            }
+            if sweep.due <= clock::instant() {
+                sweep.run(|| self.tailer.sweep());
+            }
+            let log_lives = self.step();
+            if shown.due <= clock::instant() {
+                shown.run(|| self.show());
+            }
+            if !log_lives {
+                break;
+            }
+            let now = clock::instant();
+            let next = self.tailer.due(now).map_or(look.due, |due| due.min(look.due)).min(sweep.due);
+            if next > now {
+                thread::park_timeout(next - now);
+            }
+        }
+        let begun = clock::instant();
+        while !self.pending.is_empty() && clock::since(begun) < STOP_WAIT {
+            self.collect();
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        self.show();
+    }
+
+    /// Wakes the files that something happened to; whether there may be new ones.
+    fn hear(&mut self) -> bool {
+        let changes = self.watcher.take();
+        if changes.is_empty() {
+            return false;
+        }
+        if changes.all {
+            self.tailer.touched(|_| true);
+            return true;
+        }
+        let mut strange: BTreeSet<&str> = changes.paths.iter().map(String::as_str).collect();
+        self.tailer.touched(|path| {
+            let path = path.to_str().unwrap_or_default();
+            strange.remove(path) || changes.paths.contains(path)
+        });
+        !strange.is_empty()
+    }
+
+    fn look(&mut self) {
+        let mut found = Vec::new();
+        let walked = self.globs.walk(&tree::RealTree, &mut found);
+        for skipped in &walked.skipped {
+            tracing::warn!("{}: {}", skipped.path, skipped.reason);
+        }
+        self.problems = walked.problems + walked.beyond;
+        self.tailer.look(&found, clock::instant(), clock::now());
+        let parents = found.iter().filter_map(|found| Path::new(&found.path).parent()?.to_str());
+        self.watcher.watch(self.globs.watch_roots().iter().map(String::as_str).chain(parents));
+        if let Some(problem) = self.watcher.take_problem() {
+            tracing::warn!("{problem}");
+        }
+    }
+
+    /// Reads, and hands batches to the log; whether there is a log.
+    fn step(&mut self) -> bool {
+        let (intake, pending) = (&self.intake, &mut self.pending);
+        let mut log_lives = true;
+        self.tailer.step(clock::instant(), clock::now(), &mut |key, batch| {
+            let records = batch.records.len() as u64;
+            match intake.submit(batch, SyncClass::Relaxed) {
+                Ok(answer) => pending.push((key, records, answer)),
+                Err(_) => log_lives = false,
+            }
+        });
+        self.collect();
+        log_lives
+    }
+
+    fn collect(&mut self) {
+        let (tailer, waker) = (&mut self.tailer, &self.waker);
+        self.pending.retain_mut(|(key, _, pending)| match pending.poll(waker) {
+            Poll::Ready(answer) => {
+                tailer.answered(*key, answer, clock::instant());
+                false
+            }
+            Poll::Pending => true,
+        });
+    }
+
+    fn show(&self) {
+        let status = FilesStatus {
+            files: self.tailer.status(clock::instant()),
+            counts: self.tailer.counts(),
+            queued: self.pending.iter().map(|(_, records, _)| records).sum(),
+            problems: self.problems,
+        };
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+}

@@ -1,7 +1,7 @@
 //! The part of a file system that discovery needs: listing folders and asking about files. A trait, so that tests and the
 //! model of the tailer can stand in for the disk.
 
-use std::{ffi::OsString, fs, io, path::Path};
+use std::{ffi::OsString, fs, io, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 /// What an entry of a folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,6 +73,30 @@ pub trait FileTree {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
 }
 
+/// An open file.
+pub trait OpenFile: Send {
+    /// What it is.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn stat(&self) -> io::Result<Stat>;
+
+    /// Reads at an offset, as much as there is up to the buffer's length; 0 at the end.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+/// A file system whose files can be read.
+pub trait Files: FileTree + Send {
+    /// Opens a regular file, links followed.
+    ///
+    /// # Errors
+    /// As the operating system says; or it is no regular file.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
+}
+
 /// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealTree;
@@ -90,6 +114,29 @@ impl FileTree for RealTree {
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         fs::metadata(path).map(|known| stat_of(&known))
+    }
+}
+
+impl Files for RealTree {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        // A named pipe would wait for its writer, a terminal become ours.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        if file.metadata()?.is_file() {
+            Ok(Box::new(file))
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+        }
+    }
+}
+
+impl OpenFile for fs::File {
+    fn stat(&self) -> io::Result<Stat> {
+        self.metadata().map(|known| stat_of(&known))
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, into, offset)
     }
 }
 

@@ -1,0 +1,234 @@
+//! Contents that go on in other files: copies that rotation makes, and files that were renamed while nobody looked.
+//!
+//! A new file is taken for the copy that copytruncate makes only if it is in the same folder, its name begins with the
+//! original's, it begins as the original does, and the original shrinks within [`COPY_WAIT`]. Until then it is not read.
+//! In doubt it is read, and its lines are there twice.
+
+use super::{
+    reader::Reader,
+    identity::{self, Content as _},
+    known::{Known, folder_of, is_rotation_of, stem_of},
+    tailer::{Followed, Key, Tailer},
+    tree::{Entry, Files, Stat},
+};
+use crate::flow::{FileMark, LogId};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// How long a file that may be a copy is not read.
+pub const COPY_WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked at meanwhile.
+const COPY_POLL: Duration = Duration::from_millis(100);
+/// Files of a folder that are looked at for a content.
+const SIBLINGS_MAX: usize = 1_000;
+
+/// A new file that may be a copy.
+#[derive(Debug)]
+pub(super) struct Suspect {
+    path: PathBuf,
+    original: Key,
+    since: Instant,
+    /// So much of it was seen to be what the original holds.
+    same_to: u64,
+}
+
+/// Whether a file that nobody knows waits, because it may be the copy of one that is followed.
+pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: &mut Reader, now: Instant) -> bool {
+    if tailer.suspects.contains_key(&id) {
+        return true;
+    }
+    let originals = tailer.originals_of(path);
+    let original = originals.into_iter().find(|key| {
+        let followed = tailer.followed.get_mut(key);
+        followed.is_some_and(|original| begins_alike(original, reader))
+    });
+    let Some(original) = original else { return false };
+    let suspect = Suspect { path: path.to_owned(), original, since: now, same_to: 0 };
+    tailer.suspects.insert(id, suspect);
+    true
+}
+
+/// Whether a file begins as what was read of another, as far as it reaches.
+fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
+    let stream = &mut original.stream;
+    if original.gone.is_some() || stream.read_to() == 0 {
+        return false;
+    }
+    let wanted = stream.read_to().min(FileMark::PREFIX_BYTES);
+    let Ok(head) = identity::read(copy, 0, wanted) else { return false };
+    if head.len() as u64 == wanted {
+        return identity::hash(&head) == stream.mark().prefix;
+    }
+    // It is being written: what there is must be the beginning of the other.
+    let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, head.len() as u64).ok());
+    there.is_none_or(|there| there == head)
+}
+
+/// Lets go of suspects that are no copies, and learns how far the others are the same.
+pub(super) fn release(tailer: &mut Tailer, now: Instant) {
+    let ids: Vec<_> = tailer.suspects.keys().copied().collect();
+    for id in ids {
+        let Some(suspect) = tailer.suspects.get_mut(&id) else { continue };
+        let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
+        let waits = now.saturating_duration_since(suspect.since) < COPY_WAIT;
+        if let Some(original) = tailer.followed.get_mut(&suspect.original)
+            && waits
+            && begins_alike(original, &mut copy)
+        {
+            suspect.same_to = same_to(original, &mut copy).unwrap_or(suspect.same_to);
+            continue;
+        }
+        let Some(suspect) = tailer.suspects.remove(&id) else { continue };
+        if copy.stat().is_ok_and(|stat| (stat.device, stat.inode) == id) {
+            tailer.begin(suspect.path, id, copy, 0, now);
+        }
+    }
+}
+
+/// The length of a copy, if what lies before its end is in the original, too, and was read there.
+fn same_to(original: &mut Followed, copy: &mut Reader) -> Option<u64> {
+    let length = copy.end().ok()?;
+    if length == 0 || length > original.stream.read_to() {
+        return None;
+    }
+    let tail = length.min(FileMark::MARKER_BYTES);
+    let copied = identity::read(copy, length - tail, tail).ok()?;
+    let there = identity::read(original.stream.file.as_mut()?, length - tail, tail).ok()?;
+    (copied == there && copied.len() as u64 == tail).then_some(length)
+}
+
+/// When suspects are looked at again.
+pub(super) fn due(tailer: &Tailer, now: Instant) -> Option<Instant> {
+    (!tailer.suspects.is_empty()).then(|| now + COPY_POLL)
+}
+
+/// The file of a stream holds something else: the rest of what it held is read from its copy, if there is one, and the new
+/// content from its beginning.
+pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
+    let Some(followed) = tailer.followed.get(&key) else { return };
+    let (id, path) = (followed.stream.id, followed.stream.path.clone());
+    tailer.counts.replaced += 1;
+    tailer.by_id.remove(&id);
+    let copy = copy_of(tailer, key);
+    let Some(followed) = tailer.followed.get_mut(&key) else { return };
+    followed.gone = Some(now);
+    match copy {
+        Some((copy, stat, reader)) => {
+            followed.complete = true;
+            tailer.suspects.remove(&(stat.device, stat.inode));
+            tailer.by_id.insert((stat.device, stat.inode), key);
+            followed.stream.continue_in(copy, stat, reader);
+        }
+        None => {
+            tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.read_to());
+            followed.stream.file = None;
+            followed.stream.finish();
+            note_copies(tailer, key);
+        }
+    }
+    if let Ok(reader) = Reader::open(&*tailer.files, &path)
+        && reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == id)
+    {
+        tailer.begin(path, id, reader, 0, now);
+    }
+}
+
+/// A file beside it that holds all that was read of this stream.
+fn copy_of(tailer: &Tailer, key: Key) -> Option<(PathBuf, Stat, Reader)> {
+    let stream = &tailer.followed.get(&key)?.stream;
+    let (position, mark) = (stream.read_to(), stream.mark());
+    if position == 0 {
+        return None;
+    }
+    siblings(&*tailer.files, &stream.path).into_iter().find_map(|path| {
+        let mut reader = Reader::open(&*tailer.files, &path).ok()?;
+        let stat = reader.stat().ok()?;
+        let free = !tailer.by_id.contains_key(&(stat.device, stat.inode));
+        let same = free && identity::is_same(&mut reader, position, mark.prefix, mark.marker).unwrap_or(false);
+        same.then_some((path, stat, reader))
+    })
+}
+
+/// Suspects that hold less than was read: they need not be read.
+fn note_copies(tailer: &mut Tailer, key: Key) {
+    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == key).collect();
+    for (id, suspect) in of_it {
+        let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
+        if suspect.same_to == 0 || copy.end().ok() != Some(suspect.same_to) {
+            continue;
+        }
+        let tail = suspect.same_to.min(FileMark::MARKER_BYTES);
+        let read = (
+            identity::read(&mut copy, 0, suspect.same_to.min(FileMark::PREFIX_BYTES)),
+            identity::read(&mut copy, suspect.same_to - tail, tail),
+        );
+        let (Ok(head), Ok(tail)) = read else { continue };
+        let mark =
+            FileMark { device: id.0, inode: id.1, prefix: identity::hash(&head), marker: identity::hash(&tail) };
+        let source = format!("file:{}", LogId::random());
+        tailer.known.add(Known { source, path: suspect.path, end: suspect.same_to, mark, seen: 0 });
+    }
+}
+
+/// Opens the file of a stream again, under its name or under one that rotation gave it; whether it is open.
+pub(super) fn reopen(files: &dyn Files, followed: &mut Followed) -> bool {
+    let stream = &mut followed.stream;
+    let is_it = |path: &Path| {
+        let reader = Reader::open(files, path).ok()?;
+        let stat = reader.stat().ok()?;
+        ((stat.device, stat.inode) == stream.id).then_some(reader)
+    };
+    let found = is_it(&stream.path).or_else(|| siblings(files, &stream.path).iter().find_map(|path| is_it(path)));
+    stream.file = found;
+    stream.file.is_some()
+}
+
+/// Rotated files beside a path.
+fn siblings(files: &dyn Files, path: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let folder = folder_of(path);
+    if files.list(folder, &mut entries).is_err() {
+        return Vec::new();
+    }
+    let mut found: Vec<_> = entries.iter().map(|entry| folder.join(&entry.name)).collect();
+    found.retain(|sibling| is_rotation_of(sibling, path));
+    found.sort();
+    found.truncate(SIBLINGS_MAX);
+    found
+}
+
+/// After a start: contents that no file found by the patterns holds may go on in a rotated file that none names.
+pub(super) fn seek_rests(tailer: &mut Tailer, now: Instant) {
+    let mut folders: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
+    for known in tailer.known.sought() {
+        let files = &*tailer.files;
+        let beside = folders.entry(stem_of(&known.path)).or_insert_with(|| siblings(files, &known.path)).clone();
+        let id = (known.mark.device, known.mark.inode);
+        let mut readers: Vec<_> = beside
+            .into_iter()
+            .filter_map(|path| {
+                let reader = Reader::open(files, &path).ok()?;
+                let stat = reader.stat().ok()?;
+                Some((path, (stat.device, stat.inode), reader))
+            })
+            .filter(|(_, id, _)| !tailer.by_id.contains_key(id))
+            .collect();
+        readers.sort_by_key(|(_, other, _)| *other != id);
+        let found = readers.into_iter().find_map(|(path, other, mut reader)| {
+            let same = known.is_in(&mut reader).unwrap_or(false);
+            let more = same && reader.read(&mut [0], known.end).is_ok_and(|count| count > 0);
+            same.then_some((path, other, reader, more))
+        });
+        if let Some((path, other, reader, true)) = found {
+            tailer.known.take(&known.source);
+            let key = tailer.resume(&known, path, other, reader, now);
+            if let Some(followed) = key.and_then(|key| tailer.followed.get_mut(&key)) {
+                followed.gone = Some(now);
+                followed.complete = other != id;
+            }
+        }
+    }
+}
