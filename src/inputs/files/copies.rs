@@ -54,17 +54,18 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
 /// Whether a file begins as what was read of another, as far as it reaches.
 fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
     let stream = &mut original.stream;
-    if original.gone.is_some() || stream.read_to() == 0 {
+    if original.gone.is_some() {
         return false;
     }
-    let wanted = stream.read_to().min(FileMark::PREFIX_BYTES);
-    let Ok(head) = identity::read(copy, 0, wanted) else { return false };
-    if head.len() as u64 == wanted {
-        return identity::hash(&head) == stream.mark().prefix;
+    let read = stream.read_to().min(FileMark::PREFIX_BYTES);
+    let length = stream.file.as_mut().and_then(|file| file.end().ok()).unwrap_or(0);
+    let Ok(head) = identity::read(copy, 0, read.max(length.min(FileMark::PREFIX_BYTES))) else { return false };
+    if let Some(head) = head.get(..read as usize).filter(|head| !head.is_empty()) {
+        return identity::hash(head) == stream.mark().prefix;
     }
     // It is being written: what there is must be the beginning of the other.
     let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, head.len() as u64).ok());
-    there.is_none_or(|there| there == head)
+    (read > 0 || length > 0) && there.is_none_or(|there| there == head)
 }
 
 /// Lets go of suspects that are no copies, and learns how far the others are the same.

@@ -11,6 +11,8 @@ mod copies;
 pub mod glob;
 pub mod identity;
 mod known;
+#[cfg(test)]
+mod model;
 pub mod pattern;
 mod reader;
 mod stream;

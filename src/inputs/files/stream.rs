@@ -216,6 +216,11 @@ impl Stream {
         }
     }
 
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     /// Whether it has ended and all of it is durable.
     pub fn is_over(&self) -> bool {
         self.finished && self.is_quiet()

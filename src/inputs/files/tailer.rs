@@ -141,7 +141,10 @@ impl Tailer {
     /// Takes note of the files that are there now, as discovery found them.
     pub fn look(&mut self, found: &[Found], now: Instant, wall: Timestamp) {
         let mut there = BTreeSet::new();
-        for Found { path, stat, .. } in found {
+        // A copy's name is longer than the original's, which must be known first.
+        let mut found: Vec<&Found> = found.iter().collect();
+        found.sort_unstable_by_key(|found| (found.path.len(), &found.path));
+        for Found { path, stat, .. } in &found {
             let path = Path::new(path);
             let id = (stat.device, stat.inode);
             match self.by_id.get(&id) {
@@ -199,7 +202,7 @@ impl Tailer {
             self.resume(&known, path.to_owned(), id, reader, now);
             return;
         }
-        if self.looked && copies::is_held(self, path, id, &mut reader, now) {
+        if copies::is_held(self, path, id, &mut reader, now) {
             return;
         }
         let from = if self.settings.from_end && !self.looked { reader.end().unwrap_or(stat.size) } else { 0 };
@@ -323,6 +326,9 @@ impl Tailer {
     /// Reads a few chunks of one file.
     fn read(&mut self, key: Key, now: Instant) -> Came {
         let Some(followed) = self.followed.get_mut(&key) else { return Came::End };
+        if followed.stream.is_finished() {
+            return Came::End;
+        }
         if followed.stream.file.is_none() && !copies::reopen(&*self.files, followed) {
             return Came::End;
         }
