@@ -140,6 +140,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/api/v1/events/{id}", get(events::event))
         .route("/api/v1/tail", get(tail::tail))
         .route("/api/v1/ingest", post(ingest::ingest))
+        .route("/api/v1/frames", post(ingest::frames::frames))
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/status", get(health::status))
         .route("/metrics", get(health::metrics))

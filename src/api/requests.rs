@@ -11,6 +11,7 @@ const ROUTES: &[&str] = &[
     "/",
     "/api/v1/fields",
     "/api/v1/fields/values",
+    "/api/v1/frames",
     "/api/v1/health",
     "/api/v1/histogram",
     "/api/v1/ingest",
