@@ -9,6 +9,7 @@ use std::{
 /// The paths that are counted by name; `/assets/*` and everything else are one each.
 const ROUTES: &[&str] = &[
     "/",
+    "/api/v1/agents",
     "/api/v1/fields",
     "/api/v1/fields/values",
     "/api/v1/frames",

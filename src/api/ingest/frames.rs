@@ -7,7 +7,7 @@
 
 use super::{
     BODY_BYTES_MAX, Ingested,
-    head::{Form, single},
+    head::{Form, media, single},
     run::{self, Decode},
     store::{Store, Stored},
 };
@@ -43,7 +43,7 @@ pub async fn frames(State(state): Shared, request: Request) -> Result<Json<Value
 
 fn media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let text = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
-    if text.eq_ignore_ascii_case(MEDIA_TYPE) {
+    if media(text) == MEDIA_TYPE {
         return Ok(());
     }
     Err(ApiError::new(Code::UnsupportedMediaType, format!("frames come as `{MEDIA_TYPE}`, not as `{text}`")))
@@ -368,8 +368,12 @@ mod tests {
         assert_eq!(durable(&post(&server, &zstd, &packed).await), json!([[0, agent.end]]));
         assert_eq!(counts(&server), (1_200_009, 1_200_009, vec![], 0));
 
-        let frames = Agent::filled(1).body;
-        let bomb = zstd::encode_all(&frames.repeat(BODY_BYTES_MAX / frames.len() + 1)[..], 1).unwrap();
-        assert_eq!(refused(&post(&server, &zstd, &bomb).await), (413, "too_large".to_owned()));
+        let mut bomb = Agent::default();
+        for _ in 0..BODY_BYTES_MAX / (8 << 20) {
+            bomb.add(&batch("/a", &[long.as_str(); 8]));
+        }
+        let reply = post(&server, &zstd, &zstd::encode_all(&bomb.body[..], 1).unwrap()).await;
+        assert_eq!(refused(&reply), (413, "too_large".to_owned()));
+        assert!(reply.error().1.starts_with("the body is longer than 64 MiB; "), "{}", reply.text);
     }
 }

@@ -44,6 +44,23 @@ impl Form {
         }
         Ok(Form { encoding: encoding(headers)?, length })
     }
+
+    /// The same of a body of JSON without compression that has at most so many bytes.
+    ///
+    /// # Errors
+    /// It is another type, compressed, or announced as too long.
+    pub fn json(headers: &HeaderMap, limit: usize) -> Result<Form, ApiError> {
+        let text = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
+        let form = Form::read(headers)?;
+        if media(text) != "application/json" || form.encoding != Encoding::Identity {
+            let message = "this is taken as `application/json` without compression";
+            return Err(ApiError::new(Code::UnsupportedMediaType, message));
+        }
+        if form.length.is_some_and(|length| length > limit as u64) {
+            return Err(too_long(limit));
+        }
+        Ok(form)
+    }
 }
 
 /// The head, understood.
@@ -117,10 +134,14 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     text.map(|text| text.parse().map_err(|_| ApiError::bad("`Content-Length` is no number"))).transpose()
 }
 
+/// A media type without its parameters.
+pub fn media(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
     let text = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
-    let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media.as_str() {
+    match media(text).as_str() {
         // What `curl --data-binary @file` says of every file.
         "" | "text/plain" | "application/x-www-form-urlencoded" => Ok(Format::Text),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json" => Ok(Format::Ndjson),

@@ -17,8 +17,9 @@ mod split;
 mod store;
 
 pub use counts::Ingested;
-pub use head::{Format, NAME_BYTES_MAX, SEQ_MAX, SOURCE_BYTES_MAX};
+pub use head::{Form, Format, NAME_BYTES_MAX, SEQ_MAX, SOURCE_BYTES_MAX};
 pub use inflate::ZSTD_WINDOW_LOG_MAX;
+pub use run::{Source, too_long};
 pub use split::BATCH_BYTES_MAX;
 
 use super::{ApiError, Shared, blocking, error::Code};
@@ -80,7 +81,8 @@ impl Room {
         Room { bytes, steps: Semaphore::new(STEPS_RUNNING_MAX) }
     }
 
-    async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// Waits for room for so many bytes; the permit is the room.
+    pub(super) async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
         let units = u32::try_from(bytes.div_ceil(REQUEST_BYTES_MIN)).unwrap_or(u32::MAX);
         match timeout(ROOM_WAIT, Arc::clone(&self.bytes).acquire_many_owned(units)).await {
             Ok(Ok(permit)) => Ok(permit),
