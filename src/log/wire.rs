@@ -57,7 +57,7 @@ impl Unpack {
         Unpack { log, passed: 0, buffer: BytesMut::new(), origins: Origins::default() }
     }
 
-    /// Takes the next bytes. Ask [`Unpack::next`] for all frames in them before more are pushed.
+    /// Takes the next bytes. Ask [`Unpack::next_frame`] for all frames in them before more are pushed.
     pub fn push(&mut self, data: &[u8]) {
         self.buffer.extend_from_slice(data);
     }
@@ -79,7 +79,7 @@ impl Unpack {
     ///
     /// # Errors
     /// What follows is no frame of records of this log and place. Nothing behind it can be read.
-    pub fn next(&mut self) -> Result<Option<(Span, RawBatch)>, Damaged> {
+    pub fn next_frame(&mut self) -> Result<Option<(Span, RawBatch)>, Damaged> {
         let at = self.passed;
         let damaged = |why| Damaged { at, why };
         let Some((prefix, rest)) = self.buffer.split_first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
@@ -139,7 +139,7 @@ pub(crate) mod tests {
         for piece in body.chunks(step) {
             unpack.push(piece);
             loop {
-                match unpack.next() {
+                match unpack.next_frame() {
                     Ok(Some(frame)) => frames.push(frame),
                     Ok(None) => break,
                     Err(damaged) => return (frames, Err(damaged)),

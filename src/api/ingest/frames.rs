@@ -30,6 +30,8 @@ use std::sync::Arc;
 
 /// The content type of frames.
 pub const MEDIA_TYPE: &str = "application/vnd.logship.frames";
+/// What a field of an origin takes in memory besides its text.
+const FIELD_BYTES: usize = 128;
 
 /// The handler.
 pub async fn frames(State(state): Shared, request: Request) -> Result<Json<Value>, ApiError> {
@@ -102,10 +104,14 @@ impl Decode for Frames {
         if self.unpack.pushed() > BODY_BYTES_MAX as u64 {
             return Err(run::too_long(BODY_BYTES_MAX));
         }
-        while let Some((span, batch)) = self.unpack.next().map_err(damaged)? {
+        let mut held = self.unpack.held();
+        while let Some((span, batch)) = self.unpack.next_frame().map_err(damaged)? {
+            let length = held - self.unpack.held();
+            held -= length;
             self.count(span)?;
             let origin = self.origin(batch.origin);
-            store.add(RawBatch { origin, span: Some(span), mark: None, ..batch })?;
+            let bytes = length + FIELD_BYTES * origin.fields.len();
+            store.add(RawBatch { origin, span: Some(span), mark: None, ..batch }, bytes)?;
         }
         store.make_room(self.unpack.held())
     }

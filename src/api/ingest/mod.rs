@@ -117,12 +117,12 @@ impl Decode for Lines {
 
     fn push(&mut self, plain: &[u8], store: &mut Store) -> Result<(), ApiError> {
         let Lines { splitter, origin, span } = self;
-        splitter.push(plain, &mut |records| store.add(batch(origin, *span, records)))
+        splitter.push(plain, &mut |records| add(store, origin, *span, records))
     }
 
     fn finish(self, store: &mut Store) -> Result<Vec<Rejected>, ApiError> {
         let Lines { splitter, origin, span } = self;
-        splitter.finish(&mut |records| store.add(batch(&origin, span, records)))
+        splitter.finish(&mut |records| add(store, &origin, span, records))
     }
 
     fn reply(rejected: Vec<Rejected>, stored: Stored, counts: &Ingested) -> Value {
@@ -137,8 +137,9 @@ impl Decode for Lines {
     }
 }
 
-fn batch(origin: &Arc<Origin>, span: Option<Span>, records: Vec<Record>) -> RawBatch {
-    RawBatch { origin: Arc::clone(origin), span, mark: None, received: clock::now(), records }
+fn add(store: &mut Store, origin: &Arc<Origin>, span: Option<Span>, records: Vec<Record>) -> Result<(), ApiError> {
+    let bytes = records.iter().map(|record| record.bytes.len()).sum();
+    store.add(RawBatch { origin: Arc::clone(origin), span, mark: None, received: clock::now(), records }, bytes)
 }
 
 #[cfg(test)]

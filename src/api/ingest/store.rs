@@ -64,21 +64,17 @@ pub struct Store {
     stored: Stored,
 }
 
-/// What a batch takes in memory.
-fn weight(batch: &RawBatch) -> usize {
-    let records = batch.records.iter().map(|record| size_of::<Record>() + record.bytes.len());
-    size_of::<Sent>() + size_of::<RawBatch>() + records.sum::<usize>()
-}
-
 impl Store {
     /// Nothing handed over yet.
     pub fn new(intake: Intake, counts: Arc<Ingested>) -> Store {
         Store { intake, counts, sent: VecDeque::new(), weight: 0, stored: Stored::default() }
     }
 
-    /// Hands a batch over, waiting for earlier ones where too many are on their way. For plain threads.
-    pub fn add(&mut self, batch: RawBatch) -> Result<(), ApiError> {
-        let (records, weight, span) = (batch.records.len() as u64, weight(&batch), batch.span);
+    /// Hands a batch over that keeps so many bytes alive, waiting for earlier ones where too many are on their way. For plain
+    /// threads.
+    pub fn add(&mut self, batch: RawBatch, bytes: usize) -> Result<(), ApiError> {
+        let (records, span) = (batch.records.len() as u64, batch.span);
+        let weight = bytes + size_of::<Record>() * batch.records.len() + size_of::<RawBatch>() + size_of::<Sent>();
         self.make_room(weight)?;
         self.counts.received(records);
         match self.intake.submit(batch, SyncClass::Prompt) {
@@ -147,7 +143,10 @@ fn refusal(error: &AppendError) -> ApiError {
         AppendError::Full => ApiError::new(Code::StorageFull, error.to_string()),
         AppendError::TooLarge => ApiError::new(Code::TooLarge, error.to_string()),
         AppendError::TooManySources => ApiError {
-            hint: Some("use one X-Logship-Source for each sender, not for each request".to_owned()),
+            hint: Some(
+                "a source is an X-Logship-Source or the log of an agent: use one for each sender, not for each request"
+                    .to_owned(),
+            ),
             ..ApiError::new(Code::Busy, "the server keeps track of too many sources already")
         },
         AppendError::Io(cause) => {
