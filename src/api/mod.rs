@@ -8,6 +8,7 @@
 //! panics answers 500 and the server goes on. Limits: the `*_MAX` constants of this module and of [`ingest`].
 
 pub mod access;
+mod agents;
 mod assets;
 mod blocking;
 pub mod error;
@@ -26,6 +27,7 @@ mod tail;
 mod testing;
 
 pub use access::Access;
+pub use agents::{AGENTS_MAX, STATUS_BYTES_MAX, STATUSES_BYTES_MAX};
 pub use error::ApiError;
 pub use ingest::Ingested;
 pub use node::{Component, Gauge, Health, Node};
@@ -91,6 +93,7 @@ pub struct ApiState {
     parts: Parts,
     searches: Searches,
     ingest: ingest::Room,
+    agents: agents::Agents,
     requests: requests::Requests,
 }
 
@@ -102,6 +105,7 @@ impl ApiState {
             parts,
             searches: Searches::new(),
             ingest: ingest::Room::new(),
+            agents: agents::Agents::default(),
             requests: requests::Requests::default(),
         })
     }
@@ -140,6 +144,8 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/api/v1/events/{id}", get(events::event))
         .route("/api/v1/tail", get(tail::tail))
         .route("/api/v1/ingest", post(ingest::ingest))
+        .route("/api/v1/frames", post(ingest::frames::frames))
+        .route("/api/v1/agents", get(agents::agents).post(agents::report))
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/status", get(health::status))
         .route("/metrics", get(health::metrics))

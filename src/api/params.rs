@@ -128,13 +128,19 @@ pub fn parse_time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(millis) = text.parse::<i64>() {
         return millis.checked_mul(1_000_000).map(Timestamp::from_nanos);
     }
-    let instant = match text.parse::<jiff::Timestamp>() {
-        Ok(instant) => instant,
-        Err(_) if text.len() == 10 => {
-            text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
-        }
-        Err(_) => return None,
-    };
+    parse_rfc3339(text).or_else(|| {
+        let date = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10)?;
+        of(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    })
+}
+
+/// A time as programs write it: RFC 3339.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    of(text.parse().ok()?)
+}
+
+fn of(instant: jiff::Timestamp) -> Option<Timestamp> {
     i64::try_from(instant.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 

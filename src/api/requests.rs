@@ -9,8 +9,10 @@ use std::{
 /// The paths that are counted by name; `/assets/*` and everything else are one each.
 const ROUTES: &[&str] = &[
     "/",
+    "/api/v1/agents",
     "/api/v1/fields",
     "/api/v1/fields/values",
+    "/api/v1/frames",
     "/api/v1/health",
     "/api/v1/histogram",
     "/api/v1/ingest",

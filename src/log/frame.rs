@@ -38,10 +38,10 @@ const MARK_BYTES: usize = 32;
 const ENTRY_BYTES: usize = 5;
 const JSON: u8 = 1;
 const TRUNCATED: u8 = 2;
-const _: () = assert!(
-    FIXED_BYTES + MARK_BYTES + ORIGIN_BYTES_MAX + ENTRY_BYTES * RECORDS_PER_FRAME_MAX + FRAME_BYTES_MAX
-        <= PAYLOAD_BYTES_MAX
-);
+/// Longest payload of a frame of records.
+pub(super) const RECORDS_BYTES_MAX: usize =
+    FIXED_BYTES + MARK_BYTES + ORIGIN_BYTES_MAX + ENTRY_BYTES * RECORDS_PER_FRAME_MAX + FRAME_BYTES_MAX;
+const _: () = assert!(RECORDS_BYTES_MAX <= PAYLOAD_BYTES_MAX);
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,6 +257,13 @@ pub(super) mod tests {
                 records,
             },
         )
+    }
+
+    /// A frame of records, whatever its payload.
+    pub fn sound(payload: &[u8], place: Place) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out, Kind::Records, place, |out| out.extend_from_slice(payload));
+        out
     }
 
     fn encode(batch: &RawBatch) -> Vec<u8> {

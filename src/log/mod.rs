@@ -61,7 +61,7 @@ pub use sources::{
 };
 pub use thread::{LogWriter, open};
 #[cfg(test)]
-pub(crate) use {folder::tidy, writer::Writer};
+pub(crate) use {folder::tidy, wire::tests::framed, writer::Writer};
 
 use crate::flow::{LogId, Pos};
 use std::{

@@ -12,6 +12,12 @@ fn documented(heading: &str) -> Value {
     serde_json::from_str(block).unwrap_or_else(|cause| panic!("{heading}: {cause}"))
 }
 
+/// What is sent, as the page shows it under a heading: the second block of JSON.
+fn documented_request(heading: &str) -> &'static str {
+    let section = API.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    section.split("```json\n").nth(2).unwrap().split("\n```").next().unwrap()
+}
+
 /// Both have the same keys with values of the same kind, in lists by their first element. An empty object stands for any
 /// keys, because its keys are data.
 fn same_shape(at: &str, documented: &Value, given: &Value) {
@@ -53,6 +59,11 @@ fn replies_have_the_documented_keys() {
         same_shape(heading, &documented(heading), &serde_json::from_str(reply).unwrap());
     };
     check("`POST /api/v1/ingest`", &stored);
+    let agent = documented_request("`POST /api/v1/agents`");
+    let (status, heard) = server.post("/api/v1/agents", &[("Content-Type", "application/json")], agent.as_bytes());
+    assert_eq!(status, 200, "{heard}");
+    check("`POST /api/v1/agents`", &heard);
+    check("`GET /api/v1/agents`", &server.get("/api/v1/agents").1);
     check("`GET /api/v1/status`", &server.get("/api/v1/status").1);
     for (heading, path) in [
         ("`GET /api/v1/histogram", "/api/v1/histogram?by=level"),

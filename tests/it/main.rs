@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod damaged_log;
 mod faults;
+mod frames;
 mod full_disk;
 mod harness;
 mod pipe;

@@ -1,6 +1,6 @@
 //! What the head of an ingest request says.
 
-use super::{BODY_BYTES_MAX, inflate::Encoding};
+use super::{BODY_BYTES_MAX, inflate::Encoding, run::too_long};
 use crate::{
     api::{ApiError, Peer, error::Code, params::Params},
     flow::{Origin, Span},
@@ -23,15 +23,53 @@ pub enum Format {
     Ndjson,
 }
 
+/// How a body comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// How it is compressed.
+    pub encoding: Encoding,
+    /// Its length as sent, where known.
+    pub length: Option<u64>,
+}
+
+impl Form {
+    /// Reads what the head says of it.
+    ///
+    /// # Errors
+    /// An encoding that is not known; a body that is announced as too long.
+    pub fn read(headers: &HeaderMap) -> Result<Form, ApiError> {
+        let length = length(headers)?;
+        if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+            return Err(too_long(BODY_BYTES_MAX));
+        }
+        Ok(Form { encoding: encoding(headers)?, length })
+    }
+
+    /// The same of a body of JSON without compression that has at most so many bytes.
+    ///
+    /// # Errors
+    /// It is another type, compressed, or announced as too long.
+    pub fn json(headers: &HeaderMap, limit: usize) -> Result<Form, ApiError> {
+        let text = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
+        let form = Form::read(headers)?;
+        if media(text) != "application/json" || form.encoding != Encoding::Identity {
+            let message = "this is taken as `application/json` without compression";
+            return Err(ApiError::new(Code::UnsupportedMediaType, message));
+        }
+        if form.length.is_some_and(|length| length > limit as u64) {
+            return Err(too_long(limit));
+        }
+        Ok(form)
+    }
+}
+
 /// The head, understood.
 #[derive(Debug)]
 pub struct Head {
     /// What the lines are.
     pub format: Format,
-    /// How the body is compressed.
-    pub encoding: Encoding,
-    /// Length of the body as sent, where known.
-    pub length: Option<u64>,
+    /// How the body comes.
+    pub form: Form,
     /// Where the records come from.
     pub origin: Origin,
     /// The client's sequence number, where a retry is to be exact.
@@ -45,17 +83,12 @@ impl Head {
     /// A header or argument that cannot be read; an unknown type or encoding; a body that is announced as too long.
     pub fn read(parts: &request::Parts, zone: Option<&str>) -> Result<Head, ApiError> {
         let headers = &parts.headers;
-        let length = length(headers)?;
-        if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
-            let message = format!("the body is longer than {} MiB", BODY_BYTES_MAX >> 20);
-            return Err(ApiError::new(Code::TooLarge, message));
-        }
+        let form = Form::read(headers)?;
         let (exact, span) = exact(headers)?.unzip();
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
         Ok(Head {
             format: format(headers)?,
-            encoding: encoding(headers)?,
-            length,
+            form,
             origin: Origin { zone: zone.map(str::to_owned), ..origin(&parts.uri, exact, &peer)? },
             span,
         })
@@ -83,7 +116,10 @@ fn origin(uri: &Uri, exact: Option<String>, peer: &str) -> Result<Origin, ApiErr
 }
 
 /// The text of a header that may come once.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+///
+/// # Errors
+/// It is there twice, or not ASCII.
+pub fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -98,10 +134,14 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     text.map(|text| text.parse().map_err(|_| ApiError::bad("`Content-Length` is no number"))).transpose()
 }
 
+/// A media type without its parameters.
+pub fn media(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 fn format(headers: &HeaderMap) -> Result<Format, ApiError> {
     let text = single(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
-    let media = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media.as_str() {
+    match media(text).as_str() {
         // What `curl --data-binary @file` says of every file.
         "" | "text/plain" | "application/x-www-form-urlencoded" => Ok(Format::Text),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json" => Ok(Format::Ndjson),

@@ -1,4 +1,5 @@
-//! `POST /api/v1/ingest`: lines and JSON objects into the log. Foreign protocols will stand beside it.
+//! `POST /api/v1/ingest`: lines and JSON objects into the log. [`frames`] takes those of agents' logs; foreign protocols will
+//! stand beside them.
 //!
 //! The body is read on the async runtime, and inflated, split and handed to the log on plain threads, a piece at a time,
 //! so that a slow client holds no thread. The reply comes when every record is durable. A request without a sequence
@@ -8,34 +9,37 @@
 //! [`STEPS_RUNNING_MAX`] threads, [`STALL_SECONDS_MAX`] and [`BODY_SECONDS_MAX`] for the client.
 
 mod counts;
+pub mod frames;
 mod head;
 mod inflate;
+mod run;
 mod split;
 mod store;
 
 pub use counts::Ingested;
-pub use head::{Format, NAME_BYTES_MAX, SEQ_MAX, SOURCE_BYTES_MAX};
+pub use head::{Form, Format, NAME_BYTES_MAX, SEQ_MAX, SOURCE_BYTES_MAX};
 pub use inflate::ZSTD_WINDOW_LOG_MAX;
+pub use run::{Source, too_long};
 pub use split::BATCH_BYTES_MAX;
 
-use super::{ApiError, ApiState, Health, Shared, blocking, error::Code};
-use crate::flow::{EventId, FRAME_BYTES_MAX, Intake};
+use super::{ApiError, Shared, blocking, error::Code};
+use crate::{
+    clock,
+    flow::{EventId, FRAME_BYTES_MAX, Origin, RawBatch, Record, Span},
+};
 use axum::{
     Json,
-    body::Body,
     extract::{Request, State},
 };
-use bytes::Bytes;
-use futures_util::StreamExt;
 use head::Head;
-use inflate::{Encoding, Inflate};
+use run::Decode;
 use serde_json::{Value, json};
-use split::Splitter;
-use std::{pin::Pin, sync::Arc, time::Duration};
-use store::Store;
+use split::{Rejected, Splitter};
+use std::{sync::Arc, time::Duration};
+use store::{Store, Stored};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Sleep, timeout},
+    time::timeout,
 };
 
 /// Longest body once inflated.
@@ -52,8 +56,8 @@ pub const BODY_SECONDS_MAX: u64 = 300;
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// The body is worked on in pieces of about this size.
 const STEP_BYTES: usize = 256 << 10;
-/// Batches of one request that may wait for the log.
-const BATCHES_PENDING_MAX: usize = 4;
+/// Bytes of one request that may wait for the log, unless one batch has more.
+const PENDING_BYTES_MAX: usize = 6 << 20;
 /// The most that a request holds: its batches, the one being filled and a piece of its body.
 const REQUEST_BYTES: usize = FRAME_BYTES_MAX;
 /// The least that is counted for a request.
@@ -77,7 +81,8 @@ impl Room {
         Room { bytes, steps: Semaphore::new(STEPS_RUNNING_MAX) }
     }
 
-    async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// Waits for room for so many bytes; the permit is the room.
+    pub(super) async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
         let units = u32::try_from(bytes.div_ceil(REQUEST_BYTES_MIN)).unwrap_or(u32::MAX);
         match timeout(ROOM_WAIT, Arc::clone(&self.bytes).acquire_many_owned(units)).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -91,200 +96,66 @@ impl Room {
     }
 }
 
-/// The most that a request with this head can hold in memory.
-fn weight(head: &Head) -> usize {
-    let length = head.length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
-    match head.encoding {
-        Encoding::Identity => length.clamp(REQUEST_BYTES_MIN, REQUEST_BYTES),
-        Encoding::Gzip => length.saturating_mul(GZIP_RATIO).clamp(REQUEST_BYTES_MIN, REQUEST_BYTES),
-        Encoding::Zstd => REQUEST_BYTES + (1 << ZSTD_WINDOW_LOG_MAX),
-    }
-}
-
 /// The handler.
 pub async fn ingest(State(state): Shared, request: Request) -> Result<Json<Value>, ApiError> {
     let (parts, body) = request.into_parts();
-    let head = Head::read(&parts, state.zone.as_deref())?;
-    let admitted = async { Ok((open(&state)?, state.ingest.admit(weight(&head)).await?)) };
-    let (intake, room) = match admitted.await {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            Source::new(body, None).drain().await;
-            return Err(refusal);
-        }
-    };
-    // A task of its own: when the client goes away, what the log has been given is still waited for and counted.
-    let task = tokio::spawn(async move {
-        let _room = room;
-        run(&state, head, body, intake).await
-    });
-    task.await.unwrap_or_else(|error| Err(blocking::fault(Some(error)))).map(Json)
+    let Head { format, form, origin, span } = Head::read(&parts, state.zone.as_deref())?;
+    let lines = Lines { splitter: Splitter::new(format, span.is_some()), origin: Arc::new(origin), span };
+    run::take(state, form, body, lines).await
 }
 
-fn open(state: &ApiState) -> Result<Intake, ApiError> {
-    let refuse = |code, message: &str| Err(ApiError::new(code, message));
-    match (state.node.health(), state.intake.get()) {
-        (Health::Replaying, _) => refuse(Code::Replaying, "the server reads its log and takes no records yet"),
-        (Health::Full, _) | (Health::Ok, None) => {
-            refuse(Code::StorageFull, "no room is left; records are taken again when there is")
-        }
-        (Health::Ok, Some(intake)) => Ok(intake.clone()),
-    }
-}
-
-/// What is worked on: moved to a plain thread and back with every piece.
-struct Work {
-    inflate: Inflate,
+/// Lines on their way from a body to the log.
+struct Lines {
     splitter: Splitter,
-    store: Store,
+    origin: Arc<Origin>,
+    span: Option<Span>,
 }
 
-impl Work {
-    fn feed(&mut self, pieces: &[Bytes]) -> Result<(), ApiError> {
-        let Work { inflate, splitter, store } = self;
-        pieces.iter().try_for_each(|piece| {
-            inflate.push(piece, &mut |plain| splitter.push(plain, &mut |records| store.add(records)))
-        })
+impl Decode for Lines {
+    /// The lines over a limit.
+    type Rest = Vec<Rejected>;
+
+    fn push(&mut self, plain: &[u8], store: &mut Store) -> Result<(), ApiError> {
+        let Lines { splitter, origin, span } = self;
+        splitter.push(plain, &mut |records| add(store, origin, *span, records))
+    }
+
+    fn finish(self, store: &mut Store) -> Result<Vec<Rejected>, ApiError> {
+        let Lines { splitter, origin, span } = self;
+        splitter.finish(&mut |records| add(store, &origin, span, records))
+    }
+
+    fn reply(rejected: Vec<Rejected>, stored: Stored, counts: &Ingested) -> Value {
+        counts.too_long(rejected.len() as u64);
+        let rejected: Vec<_> = rejected.iter().map(|one| json!({"line": one.line, "error": one.error})).collect();
+        let pos = stored.end.map(|end| EventId { log: end.log, at: end.pos }.to_string());
+        let mut reply = json!({"accepted": stored.records, "rejected": rejected, "pos": pos});
+        if stored.end.is_some_and(|end| end.duplicate) {
+            reply["duplicate"] = json!(true);
+        }
+        reply
     }
 }
 
-async fn run(state: &Arc<ApiState>, head: Head, body: Body, intake: Intake) -> Result<Value, ApiError> {
-    let mut source = Source::new(body, head.length);
-    let mut work = Work {
-        inflate: Inflate::new(head.encoding)?,
-        splitter: Splitter::new(head.format, head.span.is_some()),
-        store: Store::new(intake, head.origin, head.span, Arc::clone(&state.ingested)),
-    };
-    let read = loop {
-        let pieces = match source.next().await {
-            Ok(pieces) if pieces.is_empty() => break Ok(()),
-            Ok(pieces) => pieces,
-            Err(error) => break Err(error),
-        };
-        let fed;
-        (work, fed) = state
-            .ingest
-            .step(move || {
-                let fed = work.feed(&pieces);
-                (work, fed)
-            })
-            .await?;
-        if fed.is_err() {
-            source.drain().await;
-            break fed;
-        }
-    };
-    let Work { inflate, mut splitter, mut store } = work;
-    let finished = match read {
-        Err(error) => Err(error),
-        Ok(()) => {
-            let finish = move || {
-                let rest = inflate.finish(&mut |plain| splitter.push(plain, &mut |records| store.add(records)));
-                let rejected = rest.and_then(|()| splitter.finish(&mut |records| store.add(records)));
-                (store, rejected)
-            };
-            let rejected;
-            (store, rejected) = state.ingest.step(finish).await?;
-            rejected
-        }
-    };
-    let (stored, outcome) = store.settle().await;
-    match finished.and_then(|rejected| outcome.map(|end| (rejected, end))) {
-        Ok((rejected, end)) => {
-            state.ingested.too_long(rejected.len() as u64);
-            Ok(reply(stored, &rejected, end))
-        }
-        Err(mut error) => {
-            if stored > 0 {
-                error.message.push_str(&format!("; {stored} records of this request are stored already"));
-            }
-            Err(error)
-        }
-    }
-}
-
-fn reply(stored: u64, rejected: &[split::Rejected], end: Option<store::End>) -> Value {
-    let rejected: Vec<_> = rejected.iter().map(|one| json!({"line": one.line, "error": one.error})).collect();
-    let pos = end.map(|end| EventId { log: end.log, at: end.pos }.to_string());
-    let mut reply = json!({"accepted": stored, "rejected": rejected, "pos": pos});
-    if end.is_some_and(|end| end.duplicate) {
-        reply["duplicate"] = json!(true);
-    }
-    reply
-}
-
-/// A body as it arrives.
-struct Source {
-    stream: axum::body::BodyDataStream,
-    announced: Option<u64>,
-    read: u64,
-    /// The end of patience with the whole body.
-    too_late: Pin<Box<Sleep>>,
-}
-
-impl Source {
-    fn new(body: Body, announced: Option<u64>) -> Source {
-        let too_late = Box::pin(tokio::time::sleep(Duration::from_secs(BODY_SECONDS_MAX)));
-        Source { stream: body.into_data_stream(), announced, read: 0, too_late }
-    }
-
-    /// The next pieces; none at the end.
-    async fn next(&mut self) -> Result<Vec<Bytes>, ApiError> {
-        let (mut pieces, mut bytes) = (Vec::new(), 0);
-        while bytes < STEP_BYTES {
-            let piece = tokio::select! {
-                biased;
-                piece = self.stream.next() => piece,
-                () = self.too_late.as_mut() => return Err(too_slow()),
-                () = tokio::time::sleep(Duration::from_secs(STALL_SECONDS_MAX)) => return Err(too_slow()),
-            };
-            let piece = match piece {
-                Some(Ok(piece)) => piece,
-                Some(Err(error)) => return Err(ApiError::bad(format!("the body broke off: {error}"))),
-                None => break,
-            };
-            bytes += piece.len();
-            pieces.push(piece);
-        }
-        self.read += bytes as u64;
-        if self.read > BODY_BYTES_MAX as u64 {
-            let message = format!("the body is longer than {} MiB", BODY_BYTES_MAX >> 20);
-            return Err(ApiError::new(Code::TooLarge, message));
-        }
-        if bytes == 0 && self.announced.is_some_and(|announced| announced != self.read) {
-            return Err(ApiError::bad("the body broke off"));
-        }
-        Ok(pieces)
-    }
-
-    /// Reads some more after a refusal: a client that is still sending then sees the answer, not a broken connection.
-    async fn drain(&mut self) {
-        let mut left = DRAINED_BYTES_MAX;
-        let reading = async {
-            while let Some(Ok(piece)) = self.stream.next().await {
-                left = left.saturating_sub(piece.len());
-                if left == 0 {
-                    break;
-                }
-            }
-        };
-        let _ = timeout(DRAIN_WAIT, reading).await;
-    }
-}
-
-fn too_slow() -> ApiError {
-    ApiError::new(Code::Timeout, "the body comes too slowly")
+fn add(store: &mut Store, origin: &Arc<Origin>, span: Option<Span>, records: Vec<Record>) -> Result<(), ApiError> {
+    let bytes = records.iter().map(|record| record.bytes.len()).sum();
+    store.add(RawBatch { origin: Arc::clone(origin), span, mark: None, received: clock::now(), records }, bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        api::testing::{Headers, Reply, Server, server, until},
+        api::{
+            Health,
+            testing::{Headers, Reply, Server, server, until},
+        },
         flow::{AppendError, Span},
     };
+    use axum::body::Body;
+    use bytes::Bytes;
     use flate2::{Compression, write::GzEncoder};
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
     use std::io::Write;
 
     fn gzip(plain: &[u8]) -> Vec<u8> {

@@ -1,12 +1,11 @@
 //! The batches of one request on their way into the log.
 
-use super::{BATCHES_PENDING_MAX, Ingested};
+use super::{Ingested, PENDING_BYTES_MAX};
 use crate::{
     api::{ApiError, error::Code},
-    clock,
-    flow::{AppendError, Appended, Intake, LogId, Origin, Pending, Pos, RawBatch, Record, Span, SyncClass},
+    flow::{AppendError, Appended, Intake, LogId, Pending, Pos, RawBatch, Record, Span, SyncClass},
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 /// Where a request ended in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,56 +18,105 @@ pub struct End {
     pub duplicate: bool,
 }
 
+/// What became of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Records that are durable.
+    pub records: u64,
+    /// Where the last of them are.
+    pub end: Option<End>,
+    /// The spans that are durable, in order, joined where they touch.
+    pub durable: Vec<Span>,
+}
+
+impl Stored {
+    fn add(&mut self, span: Span) {
+        match self.durable.last_mut() {
+            Some(last) if last.from <= span.to && span.from <= last.to => {
+                *last = Span { from: last.from.min(span.from), to: last.to.max(span.to) };
+            }
+            _ => self.durable.push(span),
+        }
+    }
+
+    fn sort(&mut self) {
+        let mut spans = mem::take(&mut self.durable);
+        spans.sort_unstable();
+        spans.into_iter().for_each(|span| self.add(span));
+    }
+}
+
+/// A batch that the log has been given.
+struct Sent {
+    records: u64,
+    weight: usize,
+    span: Option<Span>,
+    answer: Pending,
+}
+
 /// Hands batches to the log and remembers what became of them.
 pub struct Store {
     intake: Intake,
-    origin: Arc<Origin>,
-    span: Option<Span>,
     counts: Arc<Ingested>,
-    pending: VecDeque<(u64, Pending)>,
-    stored: u64,
-    end: Option<End>,
+    sent: VecDeque<Sent>,
+    /// Of all that were sent and not answered.
+    weight: usize,
+    stored: Stored,
 }
 
 impl Store {
     /// Nothing handed over yet.
-    pub fn new(intake: Intake, origin: Origin, span: Option<Span>, counts: Arc<Ingested>) -> Store {
-        Store { intake, origin: Arc::new(origin), span, counts, pending: VecDeque::new(), stored: 0, end: None }
+    pub fn new(intake: Intake, counts: Arc<Ingested>) -> Store {
+        Store { intake, counts, sent: VecDeque::new(), weight: 0, stored: Stored::default() }
     }
 
-    /// Hands a batch over, waiting for earlier ones where too many are on their way. For plain threads.
-    pub fn add(&mut self, records: Vec<Record>) -> Result<(), ApiError> {
-        if self.pending.len() == BATCHES_PENDING_MAX
-            && let Some((count, pending)) = self.pending.pop_front()
-        {
-            let answer = pending.wait();
-            self.answered(count, answer)?;
-        }
-        let count = records.len() as u64;
-        let batch =
-            RawBatch { origin: Arc::clone(&self.origin), span: self.span, mark: None, received: clock::now(), records };
-        self.counts.received(count);
+    /// Hands a batch over that keeps so many bytes alive, waiting for earlier ones where too many are on their way. For plain
+    /// threads.
+    pub fn add(&mut self, batch: RawBatch, bytes: usize) -> Result<(), ApiError> {
+        let (records, span) = (batch.records.len() as u64, batch.span);
+        let weight = bytes + size_of::<Record>() * batch.records.len() + size_of::<RawBatch>() + size_of::<Sent>();
+        self.make_room(weight)?;
+        self.counts.received(records);
         match self.intake.submit(batch, SyncClass::Prompt) {
-            Ok(pending) => {
-                self.pending.push_back((count, pending));
+            Ok(answer) => {
+                self.weight += weight;
+                self.sent.push_back(Sent { records, weight, span, answer });
                 Ok(())
             }
-            Err(error) => self.answered(count, Err(error)),
+            Err(error) => self.answered(records, span, Err(error)),
         }
     }
 
-    /// Waits for everything handed over: how many records are durable, and where they end or the first fault.
-    pub async fn settle(mut self) -> (u64, Result<Option<End>, ApiError>) {
+    /// Waits until what is on its way leaves room for so many bytes more, or nothing is. For plain threads.
+    pub fn make_room(&mut self, bytes: usize) -> Result<(), ApiError> {
+        while self.weight + bytes > PENDING_BYTES_MAX
+            && let Some(Sent { records, weight, span, answer }) = self.sent.pop_front()
+        {
+            self.weight -= weight;
+            let answer = answer.wait();
+            self.answered(records, span, answer)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for everything handed over: what is durable, and the first fault.
+    pub async fn settle(mut self) -> (Stored, Option<ApiError>) {
         let mut fault = None;
-        while let Some((count, pending)) = self.pending.pop_front() {
-            let answer = pending.durable().await;
-            let answered = self.answered(count, answer);
+        while let Some(Sent { records, span, answer, .. }) = self.sent.pop_front() {
+            let answer = answer.durable().await;
+            let answered = self.answered(records, span, answer);
             fault = fault.or(answered.err());
         }
-        (self.stored, fault.map_or(Ok(self.end), Err))
+        self.stored.sort();
+        (self.stored, fault)
     }
 
-    fn answered(&mut self, count: u64, answer: Result<Appended, AppendError>) -> Result<(), ApiError> {
+    fn answered(
+        &mut self,
+        count: u64,
+        span: Option<Span>,
+        answer: Result<Appended, AppendError>,
+    ) -> Result<(), ApiError> {
         match answer {
             Ok(Appended { log, end, duplicate }) => {
                 if duplicate {
@@ -76,8 +124,9 @@ impl Store {
                 } else {
                     self.counts.sent(count);
                 }
-                self.stored += count;
-                self.end = Some(End { log, pos: end, duplicate });
+                self.stored.records += count;
+                self.stored.end = Some(End { log, pos: end, duplicate });
+                span.into_iter().for_each(|span| self.stored.add(span));
                 Ok(())
             }
             Err(error) => {
@@ -94,7 +143,10 @@ fn refusal(error: &AppendError) -> ApiError {
         AppendError::Full => ApiError::new(Code::StorageFull, error.to_string()),
         AppendError::TooLarge => ApiError::new(Code::TooLarge, error.to_string()),
         AppendError::TooManySources => ApiError {
-            hint: Some("use one X-Logship-Source for each sender, not for each request".to_owned()),
+            hint: Some(
+                "a source is an X-Logship-Source or the log of an agent: use one for each sender, not for each request"
+                    .to_owned(),
+            ),
             ..ApiError::new(Code::Busy, "the server keeps track of too many sources already")
         },
         AppendError::Io(cause) => {

@@ -5,9 +5,9 @@
 //! In doubt it is read, and its lines are there twice.
 
 use super::{
-    reader::Reader,
     identity::{self, Content as _},
     known::{Known, folder_of, is_rotation_of, stem_of},
+    reader::Reader,
     tailer::{Followed, Key, Tailer},
     tree::{Entry, Files, Stat},
 };
@@ -167,8 +167,7 @@ fn note_copies(tailer: &mut Tailer, key: Key) {
             identity::read(&mut copy, suspect.same_to - tail, tail),
         );
         let (Ok(head), Ok(tail)) = read else { continue };
-        let mark =
-            FileMark { device: id.0, inode: id.1, prefix: identity::hash(&head), marker: identity::hash(&tail) };
+        let mark = FileMark { device: id.0, inode: id.1, prefix: identity::hash(&head), marker: identity::hash(&tail) };
         let source = format!("file:{}", LogId::random());
         tailer.known.add(Known { source, path: suspect.path, end: suspect.same_to, mark, seen: 0 });
     }

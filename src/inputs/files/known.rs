@@ -87,7 +87,8 @@ impl KnownContents {
     #[must_use]
     pub fn candidates(&self, path: &Path, id: (u64, u64)) -> Vec<Known> {
         let newest_first = |sources: Option<&Vec<String>>| {
-            let mut found: Vec<&Known> = sources.into_iter().flatten().filter_map(|source| self.all.get(source)).collect();
+            let mut found: Vec<&Known> =
+                sources.into_iter().flatten().filter_map(|source| self.all.get(source)).collect();
             found.sort_by_key(|known| std::cmp::Reverse((known.seen, known.end)));
             found
         };

@@ -8,8 +8,8 @@
 //! way, and [`KEPT_BYTES_MAX`] of content for the hashes by which it is known again. Nearly nothing when nothing happens.
 
 use super::{
-    reader::Reader,
     identity::{self, Content as _, Prefix},
+    reader::Reader,
     tree::Stat,
 };
 use crate::{
@@ -236,7 +236,9 @@ impl Stream {
         match &self.flight {
             Some(flight) => flight.again,
             None if self.lines.ready_records() == 0 => None,
-            None => self.ready_since.map(|since| if self.lines.ready_bytes() >= BATCH_BYTES { since } else { since + wait }),
+            None => {
+                self.ready_since.map(|since| if self.lines.ready_bytes() >= BATCH_BYTES { since } else { since + wait })
+            }
         }
     }
 
@@ -306,7 +308,8 @@ impl Stream {
 
     /// Gives back memory while nothing happens.
     pub fn rest(&mut self) {
-        let needless = self.kept.len().saturating_sub((self.read - self.cut) as usize + FileMark::MARKER_BYTES as usize);
+        let needless =
+            self.kept.len().saturating_sub((self.read - self.cut) as usize + FileMark::MARKER_BYTES as usize);
         self.kept.drain(..needless);
         self.kept.shrink_to_fit();
         self.lines.rest();

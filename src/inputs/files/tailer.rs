@@ -12,12 +12,12 @@
 
 use super::{
     Settings,
-    reader::Reader,
     copies::{self, Suspect},
+    glob::Found,
     identity::Prefix,
     known::{Known, KnownContents, folder_of, is_rotation_of, stem_of},
+    reader::Reader,
     stream::{CHUNK_BYTES, Came, Place, Stream},
-    glob::Found,
     tree::{Files, Stat},
 };
 use crate::{
@@ -269,9 +269,8 @@ impl Tailer {
         let name = copy.file_name().unwrap_or_default().to_string_lossy();
         let stems = name.char_indices().skip(1).map(|(at, _)| folder_of(copy).join(&name[..at]));
         let keys = stems.filter_map(|stem| self.by_stem.get(&stem)).flatten();
-        let is_original = |key: &&Key| {
-            self.followed.get(key).is_some_and(|followed| is_rotation_of(copy, &followed.stream.path))
-        };
+        let is_original =
+            |key: &&Key| self.followed.get(key).is_some_and(|followed| is_rotation_of(copy, &followed.stream.path));
         keys.filter(is_original).copied().collect()
     }
 
@@ -418,7 +417,8 @@ impl Tailer {
             }
         }
         self.by_stem.retain(|_, keys| !keys.is_empty());
-        let known = Known { mark: stream.mark(), end: stream.read_to(), source: stream.source, path, seen: wall.as_millis() };
+        let known =
+            Known { mark: stream.mark(), end: stream.read_to(), source: stream.source, path, seen: wall.as_millis() };
         self.known.add(known);
     }
 
