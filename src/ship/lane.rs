@@ -21,8 +21,6 @@ pub(super) struct Flight {
     pub is_out: bool,
     /// Not to be sent before.
     pub due: Instant,
-    /// How often it failed.
-    pub attempts: u32,
     /// The server that may have some of it: it stays with that for a while.
     pub pinned: Option<usize>,
     /// When it first failed at the server that it is sent to.
@@ -31,6 +29,8 @@ pub(super) struct Flight {
     pub refusals: u32,
     /// It was counted as possibly on two servers.
     pub is_doubled: bool,
+    /// The spool has no room for it any longer: it is not sent again.
+    pub is_given_up: bool,
 }
 
 impl Flight {
@@ -39,11 +39,11 @@ impl Flight {
             batch,
             is_out: false,
             due: clock::instant(),
-            attempts: 0,
             pinned: None,
             failing_since: None,
             refusals: 0,
             is_doubled: false,
+            is_given_up: false,
         }
     }
 }
@@ -139,12 +139,62 @@ impl Lane {
         true
     }
 
-    /// The batch that is to be sent now.
+    /// The batch that is to be sent next, unless a sender has it.
     pub fn next_flight(&mut self) -> Option<&mut Flight> {
         if self.flight.is_none() {
             self.flight = self.ready.pop_front().map(Flight::new);
         }
-        self.flight.as_mut().filter(|flight| !flight.is_out && flight.due <= clock::instant())
+        self.flight.as_mut().filter(|flight| !flight.is_out)
+    }
+
+    /// When there is something to do without anything having happened; `rests_until` is of the server that is used now or
+    /// of the one named.
+    pub fn wakes_at(
+        &self,
+        wait: Duration,
+        is_sender_free: bool,
+        rests_until: impl Fn(Option<usize>) -> Option<Instant>,
+    ) -> Option<Instant> {
+        match &self.flight {
+            Some(flight) if flight.is_out || !is_sender_free => None,
+            Some(flight) => Some(rests_until(flight.pinned).map_or(flight.due, |until| until.max(flight.due))),
+            None if self.ready.is_empty() => self.sealed_at(wait),
+            None => is_sender_free.then(clock::instant),
+        }
+    }
+
+    /// Gives up what begins before a position and is in memory, except for what a sender has: that is given up unless it
+    /// arrives. How many records and bytes.
+    pub fn give_up(&mut self, before: Pos) -> (u64, u64) {
+        let mut batches = Vec::new();
+        if let Some(mut flight) = self.flight.take() {
+            if flight.batch.span().from >= before.0 || flight.is_out {
+                flight.is_given_up |= flight.batch.span().from < before.0;
+                self.flight = Some(flight);
+            } else {
+                batches.push(flight.batch);
+            }
+        }
+        self.seal();
+        let after = self.ready.partition_point(|batch| batch.span().from < before.0);
+        batches.extend(self.ready.drain(..after));
+        for batch in &batches {
+            self.settle(batch.span());
+        }
+        (batches.iter().map(|batch| batch.records()).sum(), batches.iter().map(|batch| batch.bytes() as u64).sum())
+    }
+
+    /// Reads on to a position and gives up what is there. How many records and bytes.
+    pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> (u64, u64) {
+        let (mut records, mut bytes) = (0, 0);
+        while self.taken < to {
+            let Some(frame) = open.next(durable) else { break };
+            records += frame.batch.records.len() as u64;
+            bytes += frame.end.0 - frame.start.0;
+            self.settle(Span { from: self.taken.0, to: frame.end.0 });
+            self.taken = frame.end;
+        }
+        (records, bytes)
     }
 
     /// Goes on with two halves of the batch that was on its way, the first of them first.

@@ -153,6 +153,7 @@ struct Inbox {
     draining: bool,
     drained: bool,
     ended: bool,
+    skip: u64,
     follow: Vec<(LogId, watch::Receiver<Pos>)>,
     carried: BTreeSet<LogId>,
     done: Vec<Done>,
@@ -268,6 +269,12 @@ impl Shipper {
         let mut inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
         inbox.draining = false;
         inbox.drained
+    }
+
+    /// Gives up the oldest that is not shipped, in whole segments, so many bytes or as much as there is: for a spool that is
+    /// at its limit and is to take what is new. What was given up is in the status; the room is there a moment later.
+    pub fn skip_oldest(&self, bytes: u64) {
+        self.shared.tell(|inbox| inbox.skip += bytes);
     }
 
     /// Ends shipping now; requests on their way are broken off.

@@ -34,9 +34,9 @@ impl Run {
             Ok(_) => {
                 let message = "said that it has only a part of what was sent".to_owned();
                 let failure = Failure { kind: Kind::Partial, message, sent: true, retry_after: None };
-                self.failed(done.log, done.server, &failure);
+                self.failed(done.log, done.server, done.took, &failure);
             }
-            Err(failure) => self.failed(done.log, done.server, &failure),
+            Err(failure) => self.failed(done.log, done.server, done.took, &failure),
         }
     }
 
@@ -47,6 +47,7 @@ impl Run {
             lane.flight = None;
         }
         self.servers.healthy(server);
+        self.is_dropping = false;
         self.shared.count(|status| {
             status.batches += 1;
             status.frames += frames;
@@ -71,35 +72,49 @@ impl Run {
         }
     }
 
-    fn failed(&mut self, log: LogId, server: usize, failure: &Failure) {
-        if matches!(failure.kind, Kind::TooLarge | Kind::Damaged) {
+    fn failed(&mut self, log: LogId, server: usize, took: Duration, failure: &Failure) {
+        let refuses = matches!(failure.kind, Kind::TooLarge | Kind::Damaged);
+        let given_up = self.lanes.get(&log).and_then(|lane| lane.flight.as_ref()).is_some_and(|it| it.is_given_up);
+        if refuses && !given_up {
             self.refused(log, server, failure);
             return;
         }
         let sentence = self.servers.failed(server, failure);
         self.note(sentence);
-        let (count, pace) = (self.servers.count(), &self.settings.pace);
+        let pace = &self.settings.pace;
+        self.servers.rest(server, |failures| pause(pace, failure, log, failures));
+        if given_up {
+            self.abandon(log);
+        } else {
+            self.stay_or_leave(log, server, took, failure);
+        }
+    }
+
+    /// What a server may have stays with it for a while; what it never saw goes to the next at once.
+    fn stay_or_leave(&mut self, log: LogId, server: usize, took: Duration, failure: &Failure) {
         let Some(flight) = self.lanes.get_mut(&log).and_then(|lane| lane.flight.as_mut()) else { return };
-        let round = flight.attempts / u32::try_from(count).unwrap_or(1);
-        flight.attempts += 1;
-        if failure.sent {
+        if failure.sent && failure.kind != Kind::Denied {
             flight.pinned = Some(server);
         }
-        let failing_since = *flight.failing_since.get_or_insert_with(clock::instant);
-        let long = clock::since(failing_since) >= pace.stay && !matches!(failure.kind, Kind::Denied | Kind::Throttled);
-        let unheard = matches!(failure.kind, Kind::Unreachable | Kind::Certificate) && flight.pinned.is_none();
-        let leaves = count > 1 && (unheard || long);
-        flight.due = clock::instant() + pause(pace, failure, log, round);
-        if leaves {
-            // All servers are tried before any is waited for.
-            if flight.attempts as usize % count != 0 {
-                flight.due = clock::instant();
-            }
+        let now = clock::instant();
+        let since = *flight.failing_since.get_or_insert(now.checked_sub(took).unwrap_or(now));
+        let waits = matches!(failure.kind, Kind::Denied | Kind::Throttled);
+        let is_unseen = matches!(failure.kind, Kind::Unreachable | Kind::Certificate) && flight.pinned.is_none();
+        let is_long = clock::since(since) >= self.settings.pace.stay && !waits;
+        if self.servers.count() > 1 && (is_unseen || is_long) {
             let doubled = flight.pinned.take().is_some() && !std::mem::replace(&mut flight.is_doubled, true);
             flight.failing_since = None;
             let records = if doubled { flight.batch.records() } else { 0 };
             self.leave(server, records);
         }
+    }
+
+    /// Gives up a batch that the spool has no room for.
+    fn abandon(&mut self, log: LogId) {
+        let Some(lane) = self.lanes.get_mut(&log) else { return };
+        let Some(flight) = lane.flight.take() else { return };
+        lane.settle(flight.batch.span());
+        self.count_dropped(flight.batch.records(), flight.batch.bytes() as u64);
     }
 
     /// Turns to the next server. What this one has is written down first, so that after a restart none of it is sent to

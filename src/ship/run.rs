@@ -10,7 +10,7 @@ use crate::{
     flow::{LogId, Pos, Progress},
     fs::Fs,
     log::{self, Found, LogError, Reader},
-    pipeline::logs::Logs,
+    pipeline::logs::{Logs, OpenLog},
 };
 use crossbeam_channel::Sender;
 use std::{
@@ -41,6 +41,7 @@ fn growth(mut durable: watch::Receiver<Pos>) -> Growth {
 struct Wanted {
     stop: bool,
     drain: bool,
+    skip: u64,
 }
 
 /// The thread that decides.
@@ -67,6 +68,8 @@ pub(super) struct Run {
     is_blind: bool,
     /// The progress file could not be written.
     is_mute: bool,
+    /// Records are being given up, which has been said.
+    pub is_dropping: bool,
     /// The log that had its turn last.
     turn: LogId,
     /// How far the own logs were when a drain began.
@@ -101,6 +104,7 @@ impl Run {
             tidied: None,
             is_blind: false,
             is_mute: false,
+            is_dropping: false,
             turn: LogId::from_bits(0),
             drain_to: None,
         }
@@ -124,23 +128,28 @@ impl Run {
                     break;
                 }
             }
-            self.tidy();
+            let skipped = wanted.skip > 0 && self.skip_oldest(wanted.skip);
+            let drained = wanted.drain && self.is_drained();
+            self.tidy(skipped || drained);
             self.publish();
-            if wanted.drain && self.is_drained() {
+            if drained {
                 self.shared.inbox().drained = true;
                 self.shared.news.notify_all();
             }
             let patience = self.patience();
             self.shared.wait(patience);
         }
+        self.tidy(true);
         self.save();
+        self.publish();
         self.shared.inbox().ended = true;
         self.shared.news.notify_all();
     }
 
     fn read_inbox(&mut self) -> Wanted {
         let mut inbox = self.shared.inbox();
-        let wanted = Wanted { stop: inbox.stop, drain: inbox.draining && !inbox.drained };
+        let wanted =
+            Wanted { stop: inbox.stop, drain: inbox.draining && !inbox.drained, skip: std::mem::take(&mut inbox.skip) };
         let (done, follow) = (std::mem::take(&mut inbox.done), std::mem::take(&mut inbox.follow));
         self.carried.append(&mut inbox.carried);
         drop(inbox);
@@ -237,6 +246,9 @@ impl Run {
             }
             let Some(flight) = self.lanes.get_mut(log).and_then(Lane::next_flight) else { continue };
             let server = flight.pinned.unwrap_or(self.servers.current());
+            if flight.due > clock::instant() || self.servers.rests_until(server).is_some() {
+                continue;
+            }
             let job = Job { batch: flight.batch.clone(), server, url: self.servers.url(server).to_owned() };
             if self.jobs.try_send(job).is_ok() {
                 flight.is_out = true;
@@ -252,11 +264,11 @@ impl Run {
     }
 
     /// Lets go of what is shipped, and writes down how far that is.
-    fn tidy(&mut self) {
-        let progress = self.progress();
-        if is_due(self.tidied, self.settings.pace.poll) {
+    fn tidy(&mut self, now: bool) {
+        if now || is_due(self.tidied, self.settings.pace.poll) {
             self.tidied = Some(clock::instant());
             self.note_damage();
+            let progress = self.progress();
             let carried = &self.carried;
             for log in self.logs.let_go(&progress, &|log| carried.contains(&log)) {
                 self.lanes.remove(&log);
@@ -288,7 +300,7 @@ impl Run {
     pub fn save(&mut self) {
         let server = (self.servers.count() > 1).then(|| self.servers.url(self.servers.current()).to_owned());
         let now = Saved { server, logs: self.progress() };
-        if now == self.saved || self.is_blind {
+        if now == self.saved || self.is_blind || self.looked.is_none() {
             return;
         }
         self.saved_at = Some(clock::instant());
@@ -303,6 +315,38 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Makes room: gives up whole segments, the logs of the dead first, until there are so many bytes less to ship. Whether
+    /// anything was given up.
+    fn skip_oldest(&mut self, bytes: u64) -> bool {
+        let mut left = bytes;
+        let (mut records, mut dropped) = (0, 0);
+        for alive in [false, true] {
+            for (log, open) in self.logs.iter_mut().filter(|(_, open)| open.is_alive() == alive) {
+                let Some(lane) = self.lanes.get_mut(&log) else { continue };
+                let Some(to) = segment_end(&*self.settings.fs, open, lane.progress(), left) else { continue };
+                left = left.saturating_sub(to.0 - lane.progress().0);
+                let durable = self.own.get(&log).map(|own| *own.durable.borrow());
+                let (held, read) = (lane.give_up(to), lane.skip(open, durable, to));
+                records += held.0 + read.0;
+                dropped += held.1 + read.1;
+            }
+        }
+        self.count_dropped(records, dropped);
+        left < bytes
+    }
+
+    pub fn count_dropped(&mut self, records: u64, bytes: u64) {
+        if records > 0 && !std::mem::replace(&mut self.is_dropping, true) {
+            tracing::warn!(
+                "the spool has no room: its oldest records are given up and counted until the server takes some"
+            );
+        }
+        self.shared.count(|status| {
+            status.dropped_oldest += records;
+            status.dropped_oldest_bytes += bytes;
+        });
     }
 
     fn publish(&mut self) {
@@ -352,14 +396,10 @@ impl Run {
         if self.logs.iter_mut().any(|(log, open)| !own.contains_key(&log) && !open.is_ended()) {
             patience = patience.min(pace.poll);
         }
-        let now = clock::instant();
+        let (now, is_free, servers) = (clock::instant(), self.out < SENDERS, &self.servers);
+        let rests_until = |server: Option<usize>| servers.rests_until(server.unwrap_or(servers.current()));
         for lane in self.lanes.values() {
-            let flight = lane.flight.as_ref();
-            let due = match flight {
-                Some(flight) if !flight.is_out && self.out < SENDERS => Some(flight.due),
-                Some(_) => None,
-                None => lane.sealed_at(pace.batch_wait),
-            };
+            let due = lane.wakes_at(pace.batch_wait, is_free, rests_until);
             patience = due.map_or(patience, |due| patience.min(due.saturating_duration_since(now)));
         }
         patience
@@ -368,6 +408,18 @@ impl Run {
 
 fn is_due(last: Option<Instant>, pause: Duration) -> bool {
     last.is_none_or(|last| clock::since(last) >= pause)
+}
+
+/// The end of the segment up to which so many bytes lie behind a position, or of the last one that may be given up: nothing
+/// of the newest that a living writer has.
+fn segment_end(fs: &dyn Fs, open: &OpenLog, from: Pos, bytes: u64) -> Option<Pos> {
+    let mut ends = log::bases(fs, open.dir()).ok()?;
+    if !open.is_alive() {
+        ends.extend(log::end_of(fs, open.dir()));
+    }
+    ends.retain(|end| *end > from);
+    let enough = ends.iter().find(|end| end.0 - from.0 >= bytes);
+    enough.or(ends.last()).copied().filter(|_| bytes > 0)
 }
 
 /// Where to begin with a log: where the progress file says, or behind it where segments are gone. Those were trimmed because

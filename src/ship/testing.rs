@@ -42,12 +42,25 @@ pub enum Step {
     Partial,
 }
 
+/// A frame as it is on disk, and where it begins.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kept {
+    pub start: u64,
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}+{}", self.start, self.bytes.len())
+    }
+}
+
 /// What the server has.
 #[derive(Debug, Default)]
 pub struct Had {
     sources: BTreeMap<LogId, PositionSet>,
-    /// Frames by log, as they were stored: beginning and bytes.
-    pub frames: BTreeMap<LogId, Vec<(u64, Vec<u8>)>>,
+    /// Frames by log, as they were stored.
+    pub frames: BTreeMap<LogId, Vec<Kept>>,
     pub requests: usize,
     /// The largest body that it takes; then 413.
     pub bytes_max: Option<usize>,
@@ -62,7 +75,7 @@ impl Had {
         let set = self.sources.entry(log).or_default();
         if !set.contains(span) {
             set.insert(span);
-            self.frames.entry(log).or_default().push((start, frame.to_vec()));
+            self.frames.entry(log).or_default().push(Kept { start, bytes: frame.to_vec() });
         }
     }
 }
@@ -110,7 +123,7 @@ impl Server {
         self.had.lock().unwrap().requests
     }
 
-    pub fn frames(&self, log: LogId) -> Vec<(u64, Vec<u8>)> {
+    pub fn frames(&self, log: LogId) -> Vec<Kept> {
         self.had.lock().unwrap().frames.get(&log).cloned().unwrap_or_default()
     }
 }
@@ -248,7 +261,7 @@ impl Place {
     }
 
     /// A log whose writer is gone, and its frames.
-    pub fn dead(&self, frames: usize) -> (LogId, Vec<(u64, Vec<u8>)>) {
+    pub fn dead(&self, frames: usize) -> (LogId, Vec<Kept>) {
         let writer = self.open();
         append(&writer, frames);
         let (id, dir) = (writer.id, writer.dir.clone());
@@ -296,11 +309,11 @@ pub fn append(writer: &LogWriter, frames: usize) {
 }
 
 /// The frames of a log, from what is kept of it on.
-pub fn frames_of(dir: &Path) -> Vec<(u64, Vec<u8>)> {
+pub fn frames_of(dir: &Path) -> Vec<Kept> {
     let mut reader = Reader::open(&fs(), dir, Pos(0)).unwrap();
     let mut frames = Vec::new();
     while let Some(frame) = reader.next(Limit::Everything).unwrap() {
-        frames.push((frame.start.0, reader.frame_bytes().to_vec()));
+        frames.push(Kept { start: frame.start.0, bytes: reader.frame_bytes().to_vec() });
     }
     frames
 }
