@@ -1,18 +1,15 @@
 //! One request to a server, and what its answer means.
 
-use super::{Pace, Tls, batch::Wire};
+use super::{Pace, Tls, batch::Wire, tls};
 use crate::{clock, flow::LogId, log::PositionSet};
 use serde::Deserialize;
 use std::{
-    fs,
     io::{self, Read},
-    path::Path,
     time::Duration,
 };
 use ureq::{
     Agent, Body, SendBody,
     http::{Response, header::RETRY_AFTER},
-    tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem},
 };
 
 /// Most bytes of an answer that are read.
@@ -93,12 +90,12 @@ impl Read for Asked<'_> {
 }
 
 impl Client {
-    pub fn new(token: Option<&str>, tls: &Tls, pace: &Pace) -> io::Result<Client> {
+    pub fn new(token: Option<&str>, certificates: &Tls, pace: &Pace) -> io::Result<Client> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .user_agent(concat!("logship/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls_config(tls)?)
+            .tls_config(tls::config(certificates)?)
             .input_buffer_size(BUFFER_BYTES)
             .output_buffer_size(BUFFER_BYTES)
             .max_idle_age(IDLE_MAX)
@@ -230,44 +227,4 @@ fn parse_retry_after(value: &str, now_ms: i64) -> Option<Duration> {
     }
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value.trim()).ok()?;
     Some(Duration::from_millis(u64::try_from(date.as_millisecond().saturating_sub(now_ms)).unwrap_or(0)))
-}
-
-fn tls_config(tls: &Tls) -> io::Result<TlsConfig> {
-    let mut config = TlsConfig::builder();
-    if let Some(path) = &tls.ca {
-        let certificates = certificates(path)?;
-        config = config.root_certs(RootCerts::from(certificates));
-    }
-    match (&tls.cert, &tls.key) {
-        (None, None) => {}
-        (Some(cert), Some(key)) => {
-            let client = ClientCert::new_with_certs(&certificates(cert)?, private_key(key)?);
-            config = config.client_cert(Some(client));
-        }
-        _ => return Err(io::Error::other("a client certificate needs its key and a key its certificate: give both")),
-    }
-    Ok(config.build())
-}
-
-fn certificates(path: &Path) -> io::Result<Vec<Certificate<'static>>> {
-    let pem = read(path)?;
-    let mut found = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|cause| wrong(path, &cause))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() { Err(wrong(path, &"there is no certificate in it (PEM is expected)")) } else { Ok(found) }
-}
-
-fn private_key(path: &Path) -> io::Result<PrivateKey<'static>> {
-    PrivateKey::from_pem(&read(path)?).map_err(|cause| wrong(path, &cause))
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    fs::read(path).map_err(|cause| wrong(path, &cause))
-}
-
-fn wrong(path: &Path, cause: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!("{}: {cause}", path.display()))
 }

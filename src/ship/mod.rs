@@ -32,6 +32,7 @@ mod status;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use status::ShipStatus;
 

@@ -7,6 +7,12 @@ use crate::{
     fs::{Fs, RealFs},
     log::{self, Limit, LogWriter, Options, PositionSet, Reader, SourceTable},
 };
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     io::{self, BufRead, BufReader, Read, Write},
@@ -85,18 +91,35 @@ pub struct Server {
     pub had: Arc<Mutex<Had>>,
     pub script: Arc<Mutex<VecDeque<Step>>>,
     address: SocketAddr,
+    is_secure: bool,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     pub fn start(script: Vec<Step>) -> Server {
-        Server::with(TcpListener::bind("127.0.0.1:0").unwrap(), script, Arc::default())
+        Server::with(script, None)
     }
 
-    /// One that has what another had.
-    pub fn with(listener: TcpListener, script: Vec<Step>, had: Arc<Mutex<Had>>) -> Server {
+    /// One that speaks TLS with a certificate of `fixtures/tls` and wants one of its clients.
+    pub fn secure(certificate: &str) -> Server {
+        let pem = |name: &str| fixture(name);
+        let chain = CertificateDer::pem_file_iter(pem(certificate)).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(pem("server.key")).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(pem("ca.pem")).unwrap()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
+        Server::with(vec![], Some(Arc::new(config)))
+    }
+
+    fn with(script: Vec<Step>, tls: Option<Arc<ServerConfig>>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let is_secure = tls.is_some();
+        let had = Arc::new(Mutex::new(Had::default()));
         let (stop, script) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(script.into())));
         let shared = (had.clone(), script.clone(), stop.clone());
         let accept = move || {
@@ -107,16 +130,22 @@ impl Server {
                     break;
                 }
                 let Ok(stream) = stream else { continue };
-                let talk = move || while matches!(talk(&stream, &had, &script, &stop), Ok(true)) {};
-                connections.push(thread::Builder::new().spawn(talk).unwrap());
+                let tls = tls.clone();
+                let serve = move || match tls {
+                    None => serve(stream, &had, &script, &stop),
+                    Some(config) => {
+                        serve(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), &had, &script, &stop)
+                    }
+                };
+                connections.push(thread::Builder::new().spawn(serve).unwrap());
             }
         };
         let thread = Some(thread::Builder::new().spawn(accept).unwrap());
-        Server { had, script, address, stop, thread }
+        Server { had, script, address, is_secure, stop, thread }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.is_secure { "https" } else { "http" }, self.address)
     }
 
     pub fn requests(&self) -> usize {
@@ -136,8 +165,18 @@ impl Drop for Server {
     }
 }
 
-fn talk(stream: &TcpStream, had: &Mutex<Had>, script: &Mutex<VecDeque<Step>>, stop: &AtomicBool) -> io::Result<bool> {
-    let mut reader = BufReader::new(stream);
+fn serve(stream: impl Read + Write, had: &Mutex<Had>, script: &Mutex<VecDeque<Step>>, stop: &AtomicBool) {
+    let mut stream = BufReader::new(stream);
+    while matches!(talk(&mut stream, had, script, stop), Ok(true)) {}
+}
+
+/// One request; whether another may follow.
+fn talk<S: Read + Write>(
+    reader: &mut BufReader<S>,
+    had: &Mutex<Had>,
+    script: &Mutex<VecDeque<Step>>,
+    stop: &AtomicBool,
+) -> io::Result<bool> {
     let mut headers = BTreeMap::new();
     // A request begins with its first byte.
     if reader.fill_buf()?.is_empty() || stop.load(Ordering::Acquire) {
@@ -170,16 +209,16 @@ fn talk(stream: &TcpStream, had: &Mutex<Had>, script: &Mutex<VecDeque<Step>>, st
     let mut had = had.lock().unwrap();
     had.authorization = headers.get("authorization").cloned();
     if let Step::Answer(status, header, text) = step {
-        answer(stream, status, header, text)?;
+        answer(reader.get_mut(), status, header, text)?;
         return Ok(true);
     }
     if had.bytes_max.is_some_and(|most| body.len() > most) {
-        answer(stream, 413, "", "<html>too large</html>")?;
+        answer(reader.get_mut(), 413, "", "<html>too large</html>")?;
         return Ok(true);
     }
     let frames = unpack(&body);
     if frames.iter().any(|(_, start, _)| Some((log, *start)) == had.hates) {
-        answer(stream, 400, "", r#"{"error":{"code":"bad_request","message":"a frame is damaged"}}"#)?;
+        answer(reader.get_mut(), 400, "", r#"{"error":{"code":"bad_request","message":"a frame is damaged"}}"#)?;
         return Ok(true);
     }
     let kept = if step == Step::Partial { 1 } else { frames.len() };
@@ -197,10 +236,10 @@ fn talk(stream: &TcpStream, had: &Mutex<Had>, script: &Mutex<VecDeque<Step>>, st
         _ => {}
     }
     let text = serde_json::json!({"durable": durable, "time": "2026-01-02T03:04:05.678Z"}).to_string();
-    answer(stream, 200, "", &text).map(|()| true)
+    answer(reader.get_mut(), 200, "", &text).map(|()| true)
 }
 
-fn answer(mut stream: &TcpStream, status: u16, header: &str, text: &str) -> io::Result<()> {
+fn answer(stream: &mut impl Write, status: u16, header: &str, text: &str) -> io::Result<()> {
     let length = text.len();
     stream.write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{header}\r\n{text}").as_bytes())
 }
@@ -316,4 +355,9 @@ pub fn frames_of(dir: &Path) -> Vec<Kept> {
         frames.push(Kept { start: frame.start.0, bytes: reader.frame_bytes().to_vec() });
     }
     frames
+}
+
+/// A file of `fixtures/tls`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
 }

@@ -1,8 +1,8 @@
 //! Shipping to a scripted server: whatever happens on the way, every frame arrives once.
 
 use super::{
-    ShipSettings, Shipper,
-    testing::{PATIENCE, Place, Server, Step, append, frames_of},
+    ShipSettings, Shipper, Tls,
+    testing::{PATIENCE, Place, Server, Step, append, fixture, frames_of},
 };
 use crate::{fs::RealFs, log};
 use proptest::prelude::*;
@@ -275,4 +275,38 @@ fn the_token_is_sent_and_bad_settings_are_refused() {
     refused(&|settings| settings.tls.ca = Some("/nowhere/ca.pem".into()), "/nowhere/ca.pem: No such file");
     refused(&|settings| settings.tls.ca = file("ca.pem", "hello"), "there is no certificate in it");
     refused(&|settings| settings.tls.key = file("key.pem", "hello"), "give both");
+    let pair = |cert: &'static str, key: &'static str| {
+        move |settings: &mut ShipSettings| {
+            (settings.tls.cert, settings.tls.key) = (Some(fixture(cert)), Some(fixture(key)))
+        }
+    };
+    refused(&pair("client.pem", "server.key"), "server.key: is it the key of");
+    refused(&pair("client.pem", "ca.pem"), "ca.pem: ");
+}
+
+#[test]
+fn certificates_are_checked_both_ways() {
+    let place = Place::new();
+    let (dead, expected) = place.dead(5);
+    let ours =
+        |ca: &str| Tls { ca: Some(fixture(ca)), cert: Some(fixture("client.pem")), key: Some(fixture("client.key")) };
+    for (certificate, tls, says) in [
+        ("server.pem", ours("other-ca.pem"), "certificate: UnknownIssuer: is the right CA given"),
+        ("server.pem", Tls::default(), "certificate: UnknownIssuer"),
+        ("expired.pem", ours("ca.pem"), "expired"),
+        ("server.pem", Tls { cert: None, key: None, ..ours("ca.pem") }, "ertificate"),
+    ] {
+        let server = Server::secure(certificate);
+        let shipper = Shipper::start(ShipSettings { tls, ..place.settings(&[&server]) }).unwrap();
+        while shipper.status().retries < 3 {
+            std::thread::yield_now();
+        }
+        let error = shipper.status().last_error.unwrap();
+        assert!(error.contains(says), "{error}");
+        assert_eq!(server.requests(), 0);
+    }
+    let server = Server::secure("server.pem");
+    let shipper = Shipper::start(ShipSettings { tls: ours("ca.pem"), ..place.settings(&[&server]) }).unwrap();
+    assert!(shipper.drain(PATIENCE), "{:?}", shipper.status());
+    assert_eq!(server.frames(dead), expected);
 }
