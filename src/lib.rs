@@ -10,6 +10,7 @@
 //! - [`codecs`]: bytes to records; [`plan`]: a frame to events; [`query`]: questions to the stored events
 //! - [`inputs`], [`outputs`]: one file a plugin
 //! - [`pipeline`]: starts, connects and ends the parts
+//! - [`ship`]: from an agent's logs to a server
 //! - [`auth`], [`api`]: who may ask, and the HTTP API with the page
 //! - [`cli`]: one file a command
 
@@ -28,4 +29,5 @@ pub mod outputs;
 pub mod pipeline;
 pub mod plan;
 pub mod query;
+pub mod ship;
 pub mod store;

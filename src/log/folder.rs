@@ -148,6 +148,14 @@ pub fn end_of(fs: &dyn Fs, dir: &Path) -> Result<Pos, LogError> {
     Ok(Segment::open(fs, dir, id, base)?.end)
 }
 
+/// Where the segments of a log begin, in order: each but the newest can be trimmed from the beginning on.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn bases(fs: &dyn Fs, dir: &Path) -> Result<Vec<Pos>, LogError> {
+    segment::bases(fs, dir)
+}
+
 /// What a dead log knows of its sources. The log is settled first.
 ///
 /// # Errors

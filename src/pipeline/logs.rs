@@ -10,7 +10,7 @@ use crate::{
     clock,
     flow::{Frame, LogId, Pos, Progress},
     fs::Fs,
-    log::{self, Limit, LogError, Reader},
+    log::{self, Found, Limit, LogError, Reader, ReaderStats},
 };
 use bytes::Bytes;
 use std::{
@@ -56,12 +56,39 @@ pub struct OpenLog {
     /// Where a drain stops reading a log whose writer lives.
     drain_to: Option<Pos>,
     trimmed: Pos,
+    /// Why it could not be read when that was last said.
+    said: Option<String>,
 }
 
 impl OpenLog {
     /// Whether its writer lives.
     pub fn is_alive(&self) -> bool {
         self.alive
+    }
+
+    /// A dead log that has been read to its end.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Why it cannot be read, while it cannot.
+    pub fn failure(&self) -> Option<&str> {
+        self.said.as_deref()
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Handed over up to here.
+    pub fn read_to(&self) -> Pos {
+        self.read
+    }
+
+    /// What its reader met.
+    pub fn stats(&self) -> ReaderStats {
+        self.reader.as_ref().map(Reader::stats).unwrap_or_default()
     }
 
     /// The next frame, if there is one that may be read by now; `durable` is where a log that this process writes is.
@@ -107,7 +134,8 @@ impl OpenLog {
             None => self.reader.insert(open_reader(&self.fs, &self.dir, self.read)?),
         };
         let frame = reader.next(limit)?;
-        if self.pause.take().is_some() {
+        self.pause = None;
+        if self.said.take().is_some() {
             tracing::info!("log {} can be read again", self.id);
         }
         Ok(frame)
@@ -118,7 +146,11 @@ impl OpenLog {
     }
 
     fn failed(&mut self, cause: &LogError) {
-        tracing::error!("log {}: {cause}", self.id);
+        let cause = cause.to_string();
+        if self.said.as_ref() != Some(&cause) {
+            tracing::error!("log {}: {cause}", self.id);
+            self.said = Some(cause);
+        }
         let pause = self.pause.map_or(PAUSE, |(_, pause)| (pause * 2).min(PAUSE_MAX));
         self.pause = Some((clock::instant(), pause));
     }
@@ -201,21 +233,31 @@ impl Logs {
     /// # Errors
     /// The folder of logs cannot be read.
     pub fn look(&mut self, progress: &Progress) -> Result<(), LogError> {
+        self.look_from(|found| progress.get(&found.id).copied().unwrap_or_default())
+    }
+
+    /// The same, where new logs begin at a place that the caller knows.
+    ///
+    /// # Errors
+    /// As [`Logs::look`].
+    pub fn look_from(&mut self, start: impl Fn(&Found) -> Pos) -> Result<(), LogError> {
         for found in log::list(&*self.fs, &self.root)? {
+            let alive = found.alive;
             let open = self.open.entry(found.id).or_insert_with(|| OpenLog {
                 fs: self.fs.clone(),
                 id: found.id,
+                read: start(&found),
                 dir: found.dir,
                 reader: None,
-                alive: found.alive,
+                alive,
                 settled: false,
                 ended: false,
                 pause: None,
-                read: progress.get(&found.id).copied().unwrap_or_default(),
                 drain_to: None,
                 trimmed: Pos(0),
+                said: None,
             });
-            open.alive &= found.alive;
+            open.alive &= alive;
         }
         Ok(())
     }

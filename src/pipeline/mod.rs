@@ -14,7 +14,7 @@ mod deliver;
 mod dispatch;
 mod engine;
 mod ingest_log;
-mod logs;
+pub mod logs;
 #[cfg(test)]
 mod model;
 mod notices;

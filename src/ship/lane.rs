@@ -1,0 +1,205 @@
+//! One log on its way: what of it was read, is being gathered, is on its way, and is on the server.
+
+use super::batch::{Batch, Building};
+use crate::{
+    clock,
+    flow::{LogId, Pos, Span},
+    log::PositionSet,
+    pipeline::logs::OpenLog,
+};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A batch that is being sent, or waits to be sent again. One a log: a second could overtake it.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub batch: Arc<Batch>,
+    /// A sender has it.
+    pub is_out: bool,
+    /// Not to be sent before.
+    pub due: Instant,
+    /// The server that may have some of it: it stays with that for a while.
+    pub pinned: Option<usize>,
+    /// When it first failed at the server that it is sent to.
+    pub failing_since: Option<Instant>,
+    /// How often it was refused alone.
+    pub refusals: u32,
+    /// It was counted as possibly on two servers.
+    pub is_doubled: bool,
+    /// The spool has no room for it any longer: it is not sent again.
+    pub is_given_up: bool,
+}
+
+impl Flight {
+    pub fn new(batch: Arc<Batch>) -> Flight {
+        Flight {
+            batch,
+            is_out: false,
+            due: clock::instant(),
+            pinned: None,
+            failing_since: None,
+            refusals: 0,
+            is_doubled: false,
+            is_given_up: false,
+        }
+    }
+}
+
+/// One log on its way.
+#[derive(Debug)]
+pub(super) struct Lane {
+    log: LogId,
+    /// What needs no sending any more: its low end is the progress.
+    answered: PositionSet,
+    /// The end of the last frame that was gathered.
+    taken: Pos,
+    building: Option<Building>,
+    ready: VecDeque<Arc<Batch>>,
+    pub flight: Option<Flight>,
+    /// How far it reached when that was last looked at, of logs that others write or wrote.
+    pub end: Pos,
+    /// Damaged stretches and their bytes that were said and counted.
+    pub damage: (u64, u64),
+}
+
+impl Lane {
+    pub fn new(log: LogId, progress: Pos) -> Lane {
+        let mut answered = PositionSet::default();
+        answered.insert(Span { from: 0, to: progress.0 });
+        Lane {
+            log,
+            answered,
+            taken: progress,
+            building: None,
+            ready: VecDeque::new(),
+            flight: None,
+            end: progress,
+            damage: (0, 0),
+        }
+    }
+
+    /// Everything before this is on the server, or was given up.
+    pub fn progress(&self) -> Pos {
+        Pos(self.answered.low())
+    }
+
+    pub fn settle(&mut self, span: Span) {
+        self.answered.insert(span);
+    }
+
+    /// Everything that was gathered is on the server.
+    pub fn is_empty(&self) -> bool {
+        self.building.is_none() && self.ready.is_empty() && self.flight.is_none()
+    }
+
+    /// Bytes in memory.
+    pub fn held(&self) -> usize {
+        let building = self.building.as_ref().map_or(0, Building::bytes);
+        let flight = self.flight.as_ref().map_or(0, |flight| flight.batch.bytes());
+        building + flight + self.ready.iter().map(|batch| batch.bytes()).sum::<usize>()
+    }
+
+    /// Whether another batch may be gathered: one is prepared while one is on its way.
+    pub fn wants_more(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Reads frames into the open batch, at most so many bytes and a frame; whether a batch became ready.
+    pub fn gather(&mut self, open: &mut OpenLog, durable: Option<Pos>, bytes_max: usize) -> bool {
+        let ended = loop {
+            if self.building.as_ref().is_some_and(|building| building.bytes() >= bytes_max) {
+                return self.seal();
+            }
+            let Some(frame) = open.next(durable) else {
+                if open.failure().is_none() {
+                    // What is left are marks.
+                    self.end = self.taken;
+                }
+                break !open.is_alive();
+            };
+            let building = self.building.get_or_insert_with(|| Building::new(self.log, clock::instant()));
+            building.add(self.taken, &frame, &open.frame_bytes());
+            self.taken = frame.end;
+        };
+        ended && self.seal()
+    }
+
+    /// When the open batch is to be sent although it has room.
+    pub fn sealed_at(&self, wait: Duration) -> Option<Instant> {
+        self.building.as_ref().map(|building| building.since + wait)
+    }
+
+    /// Ends the open batch, if there is one.
+    pub fn seal(&mut self) -> bool {
+        let Some(building) = self.building.take() else { return false };
+        self.ready.push_back(building.seal());
+        true
+    }
+
+    /// The batch that is to be sent next, unless a sender has it.
+    pub fn next_flight(&mut self) -> Option<&mut Flight> {
+        if self.flight.is_none() {
+            self.flight = self.ready.pop_front().map(Flight::new);
+        }
+        self.flight.as_mut().filter(|flight| !flight.is_out)
+    }
+
+    /// When there is something to do without anything having happened; `rests_until` is of the server that is used now or
+    /// of the one named.
+    pub fn wakes_at(
+        &self,
+        wait: Duration,
+        is_sender_free: bool,
+        rests_until: impl Fn(Option<usize>) -> Option<Instant>,
+    ) -> Option<Instant> {
+        match &self.flight {
+            Some(flight) if flight.is_out || !is_sender_free => None,
+            Some(flight) => Some(rests_until(flight.pinned).map_or(flight.due, |until| until.max(flight.due))),
+            None if self.ready.is_empty() => self.sealed_at(wait),
+            None => is_sender_free.then(clock::instant),
+        }
+    }
+
+    /// Gives up what begins before a position and is in memory, except for what a sender has: that is given up unless it
+    /// arrives. How many records and bytes.
+    pub fn give_up(&mut self, before: Pos) -> (u64, u64) {
+        let mut batches = Vec::new();
+        if let Some(mut flight) = self.flight.take() {
+            if flight.batch.span().from >= before.0 || flight.is_out {
+                flight.is_given_up |= flight.batch.span().from < before.0;
+                self.flight = Some(flight);
+            } else {
+                batches.push(flight.batch);
+            }
+        }
+        self.seal();
+        let after = self.ready.partition_point(|batch| batch.span().from < before.0);
+        batches.extend(self.ready.drain(..after));
+        for batch in &batches {
+            self.settle(batch.span());
+        }
+        (batches.iter().map(|batch| batch.records()).sum(), batches.iter().map(|batch| batch.bytes() as u64).sum())
+    }
+
+    /// Reads on to a position and gives up what is there. How many records and bytes.
+    pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> (u64, u64) {
+        let (mut records, mut bytes) = (0, 0);
+        while self.taken < to {
+            let Some(frame) = open.next(durable) else { break };
+            records += frame.batch.records.len() as u64;
+            bytes += frame.end.0 - frame.start.0;
+            self.settle(Span { from: self.taken.0, to: frame.end.0 });
+            self.taken = frame.end;
+        }
+        (records, bytes)
+    }
+
+    /// Goes on with two halves of the batch that was on its way, the first of them first.
+    pub fn halve(&mut self, first: Batch, second: Batch, pinned: Option<usize>) {
+        self.ready.push_front(Arc::new(second));
+        self.flight = Some(Flight { pinned, ..Flight::new(Arc::new(first)) });
+    }
+}

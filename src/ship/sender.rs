@@ -1,0 +1,41 @@
+//! A thread that holds one request at a time.
+
+use super::{
+    Shared,
+    batch::Batch,
+    client::{Client, Failure, Stored},
+};
+use crate::{clock, flow::LogId};
+use crossbeam_channel::Receiver;
+use std::{sync::Arc, time::Duration};
+
+/// A request to make.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub batch: Arc<Batch>,
+    /// Which server, and its URL.
+    pub server: usize,
+    pub url: String,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub log: LogId,
+    pub server: usize,
+    pub result: Result<Stored, Failure>,
+    pub took: Duration,
+    /// Bytes over the wire.
+    pub wire_bytes: usize,
+}
+
+/// Makes requests until there will be none.
+pub(super) fn run(jobs: &Receiver<Job>, client: &Client, shared: &Shared) {
+    for Job { batch, server, url } in jobs {
+        let wire = batch.wire();
+        let began = clock::instant();
+        let result = client.post(&url, batch.log, wire);
+        let done = Done { log: batch.log, server, result, took: clock::since(began), wire_bytes: wire.bytes.len() };
+        shared.tell(|inbox| inbox.done.push(done));
+    }
+}
