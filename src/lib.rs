@@ -10,10 +10,11 @@
 //! - [`codecs`]: bytes to records; [`plan`]: a frame to events; [`query`]: questions to the stored events
 //! - [`inputs`], [`outputs`]: one file a plugin
 //! - [`pipeline`]: starts, connects and ends the parts
-//! - [`ship`]: from an agent's logs to a server
+//! - [`ship`]: from an agent's logs to a server; [`agent`]: the sidecar, inputs, a log and shipping
 //! - [`auth`], [`api`]: who may ask, and the HTTP API with the page
 //! - [`cli`]: one file a command
 
+pub mod agent;
 pub mod api;
 pub mod auth;
 pub mod cli;

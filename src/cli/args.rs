@@ -153,6 +153,8 @@ pub struct Pipe {
 pub enum Command {
     /// Take logs over HTTP, store them, serve the page and the API
     Server(Server),
+    /// Follow files and ship what they say to a server
+    Agent(super::agent::Options),
     /// Search stored events and print them, oldest first
     Search(Search),
     /// Print events as they arrive

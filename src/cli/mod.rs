@@ -1,6 +1,7 @@
 //! The command line: one file a command. Parses what was typed, runs it, and turns the outcome into an exit code: 0 done,
 //! 1 failed, 2 wrong usage, config or query.
 
+mod agent;
 mod args;
 mod client;
 mod demo;
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
     }
     let outcome = match cli.command {
         Some(Command::Server(_)) => server::run(&cli.shared),
+        Some(Command::Agent(options)) => agent::run(&cli.shared, &options),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),

@@ -35,7 +35,7 @@ pub fn open(root: &Path, options: Options, common: &Common) -> Result<LogWriter,
 ///
 /// # Errors
 /// A dead log cannot be read.
-pub(super) fn carry_over(fs: &Arc<dyn Fs>, root: &Path) -> Result<(SourceTable, Vec<LogId>), LogError> {
+pub fn carry_over(fs: &Arc<dyn Fs>, root: &Path) -> Result<(SourceTable, Vec<LogId>), LogError> {
     let mut table = SourceTable::default();
     let mut dead = Vec::new();
     let begun = clock::instant();

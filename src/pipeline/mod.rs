@@ -25,7 +25,7 @@ pub mod tail;
 mod workers;
 
 pub use common::{Common, State};
-pub use ingest_log::open as open_ingest_log;
+pub use ingest_log::{carry_over, open as open_ingest_log};
 pub use logs::LogState;
 pub use owner::{Finished, Owner, OwnerSettings};
 pub use read_only::{ReadError, ReadOnly, open as open_read_only};

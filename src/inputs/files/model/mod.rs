@@ -165,7 +165,8 @@ impl Model {
         // Long enough to be read, and nothing in the way.
         if ms >= 1_000 && !self.full && self.life.is_some() {
             self.unread.clear();
-            self.met = self.world.names().into_iter().filter(|path| self.world.content(path).contains(&b'\n')).collect();
+            self.met =
+                self.world.names().into_iter().filter(|path| self.world.content(path).contains(&b'\n')).collect();
         }
     }
 
@@ -356,18 +357,5 @@ proptest! {
             model.act(action);
         }
         model.check();
-    }
-}
-
-#[test]
-fn debug_one() {
-    let mut model = Model::new("/logs/*");
-    for action in [Action::Write { file: 2, lines: 1, length: 4 }, Action::CopyTruncate { file: 2, between_ms: 100 }] {
-        model.act(&action);
-        eprintln!("{action:?}: {:?} suspects {:?}", model.life.as_ref().unwrap().tailer.status(model.now), model.life.as_ref().unwrap().tailer.suspects);
-    }
-    for _ in 0..8 {
-        model.run(100);
-        eprintln!("{:?} suspects {:?} lines {:?}", model.life.as_ref().unwrap().tailer.status(model.now), model.life.as_ref().unwrap().tailer.suspects, model.log.lines);
     }
 }

@@ -1,0 +1,233 @@
+//! The log that an agent's inputs write, and the shipping of all logs beside it.
+
+use super::AgentError;
+use crate::{
+    clock,
+    flow::Intake,
+    fs::{self, Fs, Lock, RealFs},
+    log::{self, LogCounters, LogWriter, SourceTable},
+    pipeline::carry_over,
+    ship::{Pace, ShipSettings, ShipStatus, Shipper, Tls},
+};
+use crossbeam_channel::{RecvTimeoutError, Sender};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// How often a process that does not ship tries to take that over, and how often the limit is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long a process that holds `files.lock` may take to die, and how often that is looked at.
+const DYING_MAX: Duration = Duration::from_secs(2);
+const DYING_POLL: Duration = Duration::from_millis(20);
+/// A thread that waits for its end alone.
+const IDLE: Duration = Duration::from_secs(3_600);
+/// With less room left than this, of one part in so many of the limit, the oldest is given up where that was asked for.
+const ROOM_PART: u64 = 8;
+/// A batch before it grows.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What happens when the spool is at its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Nothing more is taken in: files wait where they are, pipes and sockets drop what is new.
+    #[default]
+    Block,
+    /// The oldest that is not shipped is given up, counted and reported.
+    DropOldest,
+}
+
+/// Where records wait, and where they go.
+#[derive(Debug)]
+pub struct SpoolSettings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Base URLs of servers, in order of preference.
+    pub servers: Vec<String>,
+    /// The token.
+    pub token: Option<String>,
+    /// Certificates.
+    pub tls: Tls,
+    /// How large the spool may become.
+    pub log: log::Options,
+    /// What happens then.
+    pub when_full: WhenFull,
+}
+
+/// The spool of this process.
+#[derive(Debug)]
+pub struct Spool {
+    log: LogWriter,
+    known: SourceTable,
+    /// Nobody else follows files here.
+    _files: Option<Box<dyn Lock>>,
+    shipping: Shipping,
+}
+
+/// The shipping of all logs, by this process or another.
+#[derive(Debug)]
+struct Shipping {
+    shipper: Arc<Mutex<Option<Shipper>>>,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Spool {
+    /// Opens a log of this process in the spool; `exclusive` where it is to carry on what logs before it know of their
+    /// sources.
+    ///
+    /// # Errors
+    /// As [`super::Agent::start`].
+    pub fn open(settings: SpoolSettings, exclusive: bool) -> Result<Spool, AgentError> {
+        let real: Arc<dyn Fs> = Arc::new(RealFs);
+        let root = settings.data.join("spool");
+        fs::create_dirs(&*real, &root)
+            .map_err(|cause| AgentError(format!("cannot create {}: {cause}", root.display())))?;
+        let lock_path = settings.data.join("files.lock");
+        let files = match exclusive {
+            true => Some(lock_of_dying(&*real, &lock_path)?.ok_or_else(|| {
+                let place = settings.data.display();
+                AgentError(format!("another agent follows files with {place}: stop it, or choose another --data DIR"))
+            })?),
+            false => None,
+        };
+        let (known, dead) = match exclusive {
+            true => carry_over(&real, &root).map_err(AgentError::new)?,
+            false => (SourceTable::default(), Vec::new()),
+        };
+        let log = log::open(&real, &root, settings.log, &known).map_err(AgentError::new)?;
+        let limit = settings.log.bytes_max;
+        let when_full = settings.when_full;
+        let ship_lock = settings.data.join("ship.lock");
+        let ship = ShipSettings {
+            spool: root,
+            progress: settings.data.join("ship.json"),
+            servers: settings.servers,
+            token: settings.token,
+            tls: settings.tls,
+            batch_bytes_max: BATCH_BYTES,
+            pace: Pace::default(),
+            own: vec![(log.id, log.durable.clone())],
+            carried: dead,
+            fs: real.clone(),
+        };
+        let shipping = Shipping::start(real, ship_lock, ship, (when_full == WhenFull::DropOldest).then_some(limit))?;
+        Ok(Spool { log, known, _files: files, shipping })
+    }
+
+    /// What the logs before this one know of their sources.
+    #[must_use]
+    pub fn known(&self) -> &SourceTable {
+        &self.known
+    }
+
+    /// The entrance.
+    #[must_use]
+    pub fn intake(&self) -> Intake {
+        self.log.intake()
+    }
+
+    /// What the log of this process did.
+    #[must_use]
+    pub fn counters(&self) -> &LogCounters {
+        &self.log.counters
+    }
+
+    /// How shipping is; none while another process ships.
+    #[must_use]
+    pub fn ship_status(&self) -> Option<ShipStatus> {
+        held(&self.shipping.shipper).as_ref().map(Shipper::status)
+    }
+
+    /// Closes the log once nobody holds its entrance, and ships for at most `drain`; whether all is shipped.
+    pub fn finish(self, drain: Duration) -> bool {
+        let Spool { log, shipping, .. } = self;
+        let _ = log.join();
+        let shipped = held(&shipping.shipper).as_ref().is_some_and(|shipper| shipper.drain(drain));
+        shipping.end();
+        shipped
+    }
+}
+
+fn lock(real: &dyn Fs, path: &Path) -> Result<Option<Box<dyn Lock>>, AgentError> {
+    real.try_lock(path).map_err(|cause| AgentError(format!("cannot lock {}: {cause}", path.display())))
+}
+
+/// The lock of a process that was killed a moment ago is waited for.
+fn lock_of_dying(real: &dyn Fs, path: &Path) -> Result<Option<Box<dyn Lock>>, AgentError> {
+    let begun = clock::instant();
+    loop {
+        let taken = lock(real, path)?;
+        if taken.is_some() || clock::since(begun) > DYING_MAX {
+            return Ok(taken);
+        }
+        thread::sleep(DYING_POLL);
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shipping {
+    /// Ships as soon as no other process does.
+    fn start(
+        real: Arc<dyn Fs>,
+        path: PathBuf,
+        settings: ShipSettings,
+        limit: Option<u64>,
+    ) -> Result<Shipping, AgentError> {
+        let shipper = Arc::new(Mutex::new(None));
+        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+        let wait = move |patience| stopped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+        let first = lock(&*real, &path)?;
+        let mut waiting = Some(settings);
+        let mut owned = None;
+        if let Some(lock) = first
+            && let Some(settings) = waiting.take()
+        {
+            *held(&shipper) = Some(Shipper::start(settings).map_err(AgentError::new)?);
+            owned = Some(lock);
+        }
+        let shared = shipper.clone();
+        let watching = move || {
+            while waiting.is_some() && wait(LOOK_EVERY) {
+                let Ok(Some(lock)) = lock(&*real, &path) else { continue };
+                owned = Some(lock);
+                match waiting.take().map(Shipper::start) {
+                    Some(Ok(started)) => *held(&shared) = Some(started),
+                    Some(Err(cause)) => tracing::error!("cannot ship: {cause}"),
+                    None => {}
+                }
+            }
+            let Some(limit) = limit else {
+                while wait(IDLE) {}
+                return;
+            };
+            let mut asked = clock::instant();
+            while wait(LOOK_EVERY) {
+                let shipper = held(&shared);
+                let Some(shipper) = shipper.as_ref() else { continue };
+                let over = (shipper.status().queued_bytes + limit / ROOM_PART).saturating_sub(limit);
+                // What was asked for takes a moment to show.
+                if over > 0 && clock::since(asked) > LOOK_EVERY * 4 {
+                    shipper.skip_oldest(over);
+                    asked = clock::instant();
+                }
+            }
+            drop(owned);
+        };
+        let thread = thread::Builder::new().name("spool".into()).spawn(watching).map_err(AgentError::new)?;
+        Ok(Shipping { shipper, stop, thread })
+    }
+
+    fn end(self) {
+        if let Some(shipper) = held(&self.shipper).take() {
+            shipper.stop();
+        }
+        drop(self.stop);
+        let _ = self.thread.join();
+    }
+}
