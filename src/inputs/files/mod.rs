@@ -19,6 +19,7 @@ pub mod pattern;
 mod reader;
 mod stream;
 mod tailer;
+pub mod transcode;
 pub mod tree;
 pub mod watch;
 
