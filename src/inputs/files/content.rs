@@ -2,18 +2,27 @@
 //!
 //! Offsets are always those of the content, so nobody else needs to know about compression. Plain files are read where asked;
 //! compressed ones are decoded forwards, so going on where one stopped costs nothing, a later offset costs decoding up to it
-//! (a bounded part of it a call: [`Step::Skipping`]), and an earlier one starts again from the beginning.
+//! (a bounded part of it a call: [`Step::Skipping`]), and an earlier one starts again from the beginning. What a file is known
+//! again by, its first [`FileMark::PREFIX_BYTES`] and the [`BACK_BYTES`] before where one is, is kept and costs nothing.
 //!
 //! A compressed file that ends too early is one that is still being written: there is nothing more *yet*, until it grows or
 //! [`Content::finish`] says that it will not. A damaged one is an error for ever, with its place. Memory: a window of the
-//! decoder ([`ZSTD_WINDOW_LOG_MAX`]) and [`INPUT_BYTES`], however much the file inflates to.
+//! decoder ([`ZSTD_WINDOW_LOG_MAX`]), [`INPUT_BYTES`] and what is kept, however much the file inflates to.
 
-use super::gunzip::{self, Gunzip, Progress};
-use std::{fmt, fs, io};
+use super::{
+    gunzip::{self, Gunzip, Progress},
+    tree::OpenFile,
+};
+use crate::flow::FileMark;
+use std::{fmt, io};
 use zstd::stream::raw::{DParameter, Decoder as Zstd, Operation};
 
 /// Compressed bytes read at once.
 pub const INPUT_BYTES: usize = 32 << 10;
+/// Content kept that was given last.
+pub const BACK_BYTES: usize = 4 << 10;
+/// Content kept from the beginning on.
+const HEAD_BYTES: usize = FileMark::PREFIX_BYTES as usize;
 /// Most content decoded in one call without giving any of it, on the way to an offset.
 pub const SKIPPED_BYTES_MAX: u64 = 4 << 20;
 /// Largest window of a zstd frame, as a power of two: 8 MiB, which RFC 8878 asks of every decoder and all levels up to 19
@@ -25,36 +34,6 @@ const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_SKIPPABLE_REST: &[u8] = &[0x2a, 0x4d, 0x18];
 /// Enough of a file to know its form.
 const MAGIC_BYTES: usize = 4;
-
-/// An open file.
-pub trait ReadAt {
-    /// Reads at an offset, some of what there is up to the buffer's length; nothing only at the end.
-    ///
-    /// # Errors
-    /// As the operating system says.
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
-
-    /// The length.
-    ///
-    /// # Errors
-    /// As the operating system says.
-    fn size(&self) -> io::Result<u64>;
-}
-
-impl ReadAt for fs::File {
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        loop {
-            match std::os::unix::fs::FileExt::read_at(self, into, offset) {
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        self.metadata().map(|known| known.len())
-    }
-}
 
 /// How the bytes of a file hold its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +134,7 @@ impl Content {
     /// # Errors
     /// Reading failed, or the compressed file is damaged; then all later calls for what is behind the damage say the same
     /// without reading.
-    pub fn read(&mut self, file: &dyn ReadAt, offset: u64, into: &mut [u8]) -> Result<Step, ContentError> {
+    pub fn read(&mut self, file: &dyn OpenFile, offset: u64, into: &mut [u8]) -> Result<Step, ContentError> {
         if into.is_empty() {
             return Ok(Step::Nothing);
         }
@@ -208,7 +187,7 @@ fn given(count: usize) -> Step {
     if count == 0 { Step::Nothing } else { Step::Bytes(count) }
 }
 
-fn decide(file: &dyn ReadAt, finished: bool) -> io::Result<State> {
+fn decide(file: &dyn OpenFile, finished: bool) -> io::Result<State> {
     let mut head = [0; MAGIC_BYTES];
     let mut len = 0;
     while len < MAGIC_BYTES {
@@ -252,6 +231,9 @@ struct Decoder {
     source: u64,
     /// The offset in the content of what comes next.
     position: u64,
+    /// The first content, and the last before `position`.
+    head: Vec<u8>,
+    back: Vec<u8>,
     /// The last output was full, so there may be more without any input.
     pending: bool,
     /// The file ends here, after a whole member.
@@ -306,14 +288,26 @@ impl Decoder {
             used: 0,
             source: 0,
             position: 0,
+            head: Vec::new(),
+            back: Vec::new(),
             pending: false,
             ended: false,
             damage: None,
         })
     }
 
-    fn read(&mut self, file: &dyn ReadAt, offset: u64, into: &mut [u8], finished: bool) -> Result<Step, ContentError> {
-        if offset < self.position {
+    fn read(
+        &mut self,
+        file: &dyn OpenFile,
+        offset: u64,
+        into: &mut [u8],
+        finished: bool,
+    ) -> Result<Step, ContentError> {
+        let mut filled = self.kept(offset, into);
+        if filled > 0 && offset + (filled as u64) < self.position {
+            return Ok(Step::Bytes(filled));
+        }
+        if offset + (filled as u64) < self.position {
             let form = self.form;
             *self = Decoder::new(form)?;
         }
@@ -330,11 +324,40 @@ impl Decoder {
                 count => budget -= count as u64,
             }
         }
-        Ok(given(self.next(file, into, finished)?))
+        while filled < into.len() {
+            match self.next(file, &mut into[filled..], finished) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                // It will be said again to who asks for what is behind.
+                Err(_) if filled > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(given(filled))
+    }
+
+    /// Gives what is kept from an offset on.
+    fn kept(&self, offset: u64, into: &mut [u8]) -> usize {
+        let back_from = self.position - self.back.len() as u64;
+        let (from, kept) = if offset >= back_from { (back_from, &self.back) } else { (0, &self.head) };
+        let there = usize::try_from(offset - from).ok().and_then(|at| kept.get(at..)).unwrap_or_default();
+        let count = there.len().min(into.len());
+        into[..count].copy_from_slice(&there[..count]);
+        count
+    }
+
+    fn keep(&mut self, made: &[u8]) {
+        let room = HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&made[..made.len().min(room)]);
+        let last = &made[made.len().saturating_sub(BACK_BYTES)..];
+        let needless = (self.back.len() + last.len()).saturating_sub(BACK_BYTES);
+        self.back.drain(..needless);
+        self.back.extend_from_slice(last);
+        self.position += made.len() as u64;
     }
 
     /// Decodes some of what comes next; nothing if there is no more yet.
-    fn next(&mut self, file: &dyn ReadAt, into: &mut [u8], finished: bool) -> Result<usize, ContentError> {
+    fn next(&mut self, file: &dyn OpenFile, into: &mut [u8], finished: bool) -> Result<usize, ContentError> {
         if let Some(damage) = &self.damage {
             return Err(ContentError::Damaged(damage.clone()));
         }
@@ -352,7 +375,7 @@ impl Decoder {
                 Err(problem) => return Err(self.damaged(problem)),
             };
             self.used += taken;
-            self.position += made as u64;
+            self.keep(&into[..made]);
             // Asked for more where a frame ends, zstd would begin the next.
             self.pending = made == into.len() && !self.machine.is_between();
             if made > 0 {
@@ -365,7 +388,7 @@ impl Decoder {
     }
 
     /// Reads more of the file; false at its end.
-    fn refill(&mut self, file: &dyn ReadAt) -> Result<bool, ContentError> {
+    fn refill(&mut self, file: &dyn OpenFile) -> Result<bool, ContentError> {
         self.input.resize(INPUT_BYTES, 0);
         self.used = 0;
         let count = file.read_at(&mut self.input, self.source).inspect_err(|_| self.input.clear())?;
@@ -377,7 +400,7 @@ impl Decoder {
         }
         // Nobody needs the buffer while the file does not grow.
         self.input = Vec::new();
-        if file.size()? < self.source { Err(ContentError::Shrunk) } else { Ok(false) }
+        if file.stat()?.size < self.source { Err(ContentError::Shrunk) } else { Ok(false) }
     }
 
     fn damaged(&mut self, problem: String) -> ContentError {
@@ -394,6 +417,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inputs::files::tree::{Kind, Stat};
     use proptest::prelude::*;
     use std::{cell::Cell, io::Write};
 
@@ -412,7 +436,7 @@ mod tests {
         }
     }
 
-    impl ReadAt for Growing {
+    impl OpenFile for Growing {
         fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
             self.reads.set(self.reads.get() + 1);
             let from = usize::try_from(offset).unwrap().min(self.there.get());
@@ -421,8 +445,8 @@ mod tests {
             Ok(count)
         }
 
-        fn size(&self) -> io::Result<u64> {
-            Ok(self.there.get() as u64)
+        fn stat(&self) -> io::Result<Stat> {
+            Ok(Stat { device: 1, inode: 1, size: self.there.get() as u64, modified_ns: 0, kind: Kind::File })
         }
     }
 
@@ -555,10 +579,37 @@ mod tests {
         assert_eq!(&buffer[..4], b"ext\n");
     }
 
+    #[test]
+    fn what_a_file_is_known_by_is_kept() {
+        let text: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+        for bytes in [gzip(&text), zstd(&text)] {
+            let (file, mut content, mut buffer) = (Growing::new(bytes), Content::new(), vec![0; 300_000]);
+            let mut at = 0;
+            while let Step::Bytes(count) = content.read(&file, at, &mut buffer).unwrap() {
+                at += count as u64;
+                let reads = file.reads.get();
+                for (from, len) in [(0, HEAD_BYTES), (100, 9), (at as usize - 256, 256)] {
+                    assert_eq!(content.read(&file, from as u64, &mut buffer[..len]).unwrap(), Step::Bytes(len));
+                    assert_eq!(buffer[..len], text[from..from + len]);
+                }
+                assert_eq!(file.reads.get(), reads);
+                // With what comes behind, in one reading.
+                let count = match content.read(&file, at - 256, &mut buffer).unwrap() {
+                    Step::Bytes(count) => count,
+                    other => panic!("{other:?}"),
+                };
+                assert!(count > 256 || at == text.len() as u64);
+                assert_eq!(buffer[..count], text[at as usize - 256..][..count]);
+                at += count as u64 - 256;
+            }
+            assert_eq!(at, text.len() as u64);
+        }
+    }
+
     /// Texts, and files that hold them one behind the other.
     fn files() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-        let text =
-            proptest::collection::vec(prop_oneof!["[a-c \n]{0,80}", "(ab|\n){200,400}", "[a-z0-9]{500,2000}"], 1..5);
+        let text = ("[a-z0-9 \n]{0,40}", 1..60_usize).prop_map(|(piece, times)| piece.repeat(times));
+        let text = proptest::collection::vec(text, 1..5);
         (text, 0..3_u8, 0..20_u8).prop_map(|(texts, form, skipped)| {
             let members = texts.iter().map(|text| match form {
                 0 => text.clone().into_bytes(),
@@ -589,7 +640,7 @@ mod tests {
         #[test]
         fn a_growing_file_is_read_as_it_comes(
             (text, bytes) in files(),
-            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
         ) {
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             cuts.sort_unstable();
