@@ -6,7 +6,7 @@
 //! ([`Watcher::take_problem`]), and polling is all there is.
 //!
 //! Costs: one thread that sleeps until something changes, and at most a twentieth of a processor when much does
-//! ([`COALESCED`]). Limits: [`WATCHED_MAX`], [`CHANGED_MAX`].
+//! (`COALESCED`). Limits: [`WATCHED_MAX`], [`CHANGED_MAX`].
 
 use crate::clock;
 use notify::{ErrorKind, EventKind, RecursiveMode, Watcher as _, event::ModifyKind, event::RenameMode};
