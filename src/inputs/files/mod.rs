@@ -7,8 +7,10 @@
 //! Promise: each line is in the log once, whatever happens to the process; doubled only where a content cannot be told from
 //! another (`identity`, `copies` say when). Limits: the `*_MAX` constants of these modules.
 
+pub mod content;
 mod copies;
 pub mod glob;
+mod gunzip;
 pub mod identity;
 mod known;
 #[cfg(test)]
@@ -17,6 +19,7 @@ pub mod pattern;
 mod reader;
 mod stream;
 mod tailer;
+pub mod transcode;
 pub mod tree;
 pub mod watch;
 

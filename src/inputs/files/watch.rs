@@ -6,7 +6,7 @@
 //! ([`Watcher::take_problem`]), and polling is all there is.
 //!
 //! Costs: one thread that sleeps until something changes, and at most a twentieth of a processor when much does
-//! ([`COALESCED`]). Limits: [`WATCHED_MAX`], [`CHANGED_MAX`].
+//! (`COALESCED`). Limits: [`WATCHED_MAX`], [`CHANGED_MAX`].
 
 use crate::clock;
 use notify::{ErrorKind, EventKind, RecursiveMode, Watcher as _, event::ModifyKind, event::RenameMode};
@@ -181,17 +181,20 @@ impl Watcher {
             let _ = system.unwatch(gone);
             Shared::lock(&self.shared).watched.remove(gone);
         }
-        for folder in wanted.iter().take(WATCHED_MAX) {
-            let (known, count) = {
-                let shared = Shared::lock(&self.shared);
-                (shared.watched.contains(folder), shared.watched.len())
-            };
-            if known || self.limit.is_some_and(|limit| count >= limit) {
-                continue;
-            }
-            // It may have been watched under this name before it was moved away.
+        let missing: Vec<_> = {
+            let shared = Shared::lock(&self.shared);
+            wanted.iter().take(WATCHED_MAX).filter(|folder| !shared.watched.contains(*folder)).collect()
+        };
+        // They may have been watched under these names before they were moved away. All of them go first: a folder that was
+        // moved to another of these names has the watch of its old one.
+        for folder in &missing {
             let _ = system.unwatch(folder);
-            self.add(&mut system, folder, count);
+        }
+        for folder in missing {
+            let count = self.watched();
+            if self.limit.is_none_or(|limit| count < limit) {
+                self.add(&mut system, folder, count);
+            }
         }
         if wanted.len() > WATCHED_MAX {
             self.say("many", &format!("{} folders, of which {WATCHED_MAX} are watched", wanted.len()));
@@ -289,7 +292,11 @@ mod tests {
     /// A watcher and a function that waits until a path is among the changes.
     fn watcher() -> (Watcher, crossbeam_channel::Receiver<()>) {
         let (bell, rung) = crossbeam_channel::bounded(1);
-        (Watcher::new(move || drop(bell.try_send(()))), rung)
+        let ring = move || {
+            // A bell that has rung and was not heard yet need not ring twice.
+            let _ = bell.try_send(());
+        };
+        (Watcher::new(ring), rung)
     }
 
     fn wait_for(watcher: &Watcher, rung: &crossbeam_channel::Receiver<()>, path: &Path) {
@@ -330,6 +337,26 @@ mod tests {
         wait_for(&watcher, &rung, &folder);
         watcher.watch([]);
         assert_eq!(watcher.watched(), 0);
+    }
+
+    #[test]
+    fn folders_that_take_the_names_of_others_are_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = ["a", "b"].map(|name| dir.path().join(name));
+        fs::create_dir(&second).unwrap();
+        let (mut watcher, rung) = watcher();
+        let both = [first.to_str().unwrap(), second.to_str().unwrap()];
+        watcher.watch(both);
+        wait_for(&watcher, &rung, &second);
+        fs::rename(&second, &first).unwrap();
+        wait_for(&watcher, &rung, &second);
+        fs::create_dir(&second).unwrap();
+        watcher.watch(both);
+        assert_eq!(watcher.watched(), 2);
+        for file in [first.join("x.log"), second.join("x.log")] {
+            fs::write(&file, "1\n").unwrap();
+            wait_for(&watcher, &rung, &file);
+        }
     }
 
     #[test]

@@ -1,0 +1,664 @@
+//! What is in a file: its bytes as they are, or inflated when they begin as gzip or zstd does.
+//!
+//! Offsets are always those of the content, so nobody else needs to know about compression. Plain files are read where asked;
+//! compressed ones are decoded forwards, so going on where one stopped costs nothing, a later offset costs decoding up to it
+//! (a bounded part of it a call: [`Step::Skipping`]), and an earlier one starts again from the beginning. What a file is known
+//! again by, its first [`FileMark::PREFIX_BYTES`] and the [`BACK_BYTES`] before where one is, is kept and costs nothing.
+//!
+//! A compressed file that ends too early is one that is still being written: there is nothing more *yet*, until it grows or
+//! [`Content::finish`] says that it will not. A damaged one is an error for ever, with its place. Memory: a window of the
+//! decoder ([`ZSTD_WINDOW_LOG_MAX`]), [`INPUT_BYTES`] and what is kept, however much the file inflates to.
+
+use super::{
+    gunzip::{self, Gunzip, Progress},
+    tree::OpenFile,
+};
+use crate::flow::FileMark;
+use std::{fmt, io};
+use zstd::stream::raw::{DParameter, Decoder as Zstd, Operation};
+
+/// Compressed bytes read at once.
+pub const INPUT_BYTES: usize = 32 << 10;
+/// Content kept that was given last.
+pub const BACK_BYTES: usize = 4 << 10;
+/// Content kept from the beginning on.
+const HEAD_BYTES: usize = FileMark::PREFIX_BYTES as usize;
+/// Most content decoded in one call without giving any of it, on the way to an offset.
+pub const SKIPPED_BYTES_MAX: u64 = 4 << 20;
+/// Largest window of a zstd frame, as a power of two: 8 MiB, which RFC 8878 asks of every decoder and all levels up to 19
+/// keep to. `--ultra` and `--long` may need more, and are refused.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Behind a first byte from 0x50 to 0x5f: a frame with no content, which some writers begin with.
+const ZSTD_SKIPPABLE_REST: &[u8] = &[0x2a, 0x4d, 0x18];
+/// Enough of a file to know its form.
+const MAGIC_BYTES: usize = 4;
+
+/// How the bytes of a file hold its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Too short to tell: empty, or its few bytes could begin a compressed file.
+    Undecided,
+    /// They are the content.
+    Plain,
+    /// gzip members.
+    Gzip,
+    /// zstd frames.
+    Zstd,
+}
+
+/// What reading gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// None yet, but on the way to the offset: call again.
+    Skipping,
+    /// There is no more now.
+    Nothing,
+}
+
+/// Why there is no content.
+#[derive(Debug)]
+pub enum ContentError {
+    /// Reading failed; it may work later.
+    Io(io::Error),
+    /// The compressed file became shorter than what was read of it: it is another one now, and wants a new [`Content`].
+    Shrunk,
+    /// The compressed file cannot be decoded any further, now or later.
+    Damaged(Damage),
+}
+
+/// What is wrong with a compressed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The byte of the file at which it was noticed.
+    pub at: u64,
+    /// The content before it, which was read, has this many bytes.
+    pub content: u64,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for ContentError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ContentError::Io(cause) => cause.fmt(out),
+            ContentError::Shrunk => out.write_str("the compressed file became shorter while it was read"),
+            ContentError::Damaged(Damage { at, content, problem }) => {
+                write!(out, "damaged at byte {at}: {problem}; {content} bytes of content before it are read")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ContentError {}
+
+impl From<io::Error> for ContentError {
+    fn from(cause: io::Error) -> ContentError {
+        ContentError::Io(cause)
+    }
+}
+
+/// The content of one file.
+#[derive(Default)]
+pub struct Content {
+    state: State,
+    finished: bool,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Undecided,
+    Plain,
+    Compressed(Box<Decoder>),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Content").field("form", &self.form()).field("finished", &self.finished).finish()
+    }
+}
+
+impl Content {
+    /// The content of a file that has not been looked at.
+    #[must_use]
+    pub fn new() -> Content {
+        Content::default()
+    }
+
+    /// Reads content at an offset. Only ever give it the same file.
+    ///
+    /// # Errors
+    /// Reading failed, or the compressed file is damaged; then all later calls for what is behind the damage say the same
+    /// without reading.
+    pub fn read(&mut self, file: &dyn OpenFile, offset: u64, into: &mut [u8]) -> Result<Step, ContentError> {
+        if into.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        if matches!(self.state, State::Undecided) {
+            self.state = decide(file, self.finished)?;
+        }
+        match &mut self.state {
+            State::Undecided => Ok(Step::Nothing),
+            State::Plain => Ok(given(file.read_at(into, offset)?)),
+            State::Compressed(decoder) => decoder.read(file, offset, into, self.finished),
+        }
+    }
+
+    /// How the file holds it.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        match &self.state {
+            State::Undecided => Form::Undecided,
+            State::Plain => Form::Plain,
+            State::Compressed(decoder) => decoder.form,
+        }
+    }
+
+    /// Nobody writes to the file any more: what looks like the beginning of a compressed file is text, and a compressed
+    /// file that ends too early is damaged.
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// The length of the content of a compressed file that was read to its end, which is the end of a member.
+    #[must_use]
+    pub fn whole_len(&self) -> Option<u64> {
+        match &self.state {
+            State::Compressed(decoder) => decoder.ended.then_some(decoder.position),
+            State::Undecided | State::Plain => None,
+        }
+    }
+
+    /// How many bytes of a compressed file were read: its lag is measured in them.
+    #[must_use]
+    pub fn bytes_read(&self) -> Option<u64> {
+        match &self.state {
+            State::Compressed(decoder) => Some(decoder.taken()),
+            State::Undecided | State::Plain => None,
+        }
+    }
+}
+
+fn given(count: usize) -> Step {
+    if count == 0 { Step::Nothing } else { Step::Bytes(count) }
+}
+
+fn decide(file: &dyn OpenFile, finished: bool) -> io::Result<State> {
+    let mut head = [0; MAGIC_BYTES];
+    let mut len = 0;
+    while len < MAGIC_BYTES {
+        match file.read_at(&mut head[len..], len as u64)? {
+            0 => break,
+            count => len += count,
+        }
+    }
+    let form = form_of(&head[..len]);
+    Ok(match form {
+        Form::Undecided if finished && len > 0 => State::Plain,
+        Form::Undecided => State::Undecided,
+        Form::Plain => State::Plain,
+        Form::Gzip | Form::Zstd => State::Compressed(Box::new(Decoder::new(form)?)),
+    })
+}
+
+/// The form of a file that begins so.
+#[must_use]
+pub fn form_of(head: &[u8]) -> Form {
+    let begins = |magic: &[u8]| head.iter().zip(magic).all(|(byte, magic)| byte == magic);
+    let skippable = head.first().is_some_and(|first| (0x50..0x60).contains(first))
+        && head[1..].iter().zip(ZSTD_SKIPPABLE_REST).all(|(byte, magic)| byte == magic);
+    let (gzip, zstd) = (begins(gunzip::MAGIC), begins(ZSTD_MAGIC) || skippable);
+    match (gzip, zstd) {
+        (true, _) if head.len() >= gunzip::MAGIC.len() => Form::Gzip,
+        (_, true) if head.len() >= MAGIC_BYTES => Form::Zstd,
+        (false, false) => Form::Plain,
+        _ => Form::Undecided,
+    }
+}
+
+/// Decodes forwards.
+struct Decoder {
+    form: Form,
+    machine: Machine,
+    input: Vec<u8>,
+    /// Of `input`, this much has been taken.
+    used: usize,
+    /// Where the file is read next.
+    source: u64,
+    /// The offset in the content of what comes next.
+    position: u64,
+    /// The first content, and the last before `position`.
+    head: Vec<u8>,
+    back: Vec<u8>,
+    /// The last output was full, so there may be more without any input.
+    pending: bool,
+    /// The file ends here, after a whole member.
+    ended: bool,
+    damage: Option<Damage>,
+}
+
+enum Machine {
+    Gzip(Box<Gunzip>),
+    Zstd {
+        decoder: Zstd<'static>,
+        /// A frame ended here.
+        between: bool,
+    },
+}
+
+impl Machine {
+    fn new(form: Form) -> io::Result<Machine> {
+        if form == Form::Gzip {
+            return Ok(Machine::Gzip(Box::default()));
+        }
+        let mut decoder = Zstd::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
+        Ok(Machine::Zstd { decoder, between: false })
+    }
+
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, String> {
+        match self {
+            Machine::Gzip(gunzip) => gunzip.step(input, output).map_err(str::to_owned),
+            Machine::Zstd { decoder, between } => {
+                let status = decoder.run_on_buffers(input, output).map_err(|cause| cause.to_string())?;
+                *between = status.remaining == 0;
+                Ok(Progress { taken: status.bytes_read, made: status.bytes_written })
+            }
+        }
+    }
+
+    fn is_between(&self) -> bool {
+        match self {
+            Machine::Gzip(gunzip) => gunzip.is_between(),
+            Machine::Zstd { between, .. } => *between,
+        }
+    }
+}
+
+impl Decoder {
+    fn new(form: Form) -> io::Result<Decoder> {
+        Ok(Decoder {
+            form,
+            machine: Machine::new(form)?,
+            input: Vec::new(),
+            used: 0,
+            source: 0,
+            position: 0,
+            head: Vec::new(),
+            back: Vec::new(),
+            pending: false,
+            ended: false,
+            damage: None,
+        })
+    }
+
+    fn read(
+        &mut self,
+        file: &dyn OpenFile,
+        offset: u64,
+        into: &mut [u8],
+        finished: bool,
+    ) -> Result<Step, ContentError> {
+        let mut filled = self.kept(offset, into);
+        if filled > 0 && offset + (filled as u64) < self.position {
+            return Ok(Step::Bytes(filled));
+        }
+        if offset + (filled as u64) < self.position {
+            let form = self.form;
+            *self = Decoder::new(form)?;
+        }
+        let mut budget = SKIPPED_BYTES_MAX;
+        while self.position < offset {
+            let missing = usize::try_from((offset - self.position).min(budget)).unwrap_or(into.len());
+            if missing == 0 {
+                return Ok(Step::Skipping);
+            }
+            // What is skipped is decoded into the buffer of the caller, who sees none of it.
+            let room = missing.min(into.len());
+            match self.next(file, &mut into[..room], finished)? {
+                0 => return Ok(Step::Nothing),
+                count => budget -= count as u64,
+            }
+        }
+        while filled < into.len() {
+            match self.next(file, &mut into[filled..], finished) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                // It will be said again to who asks for what is behind.
+                Err(_) if filled > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(given(filled))
+    }
+
+    /// Gives what is kept from an offset on.
+    fn kept(&self, offset: u64, into: &mut [u8]) -> usize {
+        let back_from = self.position - self.back.len() as u64;
+        let (from, kept) = if offset >= back_from { (back_from, &self.back) } else { (0, &self.head) };
+        let there = usize::try_from(offset - from).ok().and_then(|at| kept.get(at..)).unwrap_or_default();
+        let count = there.len().min(into.len());
+        into[..count].copy_from_slice(&there[..count]);
+        count
+    }
+
+    fn keep(&mut self, made: &[u8]) {
+        let room = HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&made[..made.len().min(room)]);
+        let last = &made[made.len().saturating_sub(BACK_BYTES)..];
+        let needless = (self.back.len() + last.len()).saturating_sub(BACK_BYTES);
+        self.back.drain(..needless);
+        self.back.extend_from_slice(last);
+        self.position += made.len() as u64;
+    }
+
+    /// Decodes some of what comes next; nothing if there is no more yet.
+    fn next(&mut self, file: &dyn OpenFile, into: &mut [u8], finished: bool) -> Result<usize, ContentError> {
+        if let Some(damage) = &self.damage {
+            return Err(ContentError::Damaged(damage.clone()));
+        }
+        loop {
+            if self.used == self.input.len() && !self.pending && !self.refill(file)? {
+                self.ended = self.machine.is_between();
+                if finished && !self.ended {
+                    return Err(self.damaged("it ends within a member".to_owned()));
+                }
+                return Ok(0);
+            }
+            let had_input = self.used < self.input.len();
+            let Progress { taken, made } = match self.machine.step(&self.input[self.used..], into) {
+                Ok(progress) => progress,
+                Err(problem) => return Err(self.damaged(problem)),
+            };
+            self.used += taken;
+            self.keep(&into[..made]);
+            // Asked for more where a frame ends, zstd would begin the next.
+            self.pending = made == into.len() && !self.machine.is_between();
+            if made > 0 {
+                return Ok(made);
+            }
+            if taken == 0 && had_input {
+                return Err(self.damaged("the decoder does not go on".to_owned()));
+            }
+        }
+    }
+
+    /// Reads more of the file; false at its end.
+    fn refill(&mut self, file: &dyn OpenFile) -> Result<bool, ContentError> {
+        self.input.resize(INPUT_BYTES, 0);
+        self.used = 0;
+        let count = file.read_at(&mut self.input, self.source).inspect_err(|_| self.input.clear())?;
+        self.input.truncate(count);
+        self.source += count as u64;
+        if count > 0 {
+            self.ended = false;
+            return Ok(true);
+        }
+        // Nobody needs the buffer while the file does not grow.
+        self.input = Vec::new();
+        if file.stat()?.size < self.source { Err(ContentError::Shrunk) } else { Ok(false) }
+    }
+
+    fn damaged(&mut self, problem: String) -> ContentError {
+        let damage = Damage { at: self.taken(), content: self.position, problem };
+        self.damage = Some(damage.clone());
+        ContentError::Damaged(damage)
+    }
+
+    fn taken(&self) -> u64 {
+        self.source - (self.input.len() - self.used) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::files::tree::{Kind, Stat};
+    use proptest::prelude::*;
+    use std::{cell::Cell, io::Write};
+
+    /// A file of which only so many bytes are there yet.
+    struct Growing {
+        bytes: Vec<u8>,
+        there: Cell<usize>,
+        /// Most bytes a read gives.
+        most: usize,
+        reads: Cell<usize>,
+    }
+
+    impl Growing {
+        fn new(bytes: Vec<u8>) -> Growing {
+            Growing { there: Cell::new(bytes.len()), bytes, most: usize::MAX, reads: Cell::new(0) }
+        }
+    }
+
+    impl OpenFile for Growing {
+        fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.reads.set(self.reads.get() + 1);
+            let from = usize::try_from(offset).unwrap().min(self.there.get());
+            let count = (self.there.get() - from).min(into.len()).min(self.most);
+            into[..count].copy_from_slice(&self.bytes[from..from + count]);
+            Ok(count)
+        }
+
+        fn stat(&self) -> io::Result<Stat> {
+            Ok(Stat { device: 1, inode: 1, size: self.there.get() as u64, modified_ns: 0, kind: Kind::File })
+        }
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn skippable(len: u8) -> Vec<u8> {
+        [&[0x5a][..], ZSTD_SKIPPABLE_REST, &[len, 0, 0, 0], &vec![9; usize::from(len)]].concat()
+    }
+
+    /// Reads from an offset until there is nothing.
+    fn read(content: &mut Content, file: &Growing, from: usize, piece: usize) -> Result<Vec<u8>, ContentError> {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; piece]);
+        loop {
+            match content.read(file, (from + all.len()) as u64, &mut buffer)? {
+                Step::Bytes(count) => all.extend_from_slice(&buffer[..count]),
+                Step::Skipping => {}
+                Step::Nothing => return Ok(all),
+            }
+        }
+    }
+
+    fn damage(bytes: Vec<u8>) -> Damage {
+        let (file, mut content) = (Growing::new(bytes), Content::new());
+        content.finish();
+        let Err(ContentError::Damaged(damage)) = read(&mut content, &file, 0, 100) else { panic!("no damage") };
+        let reads = file.reads.get();
+        let again = content.read(&file, damage.content, &mut [0; 9]);
+        assert!(matches!(again, Err(ContentError::Damaged(again)) if again == damage));
+        assert_eq!(file.reads.get(), reads, "it is given up");
+        damage
+    }
+
+    #[test]
+    fn forms_are_known_by_their_first_bytes() {
+        for (head, expected) in [
+            (&b""[..], Form::Undecided),
+            (b"a", Form::Plain),
+            (b"\x1f", Form::Undecided),
+            (b"\x1f\x8b", Form::Undecided),
+            (b"\x1f\x8b\x08", Form::Gzip),
+            (b"\x1f\x8b\x07", Form::Plain),
+            (b"(", Form::Undecided),
+            (b"(\xb5/\xfd", Form::Zstd),
+            (b"(a", Form::Plain),
+            (b"P", Form::Undecided),
+            (b"P*M\x18", Form::Zstd),
+            (b"POST", Form::Plain),
+            (b"`*M\x18", Form::Plain),
+        ] {
+            assert_eq!(form_of(head), expected, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn short_files_wait_until_they_are_finished() {
+        let (file, mut content) = (Growing::new(b"(".to_vec()), Content::new());
+        assert_eq!(read(&mut content, &file, 0, 10).unwrap(), b"");
+        content.finish();
+        assert_eq!(read(&mut content, &file, 0, 10).unwrap(), b"(");
+        assert_eq!((content.form(), content.whole_len(), content.bytes_read()), (Form::Plain, None, None));
+    }
+
+    #[test]
+    fn damage_has_its_place() {
+        let good = gzip(b"text\n");
+        let behind = damage([&good[..], b"text"].concat());
+        assert_eq!((behind.at, behind.content), (good.len() as u64, 5));
+        let cut = damage(good[..good.len() - 3].to_vec());
+        assert_eq!((cut.at, cut.content), (good.len() as u64 - 3, 5));
+        assert!(cut.problem.contains("ends"), "{cut:?}");
+        let good = zstd(&b"text\n".repeat(1000));
+        assert_eq!(damage(good[..good.len() - 3].to_vec()).content, 5000);
+        let mut wrong = [&good[..], &good].concat();
+        *wrong.last_mut().unwrap() ^= 1;
+        assert_eq!(damage(wrong).at, 2 * good.len() as u64 - 4);
+        assert_eq!(damage([&good[..], b"text"].concat()).at, good.len() as u64);
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_is_refused() {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(ZSTD_WINDOW_LOG_MAX + 1).unwrap();
+        encoder.write_all(&vec![b'a'; (8 << 20) + 1]).unwrap();
+        let problem = damage(encoder.finish().unwrap()).problem;
+        assert!(problem.contains("memory"), "{problem}");
+    }
+
+    #[test]
+    fn a_bomb_is_skipped_by_bounded_steps() {
+        let len = 5 * SKIPPED_BYTES_MAX;
+        let zeros = vec![0; usize::try_from(len).unwrap()];
+        for bytes in [gzip(&zeros), zstd(&zeros)] {
+            let (file, mut content, mut buffer) = (Growing::new(bytes), Content::new(), [1; 1000]);
+            for _ in 0..4 {
+                assert_eq!(content.read(&file, len - 1, &mut buffer).unwrap(), Step::Skipping);
+            }
+            assert_eq!(content.read(&file, len - 1, &mut buffer).unwrap(), Step::Bytes(1));
+            assert_eq!(content.read(&file, len, &mut buffer).unwrap(), Step::Nothing);
+            assert_eq!(content.whole_len(), Some(len));
+            assert_eq!(content.bytes_read(), Some(file.bytes.len() as u64));
+            assert_eq!(content.read(&file, len + 1, &mut buffer).unwrap(), Step::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrinks_is_another() {
+        let (file, mut content) = (Growing::new(gzip(b"text\n")), Content::new());
+        read(&mut content, &file, 0, 100).unwrap();
+        file.there.set(3);
+        assert!(matches!(read(&mut content, &file, 5, 100), Err(ContentError::Shrunk)));
+    }
+
+    #[test]
+    fn real_files_are_read() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&gzip(b"text\n")).unwrap();
+        let mut buffer = [0; 9];
+        assert_eq!(Content::new().read(&file, 1, &mut buffer).unwrap(), Step::Bytes(4));
+        assert_eq!(&buffer[..4], b"ext\n");
+    }
+
+    #[test]
+    fn what_a_file_is_known_by_is_kept() {
+        let text: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+        for bytes in [gzip(&text), zstd(&text)] {
+            let (file, mut content, mut buffer) = (Growing::new(bytes), Content::new(), vec![0; 300_000]);
+            let mut at = 0;
+            while let Step::Bytes(count) = content.read(&file, at, &mut buffer).unwrap() {
+                at += count as u64;
+                let reads = file.reads.get();
+                for (from, len) in [(0, HEAD_BYTES), (100, 9), (at as usize - 256, 256)] {
+                    assert_eq!(content.read(&file, from as u64, &mut buffer[..len]).unwrap(), Step::Bytes(len));
+                    assert_eq!(buffer[..len], text[from..from + len]);
+                }
+                assert_eq!(file.reads.get(), reads);
+                // With what comes behind, in one reading.
+                let count = match content.read(&file, at - 256, &mut buffer).unwrap() {
+                    Step::Bytes(count) => count,
+                    other => panic!("{other:?}"),
+                };
+                assert!(count > 256 || at == text.len() as u64);
+                assert_eq!(buffer[..count], text[at as usize - 256..][..count]);
+                at += count as u64 - 256;
+            }
+            assert_eq!(at, text.len() as u64);
+        }
+    }
+
+    /// Texts, and files that hold them one behind the other.
+    fn files() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+        let text = ("[a-z0-9 \n]{0,40}", 1..60_usize).prop_map(|(piece, times)| piece.repeat(times));
+        let text = proptest::collection::vec(text, 1..5);
+        (text, 0..3_u8, 0..20_u8).prop_map(|(texts, form, skipped)| {
+            let members = texts.iter().map(|text| match form {
+                0 => text.clone().into_bytes(),
+                1 => gzip(text.as_bytes()),
+                _ => [skippable(skipped), zstd(text.as_bytes())].concat(),
+            });
+            (texts.concat().into_bytes(), members.collect::<Vec<_>>().concat())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn content_is_the_same_from_any_offset(
+            (text, bytes) in files(),
+            piece in 1..5000_usize,
+            most in prop_oneof![1..20_usize, Just(usize::MAX)],
+            offsets in proptest::collection::vec(any::<proptest::sample::Index>(), 3),
+        ) {
+            let file = Growing { most, ..Growing::new(bytes) };
+            let mut content = Content::new();
+            content.finish();
+            for offset in offsets {
+                let offset = offset.index(text.len() + 1);
+                prop_assert_eq!(&read(&mut content, &file, offset, piece).unwrap(), &text[offset..]);
+            }
+        }
+
+        #[test]
+        fn a_growing_file_is_read_as_it_comes(
+            (text, bytes) in files(),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
+        ) {
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.sort_unstable();
+            cuts.push(bytes.len());
+            let (file, mut content, mut all) = (Growing::new(bytes), Content::new(), Vec::new());
+            for cut in cuts {
+                file.there.set(cut);
+                // Polling does no harm.
+                for _ in 0..20 {
+                    all.extend(read(&mut content, &file, all.len(), 100).unwrap());
+                }
+            }
+            content.finish();
+            all.extend(read(&mut content, &file, all.len(), 100).unwrap());
+            prop_assert_eq!(&all, &text);
+            if !matches!(content.form(), Form::Plain | Form::Undecided) {
+                prop_assert_eq!(content.whole_len(), Some(text.len() as u64));
+            }
+        }
+    }
+}
