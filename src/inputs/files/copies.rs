@@ -54,9 +54,6 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
 /// Whether a file begins as what was read of another, as far as it reaches.
 fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
     let stream = &mut original.stream;
-    if original.gone.is_some() {
-        return false;
-    }
     let read = stream.read_to().min(FileMark::PREFIX_BYTES);
     let length = stream.file.as_mut().and_then(|file| file.end().ok()).unwrap_or(0);
     let Ok(head) = identity::read(copy, 0, read.max(length.min(FileMark::PREFIX_BYTES))) else { return false };
@@ -84,7 +81,11 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
         }
         let Some(suspect) = tailer.suspects.remove(&id) else { continue };
         if copy.stat().is_ok_and(|stat| (stat.device, stat.inode) == id) {
-            tailer.begin(suspect.path, id, copy, 0, now);
+            // What it holds may have ended meanwhile.
+            match tailer.recognise(&suspect.path, id, &mut copy) {
+                Some(known) => tailer.resume(&known, suspect.path, id, copy, now),
+                None => Some(tailer.begin(suspect.path, id, copy, 0, now)),
+            };
         }
     }
 }

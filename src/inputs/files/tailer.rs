@@ -140,7 +140,7 @@ impl Tailer {
 
     /// Takes note of the files that are there now, as discovery found them.
     pub fn look(&mut self, found: &[Found], now: Instant, wall: Timestamp) {
-        let mut there = BTreeSet::new();
+        let there: BTreeSet<_> = found.iter().map(|found| (found.stat.device, found.stat.inode)).collect();
         // A copy's name is longer than the original's, which must be known first.
         let mut found: Vec<&Found> = found.iter().collect();
         found.sort_unstable_by_key(|found| (found.path.len(), &found.path));
@@ -148,16 +148,13 @@ impl Tailer {
             let path = Path::new(path);
             let id = (stat.device, stat.inode);
             match self.by_id.get(&id) {
-                Some(key) => {
-                    there.insert(*key);
-                    self.met(*key, path, stat);
-                }
+                Some(key) => self.met(*key, path, stat),
                 None => self.meet(path, stat, now, wall),
             }
         }
         for (key, followed) in &mut self.followed {
-            let is_there = there.contains(key) || followed.gone.is_some();
-            if !is_there && self.by_id.get(&followed.stream.id) == Some(key) && self.looked {
+            let id = followed.stream.id;
+            if !there.contains(&id) && followed.gone.is_none() && self.by_id.get(&id) == Some(key) {
                 followed.gone = Some(now);
                 self.awake.insert(*key);
             }
@@ -166,8 +163,7 @@ impl Tailer {
             self.looked = true;
             copies::seek_rests(self, now);
         }
-        let alive: BTreeSet<_> = found.iter().map(|found| (found.stat.device, found.stat.inode)).collect();
-        self.suspects.retain(|id, _| alive.contains(id));
+        self.suspects.retain(|id, _| there.contains(id));
     }
 
     /// A file that is followed was found.
