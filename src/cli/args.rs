@@ -196,14 +196,15 @@ pub struct Run {
 
 /// What `logship run --help` says below the options.
 const RUN_HELP: &str = "\
-Exit code: the program's own; where a signal ended it, the same signal ends logship (as PID 1: 128 + its number).
-127 if there is no such program, 126 if it cannot be run, 2 if an option is wrong: then nothing was started.
+Exit code: the program's own. Where a signal ended it, the same signal ends logship,
+and as PID 1 it is 128 + the signal's number. 127: there is no such program, 126: it
+cannot be run, 2: an option is wrong; then nothing was started.
 
-Signals: TERM INT HUP QUIT USR1 USR2 WINCH CONT are sent on to the program; Ctrl-C on a terminal reaches it once.
-As PID 1, logship reaps all orphans.
+Signals: TERM INT HUP QUIT USR1 USR2 WINCH CONT are sent on to the program; Ctrl-C on
+a terminal reaches it once. As PID 1, logship reaps all orphans.
 
-The program comes first: if nothing can be stored, its output still passes, and logship says on stderr how many
-lines were not stored. The exit code stays the program's.";
+The program comes first: if nothing can be stored, its output still passes, its exit
+code is kept, and logship says on stderr how many lines were not stored.";
 
 /// What events look like in the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

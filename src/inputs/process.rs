@@ -10,7 +10,12 @@
 //! started (`nohup`) stays ignored, by the program too.
 //!
 //! **Children.** Every child that ends is reaped: as PID 1 of a container that is every orphan in it. Elsewhere orphans are
-//! left to the system's own PID 1: a subreaper would change who their parent is and gain nothing.
+//! left to the system's own PID 1: a subreaper would change who their parent is and gain nothing. Nothing else in this process
+//! may have children: they would be reaped here.
+//!
+//! **Our own end.** Killed by SIGKILL, we leave the program running with nobody at the other end of its pipes: its next write
+//! to stdout or stderr ends it by SIGPIPE, or fails with EPIPE where it ignores that. (In a container whose PID 1 we are, the
+//! kernel ends it at once.)
 //!
 //! One thread does both, so that no signal can reach a stranger who got the program's number after it was reaped.
 

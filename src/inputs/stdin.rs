@@ -49,6 +49,8 @@ const LAST_CHUNK_WAIT: Duration = Duration::from_millis(50);
 pub struct PipeCounters {
     /// What is read: `stdin`, `process`.
     pub input: &'static str,
+    /// Reads that brought bytes.
+    pub reads: AtomicU64,
     /// Records cut from the input.
     pub records: AtomicU64,
     /// Records that are durable.
@@ -81,6 +83,8 @@ impl PipeCounters {
 pub struct Chunk {
     /// The stream that they are of: an index of the framer's origins.
     stream: usize,
+    /// In order of arrival over all streams.
+    number: u64,
     /// What is missing before them.
     gap: Option<Gap>,
     bytes: Bytes,
@@ -123,9 +127,10 @@ impl Reader {
                 Ok(0) => break Ok(()),
                 Ok(_) if stop.load(Ordering::Acquire) => break Ok(()),
                 Ok(count) => {
+                    let number = self.counters.reads.fetch_add(1, Ordering::AcqRel);
                     let bytes = Bytes::copy_from_slice(&buffer[..count]);
                     pass(&bytes);
-                    self.hand_over(bytes);
+                    self.hand_over(number, bytes);
                 }
                 Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(cause) => break Err(cause),
@@ -139,13 +144,18 @@ impl Reader {
     fn end(&mut self) {
         if self.gap.is_some() {
             // Its end is no loss: it was asked to stop.
-            let _ = self.chunks.send(Chunk { stream: self.stream, gap: self.gap, bytes: Bytes::new() });
+            let _ = self.chunks.send(Chunk {
+                stream: self.stream,
+                number: self.counters.reads.load(Ordering::Acquire),
+                gap: self.gap,
+                bytes: Bytes::new(),
+            });
         }
     }
 
-    fn hand_over(&mut self, bytes: Bytes) {
+    fn hand_over(&mut self, number: u64, bytes: Bytes) {
         let ends_line = self.line_counted && memchr::memchr(b'\n', &bytes).is_some();
-        let chunk = Chunk { stream: self.stream, gap: self.gap, bytes };
+        let chunk = Chunk { stream: self.stream, number, gap: self.gap, bytes };
         match self.chunks.send_timeout(chunk, self.handover_wait) {
             Ok(()) => {
                 self.gap = None;
@@ -259,7 +269,7 @@ impl Framer {
     }
 
     fn push(&mut self, chunk: &Chunk) {
-        self.streams.push(chunk.stream, chunk.gap, &chunk.bytes);
+        self.streams.push(chunk.stream, chunk.number, chunk.gap, &chunk.bytes);
     }
 
     /// Gives the log what is finished; `all` also where order would have it wait.
@@ -405,7 +415,7 @@ mod tests {
                 if number % 2 == 0 {
                     take();
                 }
-                reader.hand_over(Bytes::copy_from_slice(piece.as_bytes()));
+                reader.hand_over(number as u64, Bytes::copy_from_slice(piece.as_bytes()));
             }
             take();
             reader.end();

@@ -30,6 +30,8 @@ struct Stream {
     /// Where its unfinished record begins: the number of the chunk, and when that came.
     open: Option<(u64, Instant)>,
     quiet_since: Instant,
+    /// The number of its last chunk.
+    last: u64,
     /// Its records in [`Streams::runs`].
     counted: usize,
 }
@@ -48,8 +50,6 @@ pub struct Streams {
     streams: Vec<Stream>,
     /// What is finished, in order of arrival.
     runs: VecDeque<Run>,
-    /// Chunks so far.
-    chunks: u64,
 }
 
 impl Streams {
@@ -61,18 +61,20 @@ impl Streams {
             lines: Lines::default(),
             open: None,
             quiet_since: clock::instant(),
+            last: 0,
             counted: 0,
         };
-        Streams { streams: origins.into_iter().map(stream).collect(), runs: VecDeque::new(), chunks: 0 }
+        Streams { streams: origins.into_iter().map(stream).collect(), runs: VecDeque::new() }
     }
 
-    /// Takes in bytes of a stream as they came, and what is missing before them.
-    pub fn push(&mut self, stream: usize, gap: Option<Gap>, bytes: &[u8]) {
-        self.chunks += 1;
+    /// Takes in a chunk of a stream, and what is missing before it. Chunks are numbered over all streams in order of arrival;
+    /// those of different streams may come here in another.
+    pub fn push(&mut self, stream: usize, number: u64, gap: Option<Gap>, bytes: &[u8]) {
         let Some(of) = self.streams.get_mut(stream) else { return };
         gap.into_iter().for_each(|gap| of.lines.gap(gap));
         of.lines.push(bytes);
         of.quiet_since = clock::instant();
+        of.last = number;
         self.note(stream);
     }
 
@@ -104,8 +106,8 @@ impl Streams {
 
     /// Puts what a stream has finished into its place.
     fn note(&mut self, at: usize) {
-        let chunk = self.chunks;
         let stream = &mut self.streams[at];
+        let chunk = stream.last;
         let mut finished = stream.lines.ready_records() - stream.counted;
         stream.counted += finished;
         let began = if finished > 0 { stream.open.take() } else { None };
@@ -190,6 +192,36 @@ impl Streams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn each_stream_has_the_records_that_it_has_alone(
+            chunks in prop::collection::vec((0..2usize, "[ab \n\t]{0,6}", any::<bool>()), 0..40),
+        ) {
+            let mut streams = two();
+            let mut found = [Vec::new(), Vec::new()];
+            let mut take = |streams: &mut Streams, all| {
+                while let Some((origin, records)) = streams.take(2, all) {
+                    found[usize::from(origin.stream.as_deref() == Some("err"))].extend(records);
+                }
+            };
+            for (number, (stream, bytes, all)) in chunks.iter().enumerate() {
+                streams.push(*stream, number as u64, None, bytes.as_bytes());
+                take(&mut streams, *all);
+            }
+            streams.finish();
+            take(&mut streams, false);
+            prop_assert!(streams.ready_records() == 0 && streams.runs.is_empty());
+            for (stream, found) in found.into_iter().enumerate() {
+                let mut alone = Lines::default();
+                let own = chunks.iter().filter(|(of, _, _)| *of == stream);
+                own.for_each(|(_, bytes, _)| alone.push(bytes.as_bytes()));
+                alone.finish();
+                prop_assert_eq!(found, alone.take(usize::MAX));
+            }
+        }
+    }
 
     fn two() -> Streams {
         let origin = |name: &str| Origin { stream: Some(name.to_owned()), ..Origin::default() };
@@ -209,7 +241,9 @@ mod tests {
     fn records_come_in_order_of_arrival() {
         let check = |chunks: &[(usize, &str)], expected: &[&str]| {
             let mut streams = two();
-            chunks.iter().for_each(|(stream, bytes)| streams.push(*stream, None, bytes.as_bytes()));
+            for (number, (stream, bytes)) in chunks.iter().enumerate() {
+                streams.push(*stream, number as u64, None, bytes.as_bytes());
+            }
             streams.finish();
             assert_eq!(taken(&mut streams, false), expected, "{chunks:?}");
             assert_eq!(streams.ready_records(), 0);
@@ -225,10 +259,20 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_that_was_overtaken_finds_its_place() {
+        let mut streams = two();
+        streams.push(0, 0, None, b"a\n");
+        streams.push(0, 2, None, b"c\n");
+        streams.push(1, 1, None, b"b\n");
+        streams.finish();
+        assert_eq!(taken(&mut streams, false), ["out: a", "err: b", "out: c"]);
+    }
+
+    #[test]
     fn an_unfinished_record_holds_the_others_back_but_not_for_ever() {
         let mut streams = two();
-        streams.push(1, None, b"unfinished\n");
-        streams.push(0, None, b"a\nb\n");
+        streams.push(1, 1, None, b"unfinished\n");
+        streams.push(0, 2, None, b"a\nb\n");
         assert!(!streams.has_free());
         assert!(taken(&mut streams, false).is_empty());
         streams.streams[1].quiet_since -= JOINED_IDLE;
@@ -236,13 +280,13 @@ mod tests {
         streams.settle_quiet();
         assert_eq!(taken(&mut streams, false), ["err: unfinished", "out: a"]);
 
-        streams.push(1, None, b"unfinished\n");
-        streams.push(0, None, b"c\n");
+        streams.push(1, 3, None, b"unfinished\n");
+        streams.push(0, 4, None, b"c\n");
         assert_eq!(taken(&mut streams, false), ["out: b"]);
-        streams.push(0, None, b"d\n");
+        streams.push(0, 5, None, b"d\n");
         assert!(taken(&mut streams, false).is_empty());
         assert_eq!(taken(&mut streams, true), ["out: c"], "too much was held back");
-        streams.push(0, None, b"e\n");
+        streams.push(0, 6, None, b"e\n");
         if let Some((_, since)) = &mut streams.streams[1].open {
             *since -= ORDER_WAIT;
         }
@@ -254,7 +298,7 @@ mod tests {
     #[test]
     fn no_more_than_asked_for_are_taken() {
         let mut streams = two();
-        streams.push(0, None, b"a\nb\nc\n");
+        streams.push(0, 7, None, b"a\nb\nc\n");
         streams.finish();
         let counts: Vec<_> = std::iter::from_fn(|| streams.take(2, false)).map(|(_, records)| records.len()).collect();
         assert_eq!(counts, [2, 1]);
