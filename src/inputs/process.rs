@@ -5,9 +5,9 @@
 //!
 //! **Signals.** What is sent to us ([`FORWARDED`]) is sent on to the program. What the kernel sends from a terminal (Ctrl-C,
 //! Ctrl-\, a resize, the end of the terminal) goes to the whole foreground group, so the program has it already, and it is not
-//! sent on (Linux says who sent a signal; where a system does not, the program may get Ctrl-C twice). A signal that somebody sends to the whole group by hand (`kill -TERM -PGID`, systemd without
-//! `KillMode=mixed`) cannot be told from one for us alone: the program gets it twice. A signal that was ignored when we
-//! started (`nohup`) stays ignored, by the program too.
+//! sent on. (Linux says who sent a signal; where a system does not, the program may get Ctrl-C twice.) A signal that somebody
+//! sends to the whole group by hand (`kill -TERM -PGID`, systemd without `KillMode=mixed`) cannot be told from one for us
+//! alone: the program gets it twice. A signal that was ignored when we started (`nohup`) stays ignored, by the program too.
 //!
 //! **Children.** Every child that ends is reaped: as PID 1 of a container that is every orphan in it. Elsewhere orphans are
 //! left to the system's own PID 1: a subreaper would change who their parent is and gain nothing. Nothing else in this process
