@@ -2,7 +2,7 @@
 
 use crate::outputs::terminal;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 /// Log aggregation in one binary: `app | logship` shows, stores and indexes what the app prints.
 #[derive(Clone, Debug, Parser)]
@@ -155,6 +155,9 @@ pub enum Command {
     Server(Server),
     /// Follow files and ship what they say to a server
     Agent(super::agent::Options),
+    /// Run a program, pass on what it prints, and store it; fit to be PID 1 of a container
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
     /// Search stored events and print them, oldest first
     Search(Search),
     /// Print events as they arrive
@@ -170,6 +173,38 @@ pub enum Command {
 /// `logship server`
 #[derive(Clone, Debug, Args)]
 pub struct Server {}
+
+/// `logship run`
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// What stdout and stderr show of the program's [default: raw, the bytes as they come]
+    #[arg(long, env = "LOGSHIP_FORMAT", value_enum)]
+    pub format: Option<terminal::Format>,
+    /// The service name of lines that name none [default: the file name of CMD]
+    #[arg(long, env = "LOGSHIP_SERVICE", value_name = "NAME")]
+    pub service: Option<String>,
+    /// The format of all lines instead of finding out, such as json (`logship formats` lists them); others are plain text
+    #[arg(long = "as", env = "LOGSHIP_AS", value_name = "NAME")]
+    pub format_name: Option<String>,
+    /// How long the end may take once the program has ended, such as 5s; its last lines are stored first
+    #[arg(long, env = "LOGSHIP_DRAIN", value_name = "DURATION", default_value = "5s")]
+    pub drain: String,
+    /// The program and its arguments, behind --
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// What `logship run --help` says below the options.
+const RUN_HELP: &str = "\
+Exit code: the program's own. Where a signal ended it, the same signal ends logship,
+and as PID 1 it is 128 + the signal's number. 127: there is no such program, 126: it
+cannot be run, 2: an option is wrong; then nothing was started.
+
+Signals: TERM INT HUP QUIT USR1 USR2 WINCH CONT are sent on to the program; Ctrl-C on
+a terminal reaches it once. As PID 1, logship reaps all orphans.
+
+The program comes first: if nothing can be stored, its output still passes, its exit
+code is kept, and logship says on stderr how many lines were not stored.";
 
 /// What events look like in the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

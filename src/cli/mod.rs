@@ -1,18 +1,21 @@
 //! The command line: one file a command. Parses what was typed, runs it, and turns the outcome into an exit code: 0 done,
-//! 1 failed, 2 wrong usage, config or query.
+//! 1 failed, 2 wrong usage, config or query; `run` has those of its program.
 
 mod agent;
 mod args;
 mod client;
 mod demo;
+mod destination;
 mod explain;
 mod formats;
 mod ingest_log;
 mod node;
 mod parse;
+mod passing;
 mod pipe;
 mod print;
 mod rows;
+mod run;
 mod say;
 mod search;
 mod server;
@@ -31,7 +34,7 @@ use std::{io, os::unix::fs::FileTypeExt, process::ExitCode};
 pub struct Failure {
     /// What happened, where, and what to do.
     message: String,
-    /// 1 failed, 2 wrong usage, config or query.
+    /// 1 failed, 2 wrong usage, config or query; 126 and 127 of a program that cannot be run.
     code: u8,
 }
 
@@ -68,6 +71,9 @@ pub fn main() -> ExitCode {
         return report(&Failure::usage("--templates=count is for parse: here it is on or off"));
     }
     let outcome = match cli.command {
+        Some(Command::Run(args)) => {
+            return run::run(&cli.shared, &cli.pipe, &args).unwrap_or_else(|failure| report(&failure));
+        }
         Some(Command::Server(_)) => server::run(&cli.shared),
         Some(Command::Agent(options)) => agent::run(&cli.shared, &options),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),

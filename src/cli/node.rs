@@ -112,12 +112,12 @@ impl Node for ThisProcess {
     }
 }
 
-/// The pipe as a component.
+/// The pipe, or what is run, as a component.
 pub fn pipe_component(pipe: &PipeCounters) -> Component {
     let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (records, stored, lost) = (load(&pipe.records), load(&pipe.stored), load(&pipe.not_stored));
     Component {
-        name: "input.stdin".to_owned(),
+        name: format!("input.{}", pipe.input),
         received: records,
         sent: stored,
         dropped: if lost > 0 { vec![("not_stored".to_owned(), lost)] } else { Vec::new() },
@@ -131,4 +131,11 @@ pub fn component_json(component: &Component) -> Value {
         component.dropped.iter().map(|(reason, count)| (reason.clone(), Value::from(*count))).collect();
     json!({"name": component.name, "in": component.received, "out": component.sent, "dropped": dropped,
            "queued": component.queued})
+}
+
+/// The counters of all components, for the last diagnostic.
+pub fn components_json(common: &Common, pipe: Option<&Component>) -> Value {
+    let mut rows: Vec<_> = pipe.map(component_json).into_iter().collect();
+    rows.extend(common.readings().iter().filter_map(|reading| serde_json::to_value(reading).ok()));
+    Value::Array(rows)
 }

@@ -7,7 +7,8 @@ use std::{
 
 /// Says something about this process.
 pub fn say(what: impl Display) {
-    let _ = writeln!(Stderr, "logship: {what}");
+    // In one write, so that nobody else's words come between.
+    let _ = Stderr.write(format!("logship: {what}\n").as_bytes());
 }
 
 /// Standard error, without errors: `eprintln!` and the diagnostics would panic on theirs, in whichever thread that is.

@@ -139,7 +139,7 @@ impl Server {
             // The owner has said why.
             Err(_) => return Err(Failure::failed("every record is safe in the log, but not all are indexed")),
         }
-        tracing::debug!(components = %super::pipe::components_json(&common, None), "ended");
+        tracing::debug!(components = %super::node::components_json(&common, None), "ended");
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use logship_parsers::{
     line::{FORMATS, detect::FormatId},
     query::short_names::suggest,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Applies the config file below flags and environment.
 pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
@@ -28,7 +28,7 @@ pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
     let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| named(&cause.to_string()))?;
     let matches = args::command().get_matches();
     let command = args::command();
-    let mut words: Vec<String> = std::env::args().collect();
+    let mut words: Vec<OsString> = std::env::args_os().collect();
     for (key, value) in &table {
         let Some(option) = command.get_arguments().find(|a| a.get_long() == Some(key)) else {
             let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
@@ -41,9 +41,9 @@ pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
         }
         match value {
             toml::Value::Boolean(false) => {}
-            toml::Value::Boolean(true) => words.insert(1, format!("--{key}")),
-            toml::Value::String(text) => words.insert(1, format!("--{key}={text}")),
-            toml::Value::Integer(number) => words.insert(1, format!("--{key}={number}")),
+            toml::Value::Boolean(true) => words.insert(1, format!("--{key}").into()),
+            toml::Value::String(text) => words.insert(1, format!("--{key}={text}").into()),
+            toml::Value::Integer(number) => words.insert(1, format!("--{key}={number}").into()),
             _ => return Err(named(&format!("`{key}` must be a text, a number, true or false"))),
         }
     }

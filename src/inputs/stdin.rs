@@ -1,18 +1,19 @@
-//! The pipe: `app | logship`.
+//! The pipe: `app | logship`; with a reader for each of its streams also a program that is run ([`super::process`]).
 //!
 //! Two threads. The *reader* reads, passes the bytes on to stdout and hands them over; the *framer* cuts records and gives
 //! them to the log. The app comes first: when storing stalls for longer than [`HANDOVER_WAIT`], bytes are passed on, counted
-//! and not stored; the framer learns where they are missing, so that no two halves of lines become one. Memory: at most [`CHUNKS_QUEUED_MAX`] chunks of [`CHUNK_BYTES`], one unfinished record, and
-//! [`UNANSWERED_MAX`] batches on their way to the disk.
+//! and not stored; the framer learns where they are missing, so that no two halves of lines become one. Memory: at most
+//! [`CHUNKS_QUEUED_MAX`] chunks of [`CHUNK_BYTES`], for each stream one unfinished record, and [`UNANSWERED_BYTES_MAX`] of
+//! batches on their way to the disk.
 
+use super::streams::{JOINED_IDLE, Streams};
 use crate::{
     clock,
-    codecs::lines::{Gap, Lines},
+    codecs::lines::Gap,
     flow::{AppendError, Intake, Origin, Pending, RawBatch, Record, SyncClass},
 };
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use logship_parsers::join::JOIN_WAIT_MS;
 use std::{
     collections::VecDeque,
     io::Read,
@@ -29,8 +30,10 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 pub const CHUNKS_QUEUED_MAX: usize = 64;
 /// How long the reader waits for a stalled log before it goes on without storing.
 pub const HANDOVER_WAIT: Duration = Duration::from_secs(2);
-/// Batches given to the log and not answered yet.
-pub const UNANSWERED_MAX: usize = 64;
+/// Batches given to the log and not answered yet, [`BATCH_COST`] counted for each beside its bytes.
+pub const UNANSWERED_BYTES_MAX: usize = 8 << 20;
+/// What a batch costs beside its bytes. An app that writes to stdout and stderr by turns makes small ones.
+const BATCH_COST: usize = 2 << 10;
 /// A batch is handed to the log when it has this many bytes: its events, which take ten times as much, then fit the
 /// processor's cache,
 const BATCH_BYTES: usize = 128 << 10;
@@ -40,12 +43,14 @@ const BATCH_WAIT: Duration = Duration::from_millis(50);
 const BATCH_RECORDS_MAX: usize = 16_384;
 /// At a stop the reader may still be passing on a chunk: it comes this soon.
 const LAST_CHUNK_WAIT: Duration = Duration::from_millis(50);
-/// A record waits this long for a line that continues it.
-const JOINED_IDLE: Duration = Duration::from_millis(JOIN_WAIT_MS);
 
 /// What went through the pipe.
 #[derive(Debug, Default)]
 pub struct PipeCounters {
+    /// What is read: `stdin`, `process`.
+    pub input: &'static str,
+    /// Reads that brought bytes.
+    pub reads: AtomicU64,
     /// Records cut from the input.
     pub records: AtomicU64,
     /// Records that are durable.
@@ -61,6 +66,12 @@ pub struct PipeCounters {
 }
 
 impl PipeCounters {
+    /// Those of an input of that name.
+    #[must_use]
+    pub fn of(input: &'static str) -> PipeCounters {
+        PipeCounters { input, ..PipeCounters::default() }
+    }
+
     fn lost(&self, records: u64, lines: u64) {
         self.not_stored.fetch_add(records, Ordering::Relaxed);
         self.lines_not_stored.fetch_add(lines, Ordering::Relaxed);
@@ -70,6 +81,10 @@ impl PipeCounters {
 /// Bytes on their way from the reader to the framer.
 #[derive(Debug)]
 pub struct Chunk {
+    /// The stream that they are of: an index of the framer's origins.
+    stream: usize,
+    /// In order of arrival over all streams.
+    number: u64,
     /// What is missing before them.
     gap: Option<Gap>,
     bytes: Bytes,
@@ -78,6 +93,7 @@ pub struct Chunk {
 /// The first half: passes bytes on and hands them to the framer.
 #[derive(Debug)]
 pub struct Reader {
+    stream: usize,
     chunks: Sender<Chunk>,
     counters: Arc<PipeCounters>,
     handover_wait: Duration,
@@ -88,10 +104,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader that feeds the framer at the other end of `chunks`.
+    /// A reader of the stream with that number, which feeds the framer at the other end of `chunks`.
     #[must_use]
-    pub fn new(chunks: Sender<Chunk>, counters: Arc<PipeCounters>) -> Reader {
-        Reader { chunks, counters, handover_wait: HANDOVER_WAIT, gap: None, line_counted: false }
+    pub fn new(stream: usize, chunks: Sender<Chunk>, counters: Arc<PipeCounters>) -> Reader {
+        Reader { stream, chunks, counters, handover_wait: HANDOVER_WAIT, gap: None, line_counted: false }
     }
 
     /// Reads to the end of the input or until `stop` is set; `pass` sees the bytes first, as they come. What comes after the
@@ -111,9 +127,10 @@ impl Reader {
                 Ok(0) => break Ok(()),
                 Ok(_) if stop.load(Ordering::Acquire) => break Ok(()),
                 Ok(count) => {
+                    let number = self.counters.reads.fetch_add(1, Ordering::AcqRel);
                     let bytes = Bytes::copy_from_slice(&buffer[..count]);
                     pass(&bytes);
-                    self.hand_over(bytes);
+                    self.hand_over(number, bytes);
                 }
                 Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(cause) => break Err(cause),
@@ -127,13 +144,19 @@ impl Reader {
     fn end(&mut self) {
         if self.gap.is_some() {
             // Its end is no loss: it was asked to stop.
-            let _ = self.chunks.send(Chunk { gap: self.gap, bytes: Bytes::new() });
+            let _ = self.chunks.send(Chunk {
+                stream: self.stream,
+                number: self.counters.reads.load(Ordering::Acquire),
+                gap: self.gap,
+                bytes: Bytes::new(),
+            });
         }
     }
 
-    fn hand_over(&mut self, bytes: Bytes) {
+    fn hand_over(&mut self, number: u64, bytes: Bytes) {
         let ends_line = self.line_counted && memchr::memchr(b'\n', &bytes).is_some();
-        match self.chunks.send_timeout(Chunk { gap: self.gap, bytes }, self.handover_wait) {
+        let chunk = Chunk { stream: self.stream, number, gap: self.gap, bytes };
+        match self.chunks.send_timeout(chunk, self.handover_wait) {
             Ok(()) => {
                 self.gap = None;
                 self.line_counted &= !ends_line;
@@ -158,29 +181,43 @@ fn line_ends(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
+/// A batch that the log has been given.
+#[derive(Debug)]
+struct Unanswered {
+    pending: Pending,
+    records: u64,
+    lines: u64,
+    cost: usize,
+}
+
 /// The second half: chunks to records to the log.
 #[derive(Debug)]
 pub struct Framer {
     chunks: Receiver<Chunk>,
     intake: Option<Intake>,
-    origin: Arc<Origin>,
     counters: Arc<PipeCounters>,
-    lines: Lines,
-    unanswered: VecDeque<(Pending, u64, u64)>,
+    streams: Streams,
+    unanswered: VecDeque<Unanswered>,
+    unanswered_bytes: usize,
     first_failure: Option<AppendError>,
 }
 
 impl Framer {
-    /// Without an intake everything counts as not stored.
+    /// A framer of the streams with these origins. Without an intake everything counts as not stored.
     #[must_use]
-    pub fn new(chunks: Receiver<Chunk>, intake: Option<Intake>, origin: Origin, counters: Arc<PipeCounters>) -> Framer {
+    pub fn new(
+        chunks: Receiver<Chunk>,
+        intake: Option<Intake>,
+        origins: Vec<Origin>,
+        counters: Arc<PipeCounters>,
+    ) -> Framer {
         Framer {
             chunks,
             intake,
-            origin: Arc::new(origin),
             counters,
-            lines: Lines::default(),
+            streams: Streams::new(origins),
             unanswered: VecDeque::new(),
+            unanswered_bytes: 0,
             first_failure: None,
         }
     }
@@ -189,79 +226,70 @@ impl Framer {
     /// why the first lost records were lost.
     pub fn run(mut self, stop: &AtomicBool) -> Option<AppendError> {
         let mut waiting_since: Option<Instant> = None;
-        let mut quiet_since = clock::instant();
-        let mut aged_at = quiet_since;
+        let mut aged_at = clock::instant();
         loop {
             let patience = match waiting_since {
                 Some(since) => BATCH_WAIT.saturating_sub(clock::since(since)),
-                None if self.lines.unsettled() => JOINED_IDLE.saturating_sub(clock::since(quiet_since)),
-                None => Duration::from_millis(200),
+                None => self.streams.settles_in().unwrap_or(Duration::from_millis(200)),
             };
             let ended = match self.chunks.recv_timeout(patience) {
                 Ok(chunk) => {
                     self.push(&chunk);
-                    quiet_since = clock::instant();
                     stop.load(Ordering::Acquire)
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.lines.unsettled() && clock::since(quiet_since) >= JOINED_IDLE {
-                        self.lines.settle();
-                    }
-                    stop.load(Ordering::Acquire)
-                }
+                Err(RecvTimeoutError::Timeout) => stop.load(Ordering::Acquire),
                 Err(RecvTimeoutError::Disconnected) => true,
             };
+            self.streams.settle_quiet();
             // A silent stream among busy ones has its records, too.
             if clock::since(aged_at) >= JOINED_IDLE {
-                self.lines.age();
+                self.streams.age();
                 aged_at = clock::instant();
             }
             if ended {
-                // What was read before the stop is kept. It ends, since the reader adds at most one chunk more.
+                // What was read before the stop is kept. It ends, since each reader adds at most one chunk more.
                 while let Ok(chunk) = self.chunks.recv_timeout(LAST_CHUNK_WAIT) {
                     self.push(&chunk);
                 }
                 break;
             }
-            waiting_since = (self.lines.ready_records() > 0).then(|| waiting_since.unwrap_or_else(clock::instant));
+            waiting_since = self.streams.has_free().then(|| waiting_since.unwrap_or_else(clock::instant));
             let old = waiting_since.is_some_and(|since| clock::since(since) >= BATCH_WAIT);
-            if old || self.lines.ready_bytes() >= BATCH_BYTES || self.lines.ready_records() >= BATCH_RECORDS_MAX {
-                self.hand_over();
+            let full = self.streams.ready_bytes() >= BATCH_BYTES || self.streams.ready_records() >= BATCH_RECORDS_MAX;
+            if old || full {
+                self.hand_over(full);
                 waiting_since = None;
             }
-            self.collect_answers(UNANSWERED_MAX);
+            self.collect_answers(UNANSWERED_BYTES_MAX);
         }
-        self.lines.finish();
-        self.hand_over();
+        self.streams.finish();
+        self.hand_over(true);
         self.collect_answers(0);
         self.first_failure
     }
 
     fn push(&mut self, chunk: &Chunk) {
-        if let Some(gap) = chunk.gap {
-            self.lines.gap(gap);
-        }
-        self.lines.push(&chunk.bytes);
+        self.streams.push(chunk.stream, chunk.number, chunk.gap, &chunk.bytes);
     }
 
-    fn hand_over(&mut self) {
-        self.counters.truncated_bytes.store(self.lines.counts().1, Ordering::Relaxed);
-        loop {
-            let records = self.lines.take(BATCH_RECORDS_MAX);
-            if records.is_empty() {
-                return;
-            }
+    /// Gives the log what is finished; `all` also where order would have it wait.
+    fn hand_over(&mut self, all: bool) {
+        self.counters.truncated_bytes.store(self.streams.truncated_bytes(), Ordering::Relaxed);
+        while let Some((origin, records)) = self.streams.take(BATCH_RECORDS_MAX, all) {
             self.counters.records.fetch_add(records.len() as u64, Ordering::Relaxed);
             let (count, lines) = (records.len() as u64, lines_of(&records));
-            let batch =
-                RawBatch { origin: self.origin.clone(), span: None, mark: None, received: clock::now(), records };
-            self.collect_answers(UNANSWERED_MAX - 1);
+            let cost = BATCH_COST + records.iter().map(|record| record.bytes.len()).sum::<usize>();
+            let batch = RawBatch { origin, span: None, mark: None, received: clock::now(), records };
+            self.collect_answers(UNANSWERED_BYTES_MAX.saturating_sub(cost));
             let submitted = match &self.intake {
                 Some(intake) => intake.submit(batch, SyncClass::Relaxed),
                 None => Err(AppendError::Closed),
             };
             match submitted {
-                Ok(pending) => self.unanswered.push_back((pending, count, lines)),
+                Ok(pending) => {
+                    self.unanswered_bytes += cost;
+                    self.unanswered.push_back(Unanswered { pending, records: count, lines, cost });
+                }
                 Err(failure) => self.failed(failure, count, lines),
             }
         }
@@ -272,17 +300,20 @@ impl Framer {
         self.first_failure.get_or_insert(failure);
     }
 
-    /// Takes the answers that have come; waits while more than `unanswered_max` are missing.
+    /// Takes the answers that have come; waits while batches of more than `unanswered_max` bytes miss theirs.
     fn collect_answers(&mut self, unanswered_max: usize) {
-        while let Some((pending, records, lines)) = self.unanswered.pop_front() {
-            let answer = if self.unanswered.len() >= unanswered_max {
+        while let Some(Unanswered { pending, records, lines, cost }) = self.unanswered.pop_front() {
+            let answer = if self.unanswered_bytes > unanswered_max {
                 pending.wait()
             } else {
                 match pending.try_answer() {
                     Ok(answer) => answer,
-                    Err(pending) => return self.unanswered.push_front((pending, records, lines)),
+                    Err(pending) => {
+                        return self.unanswered.push_front(Unanswered { pending, records, lines, cost });
+                    }
                 }
             };
+            self.unanswered_bytes -= cost;
             match answer {
                 Ok(_) => {
                     self.counters.stored.fetch_add(records, Ordering::Relaxed);
@@ -311,7 +342,7 @@ mod tests {
             std::thread::Builder::new().spawn(move || frame(chunks, counters, answer)).unwrap()
         };
         let mut passed = Vec::new();
-        Reader::new(sender, counters.clone())
+        Reader::new(0, sender, counters.clone())
             .run(input, &AtomicBool::new(false), &mut |bytes| passed.extend_from_slice(bytes))
             .unwrap();
         assert_eq!(passed, input);
@@ -337,7 +368,7 @@ mod tests {
                 records
             })
             .unwrap();
-        let framer = Framer::new(chunks, Some(intake), Origin::default(), counters);
+        let framer = Framer::new(chunks, Some(intake), vec![Origin::default()], counters);
         let failure = framer.run(&AtomicBool::new(false));
         (log.join().unwrap(), failure)
     }
@@ -378,13 +409,13 @@ mod tests {
             let (sender, queue) = crossbeam_channel::bounded(1);
             let (framer_sender, framed) = crossbeam_channel::bounded(16);
             let take = || queue.try_iter().for_each(|chunk| framer_sender.send(chunk).unwrap());
-            let mut reader = Reader::new(sender, counters.clone());
+            let mut reader = Reader::new(0, sender, counters.clone());
             reader.handover_wait = Duration::ZERO;
             for (number, piece) in stream.split('~').enumerate() {
                 if number % 2 == 0 {
                     take();
                 }
-                reader.hand_over(Bytes::copy_from_slice(piece.as_bytes()));
+                reader.hand_over(number as u64, Bytes::copy_from_slice(piece.as_bytes()));
             }
             take();
             reader.end();
@@ -409,7 +440,7 @@ mod tests {
         let counters = Arc::new(PipeCounters::default());
         let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
         let input = Pieces { pieces: &[b"a\n", b"b"], end: Some(std::io::ErrorKind::ConnectionReset) };
-        let outcome = Reader::new(sender, counters.clone()).run(input, &AtomicBool::new(false), &mut |_| {});
+        let outcome = Reader::new(0, sender, counters.clone()).run(input, &AtomicBool::new(false), &mut |_| {});
         assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
         let (records, _) = frame(chunks, counters.clone(), Ok(()));
         assert_eq!(records.iter().map(|record| &record.bytes[..]).collect::<Vec<_>>(), [b"a", b"b"]);

@@ -121,6 +121,13 @@ impl Server {
         self.child.stdin.take().unwrap()
     }
 
+    /// The next line that it says.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended");
+        line.trim_end().to_owned()
+    }
+
     /// A GET request: status and body.
     pub fn get(&self, path: &str) -> (u16, String) {
         get(&format!("{}{path}", self.url))

@@ -19,6 +19,7 @@ mod frames;
 mod full_disk;
 mod harness;
 mod pipe;
+mod run;
 mod server;
 mod succession;
 mod terminal;
