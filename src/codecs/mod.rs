@@ -4,3 +4,4 @@ pub mod inflate;
 pub mod lines;
 pub mod mix;
 mod places;
+pub mod redact;
