@@ -22,27 +22,19 @@ pub(super) fn find(text: &[u8], hits: &mut Vec<Hit>) {
             at += GROUP_DIGITS;
             continue;
         }
-        let group = group_around(text, at);
-        at = match card(text, group.clone()) {
-            Some(card) => {
-                let end = card.end;
-                hits.push(Hit::new(card, Rule::Card));
-                end + GROUP_DIGITS - 1
-            }
-            None => group.end + GROUP_DIGITS,
-        };
+        let before = text[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        let end = at + text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let card = (end - (at - before) >= GROUP_DIGITS).then(|| card(text, at - before, end)).flatten();
+        at = card.as_ref().map_or(end + 1, |card| card.end) + GROUP_DIGITS - 1;
+        hits.extend(card.map(|card| Hit::new(card, Rule::Card)));
     }
 }
 
-fn group_around(text: &[u8], at: usize) -> Range<usize> {
-    let before = text[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    let after = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
-    escape::behind_escape(text, at - before)..at + after
-}
-
-/// The card whose first group this is.
-fn card(text: &[u8], first: Range<usize>) -> Option<Range<usize>> {
-    if first.len() < GROUP_DIGITS || !begins(text, first.start) {
+/// The card whose first group these digits are.
+fn card(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let first = escape::behind_escape(text, start)..end;
+    let is_group = first.len() == GROUP_DIGITS || (DIGITS_MIN..=DIGITS_MAX).contains(&first.len());
+    if !is_group || !begins(text, first.start) {
         return None;
     }
     let separator = text.get(first.end).copied().filter(|b| first.len() == GROUP_DIGITS && matches!(b, b' ' | b'-'));
