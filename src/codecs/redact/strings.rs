@@ -26,6 +26,7 @@ impl Strings<'_> {
             self.inside = !self.inside || escape::is_escaped(self.text, quote);
             self.at = quote + 1;
         }
+        self.at = self.at.max(place);
         self.inside
     }
 
