@@ -5,3 +5,4 @@ pub mod lines;
 pub mod mix;
 mod places;
 pub mod redact;
+pub mod sample;
