@@ -3,7 +3,8 @@
 use super::AgentError;
 use crate::{
     clock,
-    flow::Intake,
+    codecs::gate::Rules,
+    flow::{Gate, Intake},
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
     pipeline::carry_over,
@@ -54,6 +55,8 @@ pub struct SpoolSettings {
     pub log: log::Options,
     /// What happens then.
     pub when_full: WhenFull,
+    /// What records pass before they are in it.
+    pub gate: Option<Arc<Rules>>,
 }
 
 /// The spool of this process.
@@ -61,6 +64,7 @@ pub struct SpoolSettings {
 pub struct Spool {
     log: LogWriter,
     known: SourceTable,
+    gate: Option<Arc<Rules>>,
     /// Nobody else follows files here.
     _files: Option<Box<dyn Lock>>,
     shipping: Shipping,
@@ -114,7 +118,7 @@ impl Spool {
             fs: real.clone(),
         };
         let shipping = Shipping::start(real, ship_lock, ship, (when_full == WhenFull::DropOldest).then_some(limit))?;
-        Ok(Spool { log, known, _files: files, shipping })
+        Ok(Spool { log, known, gate: settings.gate, _files: files, shipping })
     }
 
     /// What the logs before this one know of their sources.
@@ -126,7 +130,14 @@ impl Spool {
     /// The entrance.
     #[must_use]
     pub fn intake(&self) -> Intake {
-        self.log.intake()
+        let gate = self.gate.clone().map(|gate| gate as Arc<dyn Gate>);
+        self.log.intake().behind(gate)
+    }
+
+    /// What records pass before they are in it.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Rules> {
+        self.gate.as_deref()
     }
 
     /// What the log of this process did.

@@ -1,15 +1,20 @@
 //! `logship agent`: follows files and ships what they say to a server.
 
-use super::{Failure, args::Shared, say::say, settings, signals};
+use super::{
+    Failure,
+    args::Shared,
+    say::say,
+    settings,
+    shipping::{Shipping, host_name},
+    signals,
+};
 use crate::{
-    agent::{Agent, AgentSettings, SpoolSettings, WhenFull},
+    agent::{Agent, AgentSettings},
     flow::Origin,
     inputs::files,
-    log,
-    ship::Tls,
 };
 use clap::{Args, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// `logship agent`
 #[derive(Clone, Debug, Args)]
@@ -35,24 +40,12 @@ pub struct Options {
     /// The format of all lines instead of finding out, such as json (`logship formats` lists them)
     #[arg(long = "as", env = "LOGSHIP_AS", value_name = "NAME")]
     pub format_name: Option<String>,
-    /// How much may wait on disk while no server takes it
-    #[arg(long, env = "LOGSHIP_SPOOL_SIZE", value_name = "SIZE", default_value = "1GiB")]
-    pub spool_size: String,
-    /// What happens when that is reached: files wait where they are, or the oldest that is not shipped is given up
-    #[arg(long, env = "LOGSHIP_WHEN_FULL", value_enum, default_value = "block")]
-    pub when_full: Full,
     /// How long a stop goes on shipping; the rest is shipped after the next start
     #[arg(long, env = "LOGSHIP_DRAIN", value_name = "TIME", default_value = "5s")]
     pub drain: String,
-    /// The authorities that may vouch for the server, a PEM file, instead of the public ones
-    #[arg(long, env = "LOGSHIP_CA", value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// A client certificate, a PEM file, for servers that want one
-    #[arg(long, env = "LOGSHIP_CERT", value_name = "FILE", requires = "key")]
-    pub cert: Option<PathBuf>,
-    /// Its key, a PEM file
-    #[arg(long, env = "LOGSHIP_KEY", value_name = "FILE", requires = "cert")]
-    pub key: Option<PathBuf>,
+    /// Where lines go.
+    #[command(flatten)]
+    pub shipping: Shipping,
 }
 
 /// Where a file begins.
@@ -62,15 +55,6 @@ pub enum From {
     Beginning,
     /// At what is written from now on.
     End,
-}
-
-/// What happens at the limit of the spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Full {
-    /// Nothing more is read.
-    Block,
-    /// The oldest is given up.
-    DropOldest,
 }
 
 pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
@@ -85,7 +69,7 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
         ));
     }
     let drain = settings::age("drain", &options.drain)?.unwrap_or(Duration::MAX);
-    let settings = AgentSettings { spool: spool(shared, options)?, files: files(shared, options)? };
+    let settings = AgentSettings { spool: options.shipping.spool(shared)?, files: files(shared, options)? };
     let servers = settings.spool.servers.join(", ");
     let agent = Agent::start(settings).map_err(Failure::failed)?;
     if !shared.quiet {
@@ -99,31 +83,10 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn spool(shared: &Shared, options: &Options) -> Result<SpoolSettings, Failure> {
-    let Some(servers) = &shared.server else {
-        return Err(Failure::usage(
-            "no server to ship to: name one with --server URL, such as http://logs.example:7447",
-        ));
-    };
-    let bytes_max = settings::size("spool-size", &options.spool_size)?.unwrap_or(u64::MAX);
-    Ok(SpoolSettings {
-        data: settings::data_dir(shared).map_err(Failure::failed)?.root().to_owned(),
-        servers: servers.split(',').map(|server| server.trim().trim_end_matches('/').to_owned()).collect(),
-        token: settings::tokens(shared)?.first().map(str::to_owned),
-        tls: Tls { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() },
-        log: log::Options { bytes_max, ..settings::storage(shared)?.log },
-        when_full: match options.when_full {
-            Full::Block => WhenFull::Block,
-            Full::DropOldest => WhenFull::DropOldest,
-        },
-    })
-}
-
 fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure> {
     let format = options.format_name.as_deref().map(settings::format_id).transpose()?;
-    let host = || Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
     let origin = Origin {
-        host: options.host.clone().or_else(host),
+        host: options.host.clone().or_else(|| Some(host_name())),
         service: options.service.clone(),
         zone: settings::zone_name(shared)?,
         format: format.map(|format| format.format().name.to_owned()),

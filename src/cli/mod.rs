@@ -21,6 +21,7 @@ mod search;
 mod server;
 mod serving;
 mod settings;
+mod shipping;
 mod signals;
 mod tail;
 mod templates;

@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["event", "flow"]),
     ("log", &["event", "flow", "fs", "clock"]),
     ("store", &["event", "flow", "fs", "clock"]),
-    ("codecs", &["event", "flow"]),
+    ("codecs", &["event", "flow", "clock"]),
     ("plan", &["event", "flow"]),
     ("query", &["event", "flow", "store", "clock"]),
     ("inputs", &["event", "flow", "codecs", "log", "clock"]),
@@ -213,6 +213,12 @@ fn openers() -> Vec<Opens> {
         test: "parsers/tests/join.rs",
         names: "fixtures/join",
     };
+    let redacted = Opens {
+        folder: "redact".to_owned(),
+        twins: Some(["log", "out"]),
+        test: "src/codecs/redact/mod.rs",
+        names: "fixtures/redact",
+    };
     let whole = [
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
@@ -223,7 +229,7 @@ fn openers() -> Vec<Opens> {
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
-    lines.chain(queries).chain([joined]).chain(whole).collect()
+    lines.chain(queries).chain([joined, redacted]).chain(whole).collect()
 }
 
 /// Whether a test opens this file, given by its path below `fixtures/`.
