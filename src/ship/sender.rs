@@ -7,7 +7,11 @@ use super::{
 };
 use crate::{clock, flow::LogId};
 use crossbeam_channel::Receiver;
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A request to make.
 #[derive(Debug)]
@@ -34,7 +38,9 @@ pub(super) fn run(jobs: &Receiver<Job>, client: &Client, shared: &Shared) {
     for Job { batch, server, url } in jobs {
         let wire = batch.wire();
         let began = clock::instant();
-        let result = client.post(&url, batch.log, wire);
+        // A sender that died would be waited for for ever.
+        let result = catch_unwind(AssertUnwindSafe(|| client.post(&url, batch.log, wire)));
+        let result = result.unwrap_or_else(|_| Err(Failure::unknown("the request failed in a way that is a bug")));
         let done = Done { log: batch.log, server, result, took: clock::since(began), wire_bytes: wire.bytes.len() };
         shared.tell(|inbox| inbox.done.push(done));
     }
