@@ -79,7 +79,10 @@ impl Run {
             self.refused(log, server, failure);
             return;
         }
-        let sentence = self.servers.failed(server, failure);
+        let (sentence, is_new) = self.servers.failed(server, failure);
+        if is_new {
+            tracing::warn!("{sentence}; everything waits in the spool and is sent when this heals");
+        }
         self.note(sentence);
         let pace = &self.settings.pace;
         self.servers.rest(server, |failures| pause(pace, failure, log, failures));
