@@ -284,6 +284,7 @@ impl Place {
             token: None,
             tls: Tls::default(),
             batch_bytes_max: 4 << 10,
+            fresh_after: u64::MAX,
             pace: pace(),
             own: Vec::new(),
             carried: Vec::new(),
