@@ -22,7 +22,9 @@ impl Run {
     /// Judges what a sender says.
     pub(super) fn judge(&mut self, done: Done) {
         self.out -= 1;
-        self.shared.count(|status| status.wire_bytes += done.wire_bytes as u64);
+        if done.result.as_ref().map_or_else(|failure| failure.sent, |_| true) {
+            self.shared.count(|status| status.wire_bytes += done.wire_bytes as u64);
+        }
         let Some(flight) = self.lanes.get_mut(&done.lane).and_then(|lane| lane.flight.as_mut()) else { return };
         flight.is_out = false;
         let batch = flight.batch.clone();

@@ -19,6 +19,8 @@ struct Server {
 pub(super) struct Servers {
     all: Vec<Server>,
     current: usize,
+    /// The one that last took something.
+    taker: usize,
 }
 
 impl Servers {
@@ -28,7 +30,7 @@ impl Servers {
         let all: Vec<_> =
             urls.iter().map(|url| Server { url: clean(url), trouble: None, failures: 0, rests_until: None }).collect();
         let current = all.iter().position(|server| Some(server.url.as_str()) == last).unwrap_or_default();
-        Servers { all, current }
+        Servers { all, current, taker: current }
     }
 
     pub fn current(&self) -> usize {
@@ -45,7 +47,11 @@ impl Servers {
 
     /// A server answered as it should.
     pub fn healthy(&mut self, server: usize) {
+        let is_other = std::mem::replace(&mut self.taker, server) != server;
         let Some(server) = self.all.get_mut(server) else { return };
+        if is_other {
+            tracing::info!("{} is shipped to now", server.url);
+        }
         (server.failures, server.rests_until) = (0, None);
         if server.trouble.take().is_some() {
             tracing::info!("{} is reachable again", server.url);
