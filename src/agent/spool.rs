@@ -7,7 +7,7 @@ use crate::{
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
     pipeline::carry_over,
-    ship::{Pace, ShipSettings, ShipStatus, Shipper, Tls},
+    ship::{FRESH_AFTER, Pace, ShipSettings, ShipStatus, Shipper, Tls},
 };
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
@@ -108,6 +108,7 @@ impl Spool {
             token: settings.token,
             tls: settings.tls,
             batch_bytes_max: BATCH_BYTES,
+            fresh_after: FRESH_AFTER,
             pace: Pace::default(),
             own: vec![(log.id, log.durable.clone())],
             carried: dead,
