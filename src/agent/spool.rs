@@ -8,7 +8,7 @@ use crate::{
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
     pipeline::carry_over,
-    ship::{Pace, ShipSettings, ShipStatus, Shipper, Tls},
+    ship::{FRESH_AFTER, Pace, ShipSettings, ShipStatus, Shipper, Tls},
 };
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
@@ -112,6 +112,7 @@ impl Spool {
             token: settings.token,
             tls: settings.tls,
             batch_bytes_max: BATCH_BYTES,
+            fresh_after: FRESH_AFTER,
             pace: Pace::default(),
             own: vec![(log.id, log.durable.clone())],
             carried: dead,
