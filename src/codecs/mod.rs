@@ -2,5 +2,6 @@
 
 pub mod inflate;
 pub mod lines;
+pub mod messages;
 pub mod mix;
 mod places;

@@ -122,6 +122,24 @@ impl Listening {
         })
     }
 
+    /// Listens at several addresses.
+    ///
+    /// # Errors
+    /// The first that cannot be had.
+    pub async fn at_all(option: &str, addresses: &[Address]) -> Result<Vec<Listening>, ListenError> {
+        let mut all = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            all.push(Listening::at(option, address).await?);
+        }
+        Ok(all)
+    }
+
+    /// Whether somebody connects there, rather than sends datagrams.
+    #[must_use]
+    pub fn has_connections(&self) -> bool {
+        matches!(self, Listening::Tcp(_) | Listening::Unix(..))
+    }
+
     async fn try_at(address: &Address) -> io::Result<Listening> {
         Ok(match address {
             Address::Udp(at) => {
