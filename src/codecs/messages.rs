@@ -6,6 +6,7 @@
 //! Limits: a message is at most [`LINE_BYTES_MAX`] long: the prefix is kept and marked, the rest is counted and forgotten; so
 //! at most that is buffered. Who has no room for it calls [`Messages::cut`] earlier.
 
+use super::gelf::is_object;
 use crate::{
     event::LINE_BYTES_MAX,
     flow::{Record, RecordKind},
@@ -241,7 +242,7 @@ impl Messages {
         let ends = bytes.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r' | 0)).count();
         bytes.truncate(bytes.len() - ends);
         if !bytes.is_empty() {
-            let json = self.protocol == Protocol::Gelf;
+            let json = self.protocol == Protocol::Gelf && !truncated && is_object(&bytes);
             done.push(Record { bytes, kind: RecordKind { json, truncated } });
         }
     }

@@ -1,5 +1,6 @@
 //! How bytes become records, before the log.
 
+pub mod gelf;
 pub mod inflate;
 pub mod lines;
 pub mod messages;

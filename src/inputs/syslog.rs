@@ -137,8 +137,9 @@ impl Decode for Datagrams {
 mod tests {
     use super::*;
     use crate::{
+        codecs::messages::Messages,
         flow::AppendError,
-        inputs::testing::{FakeLog, until},
+        inputs::testing::{FakeLog, check_twins, until},
     };
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -271,5 +272,15 @@ mod tests {
         let records: Vec<_> = log.batches().into_iter().flat_map(|batch| batch.records).collect();
         assert!(records[0].kind.truncated && records[0].bytes.len() == crate::event::LINE_BYTES_MAX);
         assert_eq!((&records[1].bytes[..], now.truncated_bytes), (&b"<13>b"[..], 10));
+    }
+
+    #[test]
+    fn connections_become_records() {
+        check_twins("syslog", |pieces| {
+            let (mut messages, mut records) = (Messages::new(Protocol::Syslog), Vec::new());
+            pieces.iter().for_each(|piece| messages.push(piece, &mut records));
+            messages.end(&mut records);
+            records
+        });
     }
 }

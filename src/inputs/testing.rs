@@ -1,7 +1,13 @@
 //! A log for the tests of inputs: keeps what it is given and answers as it is told.
 
-use crate::flow::{Append, AppendError, Appended, Intake, LogId, Pos, RawBatch};
+use crate::{
+    event::{Timestamp, json},
+    flow::{Append, AppendError, Appended, Frame, Intake, LogId, Pos, RawBatch, Record},
+    plan::{Hint, Plan},
+};
 use std::{
+    fs,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -97,4 +103,57 @@ pub async fn until(done: impl Fn() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it did not happen");
+}
+
+/// Compares what `run` makes of each `NAME.in` of a folder of fixtures with its twin `NAME.json`, an event a line as the
+/// automatic plan reads them. UPDATE_EXPECT=1 writes the twins anew.
+///
+/// In an `.in` file `x 1e 0f` is bytes, `t text` is text (with `\n`, `\0`, `\\`), `#` begins a remark; lines without a blank line
+/// between them are one datagram or piece.
+pub fn check_twins(protocol: &str, mut run: impl FnMut(Vec<Vec<u8>>) -> Vec<Record>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/inputs").join(protocol);
+    let mut seen = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "in") {
+            continue;
+        }
+        seen += 1;
+        let found = events(run(pieces(&fs::read_to_string(&path).unwrap())));
+        let twin = path.with_extension("json");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&twin, &found).unwrap();
+        }
+        assert_eq!(found, fs::read_to_string(&twin).unwrap(), "{}", path.display());
+    }
+    assert!(seen > 0, "{} has no fixtures", folder.display());
+}
+
+fn pieces(text: &str) -> Vec<Vec<u8>> {
+    let (mut pieces, mut piece) = (Vec::new(), Vec::new());
+    for line in text.lines().chain([""]) {
+        if line.is_empty() && !piece.is_empty() {
+            pieces.push(std::mem::take(&mut piece));
+        } else if let Some(text) = line.strip_prefix("t ") {
+            let plain = text.replace("\\n", "\n").replace("\\0", "\0").replace("\\\\", "\\");
+            piece.extend_from_slice(plain.as_bytes());
+        } else if let Some(hex) = line.strip_prefix("x ") {
+            piece.extend(hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()));
+        } else {
+            assert!(line.is_empty() || line.starts_with('#'), "{line}");
+        }
+    }
+    pieces
+}
+
+fn events(records: Vec<Record>) -> String {
+    let received = Timestamp::from_millis(1_767_323_100_000);
+    let batch = RawBatch { origin: Arc::default(), span: None, mark: None, received, records };
+    let frame = Frame { log: LogId::from_bits(1), start: Pos(1), end: Pos(2), suspect: false, batch };
+    let mut out = String::new();
+    for stored in Plan::auto().run(&frame, &Hint::default()) {
+        json::write_event(&mut out, &stored.event, None);
+        out.push('\n');
+    }
+    out
 }
