@@ -1,8 +1,11 @@
 //! How bytes become records, before the log.
 
+pub mod forward;
 pub mod gelf;
 pub mod inflate;
 pub mod lines;
 pub mod messages;
 pub mod mix;
 mod places;
+pub mod msgpack;
+pub mod parts;

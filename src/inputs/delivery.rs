@@ -8,7 +8,7 @@
 use super::counters::{Dropped, InputCounters};
 use crate::{
     clock,
-    flow::{AppendError, FRAME_BYTES_MAX, Intake, Origin, RECORDS_PER_FRAME_MAX, RawBatch, Record, SyncClass},
+    flow::{AppendError, FRAME_BYTES_MAX, Intake, Origin, Pending, RECORDS_PER_FRAME_MAX, RawBatch, Record, SyncClass},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -30,6 +30,13 @@ const RECORD_OVERHEAD: usize = 64;
 struct Queued {
     batch: RawBatch,
     room: OwnedSemaphorePermit,
+}
+
+/// Records that were handed to the log and that it has not answered for yet.
+#[derive(Debug)]
+pub struct Sent {
+    count: u64,
+    pending: Result<Pending, AppendError>,
 }
 
 /// The way of one input's records to the log. Cheap to clone.
@@ -83,21 +90,36 @@ impl Delivery {
     /// # Errors
     /// Some of the records are not durable; those before them may be.
     pub async fn store(&self, origin: &Arc<Origin>, records: Vec<Record>) -> Result<(), AppendError> {
-        let (mut pending, mut outcome) = (Vec::new(), Ok(()));
+        let (mut all, mut outcome) = (Vec::new(), Ok(()));
         for records in frames(records) {
             let (count, _) = self.received(&records);
-            let sent = self.intake.send(batch(origin, records), SyncClass::Prompt).await;
-            pending.push((count as u64, sent));
+            let pending = self.intake.send(batch(origin, records), SyncClass::Prompt).await;
+            all.push(Sent { count: count as u64, pending });
         }
-        for (count, sent) in pending {
-            let answer = match sent {
-                Ok(pending) => pending.durable().await.map(|appended| appended.duplicate),
-                Err(error) => Err(error),
-            };
-            settle(&self.counters, count, &answer);
-            outcome = outcome.and(answer.map(drop));
+        for sent in all {
+            outcome = outcome.and(self.answered(sent).await);
         }
         outcome
+    }
+
+    /// Hands a batch that fits a frame to the log from a plain thread, for [`Delivery::answered`].
+    #[must_use]
+    pub fn submit(&self, origin: &Arc<Origin>, records: Vec<Record>) -> Sent {
+        let (count, _) = self.received(&records);
+        Sent { count: count as u64, pending: self.intake.submit(batch(origin, records), SyncClass::Prompt) }
+    }
+
+    /// Waits until what was submitted is durable.
+    ///
+    /// # Errors
+    /// It is not.
+    pub async fn answered(&self, sent: Sent) -> Result<(), AppendError> {
+        let answer = match sent.pending {
+            Ok(pending) => pending.durable().await.map(|appended| appended.duplicate),
+            Err(error) => Err(error),
+        };
+        settle(&self.counters, sent.count, &answer);
+        answer.map(drop)
     }
 
     /// Waits until everything handed over has been answered for.

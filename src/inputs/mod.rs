@@ -6,6 +6,7 @@ pub mod counters;
 pub mod datagrams;
 pub mod delivery;
 pub mod files;
+pub mod forward;
 pub mod gelf;
 pub mod stdin;
 pub mod syslog;
