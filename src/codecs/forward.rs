@@ -5,16 +5,15 @@
 //! `@timestamp` unless the record has one. `log` keeps its name: the parsers read what a container wrote there by the format
 //! that it has, and it is the message then. What Docker cut into parts is put together ([`Parts`]).
 //!
-//! Limits: a message inflates to [`INFLATED_BYTES_MAX`], an entry has [`ENTRY_BYTES_MAX`]; a record that would be longer than
-//! [`LINE_BYTES_MAX`] keeps the beginning of its text only, marked. Damage inside a message costs the entries behind it.
+//! Limits: a message inflates to [`INFLATED_BYTES_MAX`], an entry has [`ENTRY_BYTES_MAX`]; a record is
+//! cut as [`Object`] says. Damage inside a message costs the entries behind it.
 
-use super::msgpack::{Cursor, Fault, Item, Scan};
-use crate::{
-    event::{LINE_BYTES_MAX, Timestamp, json},
-    flow::{Record, RecordKind},
+use super::{
+    msgpack::{Cursor, Fault, Item, Scan},
+    object::{Object, TooLong},
 };
-use bytes::Bytes;
-use std::{borrow::Cow, fmt::Write as _, io::Read};
+use crate::{event::LINE_BYTES_MAX, flow::Record};
+use std::{borrow::Cow, io::Read};
 
 /// What the entries of a message may inflate to.
 pub const INFLATED_BYTES_MAX: usize = 64 << 20;
@@ -24,8 +23,6 @@ pub const ENTRY_BYTES_MAX: usize = 8 << 20;
 pub const CHUNK_ID_BYTES_MAX: usize = 256;
 /// Longest tag; a longer one is cut.
 const TAG_BYTES_MAX: usize = 1_024;
-/// What a record's time and the names beside its text take.
-const HEAD_BYTES: usize = 100;
 /// Largest zstd window, as a power of two.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Inflated in pieces of this size.
@@ -64,14 +61,7 @@ pub struct Part {
 /// A record on its way to JSON.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// `"@timestamp":..` where the record itself has none.
-    time: Option<i64>,
-    /// What a container wrote, or the message.
-    text: Option<(&'static str, String)>,
-    /// All other fields, each behind a comma.
-    rest: String,
-    /// Fields or text had to be left out.
-    truncated: bool,
+    object: Object,
     /// It is a part of a line.
     pub part: Option<Part>,
 }
@@ -232,14 +222,13 @@ fn listed(bytes: &[u8]) -> Option<Entry> {
 /// The entry whose time and record come next.
 fn entry(cursor: &mut Cursor<'_>) -> Result<Entry, Fault> {
     let mut entry = Entry::default();
-    entry.time = match cursor.next()? {
+    entry.object.time = match cursor.next()? {
         // Newer versions of Fluent Bit: the time, and data about the record.
         Item::Array(2) => {
             let time = cursor.next()?.time();
             let about = cursor.skip()?;
             if Cursor::new(about).next()?.inside() > 0 {
-                entry.rest.push_str(",\"fluent.metadata\":");
-                Cursor::new(about).write_json(&mut entry.rest, LINE_BYTES_MAX)?;
+                entry.value("fluent.metadata", about)?;
             }
             time
         }
@@ -274,68 +263,55 @@ impl Entry {
         let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         let name = match (name, first) {
             (b"message", Item::Text(found)) => {
-                if let Some(("log", log)) = self.text.replace(("message", text(found))) {
-                    self.add("log", &log);
+                if let Some(("log", log)) = self.object.text.replace(("message", text(found))) {
+                    self.object.add("log", &log);
                 }
                 return Ok(());
             }
-            (b"log", Item::Text(found)) if self.text.is_none() => {
-                self.text = Some(("log", text(found)));
+            (b"log", Item::Text(found)) if self.object.text.is_none() => {
+                self.object.text = Some(("log", text(found)));
                 return Ok(());
             }
             (b"container_name", Item::Text(found)) => {
                 // Docker's names begin with a slash.
-                self.add("container.name", text(found).trim_start_matches('/'));
+                self.object.add("container.name", text(found).trim_start_matches('/'));
                 return Ok(());
             }
             (b"source", Item::Text(b"stdout" | b"stderr")) => "log.iostream",
             (b"container_id", _) => "container.id",
             (b"@timestamp", _) => {
-                self.time = None;
+                self.object.time = None;
                 "@timestamp"
             }
             (name, _) => &String::from_utf8_lossy(name),
         };
-        let before = self.rest.len();
-        self.rest.push(',');
-        json::write_text(&mut self.rest, name);
-        self.rest.push(':');
-        match Cursor::new(value).write_json(&mut self.rest, LINE_BYTES_MAX / 2) {
-            Err(Fault::TooLong) => {
-                self.rest.truncate(before);
-                self.truncated = true;
-                Ok(())
-            }
-            other => other,
-        }
+        self.value(name, value)
     }
 
-    fn add(&mut self, name: &str, text: &str) {
-        if self.rest.len() + text.len() > LINE_BYTES_MAX / 2 {
-            self.truncated = true;
-            return;
-        }
-        self.rest.push(',');
-        json::write_text(&mut self.rest, name);
-        self.rest.push(':');
-        json::write_text(&mut self.rest, text);
+    fn value(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
+        let mut outcome = Ok(());
+        self.object.add_with(name, |out, bytes_max| {
+            outcome = Cursor::new(value).write_json(out, bytes_max);
+            outcome.map_err(|_| TooLong)
+        });
+        if outcome == Err(Fault::TooLong) { Ok(()) } else { outcome }
     }
 
     /// The bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.rest.len() + self.text.as_ref().map_or(0, |(_, text)| text.len())
+        self.object.bytes()
     }
 
     /// Marks it as cut.
     pub fn cut(&mut self) {
-        self.truncated = true;
+        self.object.cut();
     }
 
     /// Appends the text of the part that follows; whether there was room for all of it.
     pub fn join(&mut self, next: Entry) -> bool {
-        let Some((_, more)) = next.text else { return true };
-        let (_, text) = self.text.get_or_insert(("log", String::new()));
+        let Some((_, more)) = next.object.text else { return true };
+        let (_, text) = self.object.text.get_or_insert(("log", String::new()));
         let room = LINE_BYTES_MAX.saturating_sub(text.len());
         text.push_str(&more[..more.floor_char_boundary(room)]);
         more.len() <= room
@@ -344,48 +320,8 @@ impl Entry {
     /// As a record; how many bytes of its text were cut.
     #[must_use]
     pub fn record(mut self, tag: &str) -> (Record, u64) {
-        let whole = self.text.as_ref().map_or(0, |(_, text)| text.len());
-        // What stands beside the text is at most half of the limit, so the rest is room enough.
-        let beside = self.rest.len() + tag.len() + HEAD_BYTES;
-        self.shorten(LINE_BYTES_MAX.saturating_sub(beside));
-        let mut out = self.written(tag);
-        while out.len() > LINE_BYTES_MAX && self.text.as_ref().is_some_and(|(_, text)| !text.is_empty()) {
-            // Escapes take up to six bytes a byte: as much less as it is too long.
-            let length = self.text.as_ref().map_or(0, |(_, text)| text.len());
-            let fitting = length * LINE_BYTES_MAX.saturating_sub(beside) / (out.len() - beside.min(out.len() - 1));
-            self.shorten(fitting.min(length - length / 64 - 1));
-            out = self.written(tag);
-        }
-        let cut = whole - self.text.as_ref().map_or(0, |(_, text)| text.len());
-        let kind = RecordKind { json: true, truncated: self.truncated };
-        (Record { bytes: Bytes::from(out), kind }, cut as u64)
-    }
-
-    fn shorten(&mut self, length: usize) {
-        if let Some((_, text)) = &mut self.text
-            && text.len() > length
-        {
-            text.truncate(text.floor_char_boundary(length));
-            self.truncated = true;
-        }
-    }
-
-    fn written(&self, tag: &str) -> String {
-        let mut out = String::with_capacity(self.bytes() + tag.len() + 80);
-        out.push('{');
-        if let Some(time) = self.time {
-            let _ = write!(out, "\"@timestamp\":\"{}\",", Timestamp::from_nanos(time));
-        }
-        if let Some((name, text)) = &self.text {
-            let _ = write!(out, "\"{name}\":");
-            json::write_text(&mut out, text);
-            out.push(',');
-        }
-        out.push_str("\"fluent.tag\":");
-        json::write_text(&mut out, tag);
-        out.push_str(&self.rest);
-        out.push('}');
-        out
+        self.object.add("fluent.tag", tag);
+        self.object.record()
     }
 }
 
@@ -473,12 +409,12 @@ mod tests {
         check(
             &[("container_id", "0a"), ("container_name", "/web"), ("source", "stderr"), ("log", "a\n")],
             &format!(
-                r#"{{{STAMP},"log":"a\n","fluent.tag":"app","container.id":"0a","container.name":"web","log.iostream":"stderr"}}"#
+                r#"{{{STAMP},"log":"a\n","container.id":"0a","container.name":"web","log.iostream":"stderr","fluent.tag":"app"}}"#
             ),
         );
-        check(&[("log", "a"), ("message", "b")], &format!(r#"{{{STAMP},"message":"b","fluent.tag":"app","log":"a"}}"#));
-        check(&[("message", "b"), ("log", "a")], &format!(r#"{{{STAMP},"message":"b","fluent.tag":"app","log":"a"}}"#));
-        check(&[("source", "x"), ("@timestamp", "t")], r#"{"fluent.tag":"app","source":"x","@timestamp":"t"}"#);
+        check(&[("log", "a"), ("message", "b")], &format!(r#"{{{STAMP},"message":"b","log":"a","fluent.tag":"app"}}"#));
+        check(&[("message", "b"), ("log", "a")], &format!(r#"{{{STAMP},"message":"b","log":"a","fluent.tag":"app"}}"#));
+        check(&[("source", "x"), ("@timestamp", "t")], r#"{"source":"x","@timestamp":"t","fluent.tag":"app"}"#);
         check(&[], &format!(r#"{{{STAMP},"fluent.tag":"app"}}"#));
     }
 
@@ -498,7 +434,7 @@ mod tests {
         assert_eq!(run(&zstd), both);
         // Newer versions of Fluent Bit.
         let about = [b"\x92\x92", TIME, b"\x81\xa1m\x01", &map(&[("log", "a")])].concat();
-        let expected = format!(r#"{{{STAMP},"log":"a","fluent.tag":"t","fluent.metadata":{{"m":1}}}}"#);
+        let expected = format!(r#"{{{STAMP},"log":"a","fluent.metadata":{{"m":1}},"fluent.tag":"t"}}"#);
         assert_eq!(run(&packed("t", &about, &[])), (vec![expected], 0));
     }
 
@@ -534,7 +470,7 @@ mod tests {
             });
             assert_eq!(seen, 1);
         };
-        check("message", &"y".repeat(2 << 20), LINE_BYTES_MAX - 2 * HEAD_BYTES);
+        check("message", &"y".repeat(2 << 20), LINE_BYTES_MAX - 200);
         check("message", &"\u{1}".repeat(2 << 20), LINE_BYTES_MAX / 7);
         check("other", &"y".repeat(2 << 20), 1);
     }

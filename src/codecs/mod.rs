@@ -8,4 +8,6 @@ pub mod messages;
 pub mod mix;
 mod places;
 pub mod msgpack;
+pub mod object;
+pub mod otlp;
 pub mod parts;

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod files;
 pub mod forward;
 pub mod gelf;
+pub mod otlp;
 pub mod stdin;
 pub mod syslog;
 #[cfg(test)]
