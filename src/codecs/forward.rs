@@ -74,8 +74,8 @@ impl<'b> Message<'b> {
     pub fn read(bytes: &'b [u8]) -> Result<Message<'b>, &'static str> {
         let shape = "a message is an array of a tag, a time and a record, or of a tag and entries";
         let mut cursor = Cursor::new(bytes);
-        let Ok(Item::Array(count @ 2..=6)) = cursor.next() else { return Err(shape) };
-        let Ok(Item::Text(tag)) = cursor.next() else { return Err(shape) };
+        let Ok(Item::Array(count @ 2..=6)) = cursor.item() else { return Err(shape) };
+        let Ok(Item::Text(tag)) = cursor.item() else { return Err(shape) };
         if tag == b"PING" && count == 6 {
             return Err(
                 "the client wants a handshake with a shared key, which is not offered here: remove its shared_key",
@@ -83,7 +83,7 @@ impl<'b> Message<'b> {
         }
         let tag = &tag[..tag.len().min(TAG_BYTES_MAX)];
         let inside = cursor;
-        let (entries, used) = match cursor.next().map_err(|_| shape)? {
+        let (entries, used) = match cursor.item().map_err(|_| shape)? {
             Item::Array(entries) => {
                 let listed = Entries::Listed(entries, cursor);
                 for _ in 0..entries {
@@ -149,13 +149,13 @@ impl<'b> Message<'b> {
 
 /// The value of one of the options, where they are a map.
 fn option<'b>(cursor: &mut Cursor<'b>, wanted: &[u8]) -> Result<Option<&'b [u8]>, Fault> {
-    let Item::Map(count) = cursor.next()? else { return Ok(None) };
+    let Item::Map(count) = cursor.item()? else { return Ok(None) };
     let mut found = None;
     for _ in 0..count {
         let name = cursor.skip()?;
         let value = cursor.skip()?;
-        if Cursor::new(name).next() == Ok(Item::Text(wanted))
-            && let Ok(Item::Text(value)) = Cursor::new(value).next()
+        if Cursor::new(name).item() == Ok(Item::Text(wanted))
+            && let Ok(Item::Text(value)) = Cursor::new(value).item()
         {
             found = Some(value);
         }
@@ -213,7 +213,7 @@ fn each_packed(packed: &[u8], mut take: impl FnMut(Entry) -> bool) -> u64 {
 /// The entry in an array of time and record.
 fn listed(bytes: &[u8]) -> Option<Entry> {
     let mut cursor = Cursor::new(bytes);
-    match cursor.next() {
+    match cursor.item() {
         Ok(Item::Array(2)) => entry(&mut cursor).ok(),
         _ => None,
     }
@@ -222,23 +222,23 @@ fn listed(bytes: &[u8]) -> Option<Entry> {
 /// The entry whose time and record come next.
 fn entry(cursor: &mut Cursor<'_>) -> Result<Entry, Fault> {
     let mut entry = Entry::default();
-    entry.object.time = match cursor.next()? {
+    entry.object.time = match cursor.item()? {
         // Newer versions of Fluent Bit: the time, and data about the record.
         Item::Array(2) => {
-            let time = cursor.next()?.time();
+            let time = cursor.item()?.time();
             let about = cursor.skip()?;
-            if Cursor::new(about).next()?.inside() > 0 {
+            if Cursor::new(about).item()?.inside() > 0 {
                 entry.value("fluent.metadata", about)?;
             }
             time
         }
         time => time.time(),
     };
-    let Item::Map(count) = cursor.next()? else { return Err(Fault::Malformed) };
+    let Item::Map(count) = cursor.item()? else { return Err(Fault::Malformed) };
     let mut part = (false, None, None, false);
     for _ in 0..count {
-        let (name, value) = (cursor.next()?, cursor.skip()?);
-        let first = Cursor::new(value).next()?;
+        let (name, value) = (cursor.item()?, cursor.skip()?);
+        let first = Cursor::new(value).item()?;
         match (name, first) {
             (Item::Text(b"partial_message"), Item::Text(text)) => part.0 = text == b"true",
             (Item::Text(b"partial_id"), Item::Text(text)) => part.1 = Some(text),

@@ -98,7 +98,7 @@ impl<'b> Cursor<'b> {
     ///
     /// # Errors
     /// Its bytes are not all there, or no item begins with such a byte.
-    pub fn next(&mut self) -> Result<Item<'b>, Fault> {
+    pub fn item(&mut self) -> Result<Item<'b>, Fault> {
         let before = self.at;
         let item = self.read();
         if item.is_err() {
@@ -201,7 +201,7 @@ impl<'b> Cursor<'b> {
 
     fn write_nested(&mut self, out: &mut String, bytes_max: usize, depth: usize) -> Result<(), Fault> {
         let depth = depth.checked_sub(1).ok_or(Fault::Malformed)?;
-        match self.next()? {
+        match self.item()? {
             Item::Array(count) => {
                 out.push('[');
                 for number in 0..count {
@@ -218,7 +218,7 @@ impl<'b> Cursor<'b> {
                     if number > 0 {
                         out.push(',');
                     }
-                    write_name(out, self.next()?)?;
+                    write_name(out, self.item()?)?;
                     out.push(':');
                     self.write_nested(out, bytes_max, depth)?;
                 }
@@ -290,7 +290,7 @@ impl Scan {
     pub fn end(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         let mut cursor = Cursor { bytes, at: self.at };
         loop {
-            let inside = cursor.next()?.inside();
+            let inside = cursor.item()?.inside();
             self.at = cursor.at;
             if inside > 0 {
                 if self.open.len() == DEPTH_MAX {

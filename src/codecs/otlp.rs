@@ -259,8 +259,8 @@ fn object(record: LogRecord, shared: &Object) -> Object {
         object.add("event.name", &record.event_name);
     }
     match record.body.and_then(|body| body.value) {
-        Some(any_value::Value::StringValue(text)) => object.text = Some(("message", text)),
-        Some(any_value::Value::KvlistValue(list)) => add_body(&mut object, list.values),
+        Some(any_value::Value::Text(text)) => object.text = Some(("message", text)),
+        Some(any_value::Value::Fields(list)) => add_body(&mut object, list.values),
         Some(other) => {
             let mut text = String::new();
             if write_value(&mut text, &other, crate::event::LINE_BYTES_MAX).is_err() {
@@ -277,11 +277,11 @@ fn object(record: LogRecord, shared: &Object) -> Object {
 /// A body of several fields: one of them may be the message.
 fn add_body(object: &mut Object, mut fields: Vec<KeyValue>) {
     let text = |field: &KeyValue| match field.value.as_ref().and_then(|value| value.value.as_ref()) {
-        Some(any_value::Value::StringValue(_)) => field.key == "message",
+        Some(any_value::Value::Text(_)) => field.key == "message",
         _ => false,
     };
     if let Some(at) = fields.iter().position(text)
-        && let Some(any_value::Value::StringValue(text)) = fields.remove(at).value.and_then(|value| value.value)
+        && let Some(any_value::Value::Text(text)) = fields.remove(at).value.and_then(|value| value.value)
     {
         object.text = Some(("message", text));
     }
@@ -325,12 +325,12 @@ fn base64(bytes: &[u8]) -> String {
 /// Appends a value as JSON. The depth was bounded when it was read.
 fn write_value(out: &mut String, value: &any_value::Value, bytes_max: usize) -> Result<(), TooLong> {
     match value {
-        any_value::Value::StringValue(text) => json::write_text(out, text),
-        any_value::Value::BoolValue(truth) => json::write_value(out, &Value::Bool(*truth)),
-        any_value::Value::IntValue(number) => json::write_value(out, &Value::Int(*number)),
-        any_value::Value::DoubleValue(number) => json::write_value(out, &Value::Float(*number)),
-        any_value::Value::BytesValue(bytes) => json::write_text(out, &base64(bytes)),
-        any_value::Value::ArrayValue(array) => {
+        any_value::Value::Text(text) => json::write_text(out, text),
+        any_value::Value::Bool(truth) => json::write_value(out, &Value::Bool(*truth)),
+        any_value::Value::Int(number) => json::write_value(out, &Value::Int(*number)),
+        any_value::Value::Double(number) => json::write_value(out, &Value::Float(*number)),
+        any_value::Value::Bytes(bytes) => json::write_text(out, &base64(bytes)),
+        any_value::Value::Array(array) => {
             out.push('[');
             for (number, item) in array.values.iter().enumerate() {
                 if number > 0 {
@@ -340,7 +340,7 @@ fn write_value(out: &mut String, value: &any_value::Value, bytes_max: usize) -> 
             }
             out.push(']');
         }
-        any_value::Value::KvlistValue(list) => {
+        any_value::Value::Fields(list) => {
             out.push('{');
             for (number, field) in list.values.iter().enumerate() {
                 if number > 0 {
@@ -380,7 +380,7 @@ mod tests {
     }
 
     fn worded(text: &str) -> AnyValue {
-        AnyValue { value: Some(any_value::Value::StringValue(text.to_owned())) }
+        AnyValue { value: Some(any_value::Value::Text(text.to_owned())) }
     }
 
     fn attribute(name: &str, text: &str) -> KeyValue {
@@ -415,7 +415,7 @@ mod tests {
             attributes: vec![
                 attribute("exception.type", "E"),
                 attribute("message", "mine"),
-                KeyValue { key: "n".to_owned(), value: Some(AnyValue { value: Some(any_value::Value::IntValue(7)) }) },
+                KeyValue { key: "n".to_owned(), value: Some(AnyValue { value: Some(any_value::Value::Int(7)) }) },
             ],
             trace_id: vec![0xab; 16],
             span_id: vec![0; 8],

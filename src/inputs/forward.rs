@@ -34,7 +34,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UdpSocket,
-    sync::{Semaphore, SemaphorePermit},
+    sync::Semaphore,
     task::{JoinSet, spawn_blocking},
     time::{Instant, sleep_until, timeout},
 };
@@ -49,6 +49,8 @@ const INLINE_BYTES: usize = 64 << 10;
 const INLINE_COMPRESSED_BYTES: usize = 4 << 10;
 /// How long a client may take to read an acknowledgement.
 const ACK_WAIT: Duration = Duration::from_secs(10);
+/// How long a connection waits for room for its unfinished message.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
 /// How often lines are looked at whose parts are missing.
 const PARTS_TICK: Duration = Duration::from_secs(1);
 
@@ -224,6 +226,8 @@ enum Close {
     Malformed(&'static str),
     /// It takes too much.
     TooLarge(&'static str),
+    /// All connections together take too much.
+    Crowded,
     /// It does not read.
     Unread,
 }
@@ -290,7 +294,7 @@ impl Talk {
             }
         }
         self.confirm(caller).await?;
-        self.make_room()
+        self.make_room().await
     }
 
     async fn message(&mut self, bytes: Bytes, caller: &mut Caller) -> Result<(), Close> {
@@ -365,7 +369,7 @@ impl Talk {
     }
 
     /// Asks for room for what is unfinished, or gives back what it had.
-    fn make_room(&mut self) -> Result<(), Close> {
+    async fn make_room(&mut self) -> Result<(), Close> {
         let wanted = (self.buffer.len() + self.parts.bytes()).saturating_sub(UNFINISHED_BYTES);
         if wanted < self.given {
             self.shared.long.add_permits(self.given - wanted);
@@ -373,10 +377,12 @@ impl Talk {
             return Ok(());
         }
         let more = u32::try_from(wanted - self.given).unwrap_or(u32::MAX);
-        match self.shared.long.try_acquire_many(more).map(SemaphorePermit::forget) {
-            Ok(()) => self.given = wanted,
-            Err(_) => return Err(Close::TooLarge("unfinished messages of all connections take too much memory")),
+        // Others may wait for room as well, and none may have enough: so not for ever.
+        match timeout(ROOM_WAIT, self.shared.long.acquire_many(more)).await {
+            Ok(Ok(room)) => room.forget(),
+            _ => return Err(Close::Crowded),
         }
+        self.given = wanted;
         Ok(())
     }
 
@@ -400,6 +406,7 @@ impl Talk {
             Close::Unread => return counters.failed(format!("{}: acknowledgements are not read", self.name())),
             Close::Malformed(what) => (Dropped::Malformed, what),
             Close::TooLarge(what) => (Dropped::TooLarge, what),
+            Close::Crowded => (Dropped::Stalled, &"unfinished messages of all connections take too much memory"),
         };
         counters.received(1, self.buffer.len() as u64);
         counters.dropped(why, 1);

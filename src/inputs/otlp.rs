@@ -232,7 +232,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
     }
 }
 
-async fn take(receiver: &Receiver, format: Format, request: Request) -> Result<Taken, Refusal> {
+async fn take(receiver: &Arc<Receiver>, format: Format, request: Request) -> Result<Taken, Refusal> {
     let gzip = is_gzip(request.headers())?;
     let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
     let origin = Arc::new(receiver.origin(peer.0));
@@ -256,6 +256,19 @@ async fn take(receiver: &Receiver, format: Format, request: Request) -> Result<T
         Ok(Err(_)) => return Err(too_large()),
         Err(_) => return Err(Refusal(StatusCode::REQUEST_TIMEOUT, 3, "the body comes too slowly".to_owned())),
     };
+    // A task of its own: a client that hangs up takes this one with it, and what is on its way must be counted.
+    let storing = tokio::spawn(store(Arc::clone(receiver), body, gzip, format, origin)).await;
+    storing.unwrap_or_else(|_| Err(bad("the body could not be decoded")))
+}
+
+/// Decodes a body and waits until its records are durable.
+async fn store(
+    receiver: Arc<Receiver>,
+    body: Bytes,
+    gzip: bool,
+    format: Format,
+    origin: Arc<Origin>,
+) -> Result<Taken, Refusal> {
     // Nobody closes the semaphore.
     let turn = receiver.decodes.acquire().await;
     let delivery = receiver.delivery.clone();
@@ -440,6 +453,20 @@ mod tests {
         assert_eq!(running.log.texts(), [r#"{"message":"a"}"#]);
         assert_eq!(running.log.batches()[0].origin.source, "otlp:127.0.0.1");
         assert_eq!(running.end().await.stored, 1);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_is_still_counted() {
+        let running = start().await;
+        running.log.hold();
+        let mut client = TcpStream::connect(running.at).await.unwrap();
+        let head = format!("POST /v1/logs HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: {}\r\n\r\n{ONE}", ONE.len());
+        client.write_all(head.as_bytes()).await.unwrap();
+        until(|| running.log.waiting() == 1).await;
+        drop(client);
+        running.log.release(Ok(()));
+        until(|| running.counters.snapshot().stored == 1).await;
+        running.end().await;
     }
 
     #[tokio::test]

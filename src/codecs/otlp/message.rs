@@ -114,25 +114,25 @@ pub mod any_value {
     pub enum Value {
         /// Text.
         #[prost(string, tag = "1")]
-        StringValue(String),
+        Text(String),
         /// True or false.
         #[prost(bool, tag = "2")]
-        BoolValue(bool),
+        Bool(bool),
         /// A whole number.
         #[prost(int64, tag = "3")]
-        IntValue(i64),
+        Int(i64),
         /// Any other number.
         #[prost(double, tag = "4")]
-        DoubleValue(f64),
+        Double(f64),
         /// Several.
         #[prost(message, tag = "5")]
-        ArrayValue(ArrayValue),
+        Array(ArrayValue),
         /// Several, by name.
         #[prost(message, tag = "6")]
-        KvlistValue(KeyValueList),
+        Fields(KeyValueList),
         /// Bytes.
         #[prost(bytes, tag = "7")]
-        BytesValue(Vec<u8>),
+        Bytes(Vec<u8>),
     }
 }
 
@@ -155,10 +155,10 @@ struct AnyJson {
 impl From<AnyJson> for AnyValue {
     fn from(json: AnyJson) -> AnyValue {
         use any_value::Value;
-        let value = json.string_value.or(json.bytes_value).map(Value::StringValue);
-        let value = value.or(json.bool_value.map(Value::BoolValue)).or(json.int_value.map(Value::IntValue));
-        let value = value.or(json.double_value.map(Value::DoubleValue)).or(json.array_value.map(Value::ArrayValue));
-        AnyValue { value: value.or(json.kvlist_value.map(Value::KvlistValue)) }
+        let value = json.string_value.or(json.bytes_value).map(Value::Text);
+        let value = value.or(json.bool_value.map(Value::Bool)).or(json.int_value.map(Value::Int));
+        let value = value.or(json.double_value.map(Value::Double)).or(json.array_value.map(Value::Array));
+        AnyValue { value: value.or(json.kvlist_value.map(Value::Fields)) }
     }
 }
 
