@@ -149,10 +149,18 @@ impl Intake {
     /// The records are not durable. They are not in the log after a restart either, unless the disk refused even to take
     /// them back ([`AppendError::Io`]): then they may be there, once, and their source's table knows them.
     pub async fn append(&self, batch: RawBatch, class: SyncClass) -> Result<Appended, AppendError> {
+        self.send(batch, class).await?.durable().await
+    }
+
+    /// Hands the records to the log thread, waiting for room in the queue but not for durability.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`] when the log thread is gone.
+    pub async fn send(&self, batch: RawBatch, class: SyncClass) -> Result<Pending, AppendError> {
         let (answer, receiver) = oneshot::channel();
         let batch = self.enter(batch);
         self.appends.send(Append { batch, class, answer }).await.map_err(|_| AppendError::Closed)?;
-        Pending(receiver).durable().await
+        Ok(Pending(receiver))
     }
 
     /// Hands the records to the log thread from a plain thread, waiting for room in the queue but not for durability.
