@@ -158,7 +158,8 @@ impl Place<'_> {
         let kept = all.into_iter().find(|kept| kept.id == self.id)?;
         let about: About = serde_json::from_str(&kept.metadata).unwrap_or_default();
         let name = kept.names.into_iter().next().unwrap_or_default();
-        Some(Inspected { name, config: Config { image: about.image, ..Config::default() } })
+        let config = Config { image: about.image, ..Config::default() };
+        Some(Inspected { name, config, ..Inspected::default() })
     }
 }
 

@@ -34,6 +34,38 @@ pub struct Inspected {
     /// What it was made with.
     #[serde(deserialize_with = "or_default")]
     pub config: Config,
+    /// What its host gives it.
+    #[serde(deserialize_with = "or_default")]
+    pub host_config: HostConfig,
+    /// How it is.
+    #[serde(deserialize_with = "or_default")]
+    pub state: State,
+}
+
+/// What a host gives a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct HostConfig {
+    /// Where its log goes.
+    #[serde(deserialize_with = "or_default")]
+    pub log_config: LogConfig,
+}
+
+/// Where a container's log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// The log driver.
+    #[serde(rename = "Type")]
+    pub driver: String,
+}
+
+/// How a container is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct State {
+    /// It runs.
+    pub running: bool,
 }
 
 /// What a container was made with.

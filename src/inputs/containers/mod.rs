@@ -7,12 +7,17 @@
 //! Limits: [`FIELDS_MAX`] labels and as many annotations, [`VALUE_BYTES_MAX`] bytes of each, [`NAME_BYTES_MAX`] of its name,
 //! so that what is known of a container always fits the origin of a frame.
 
+pub mod counters;
 pub mod cri;
+mod demux;
 pub mod docker;
+pub mod docker_api;
 pub mod engine;
+mod follow;
 pub mod kubernetes;
 pub mod lookups;
 mod pods;
+mod stamped;
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,6 @@
 //! A tiny HTTP server that answers with recorded replies.
 
+use crate::flow::{Appended, Intake, LogId, Pos, RawBatch, Record, Span};
 use std::{
     io::{self, Read, Write},
     net::TcpListener,
@@ -8,6 +9,7 @@ use std::{
     sync::{Arc, Mutex},
     thread,
 };
+use tokio::sync::watch;
 
 /// Replies by path, each written as it is, and the connection closed. A path that stands there several times is answered by each of them in
 /// turn, and then by the last. Anything else is not found.
@@ -99,4 +101,40 @@ fn answer<S: Read + Write>(stream: io::Result<S>, replies: &Replies, requests: &
     };
     requests.lock().unwrap().push(head);
     let _ = stream.write_all(&found);
+}
+
+/// A log that takes everything, and asks for the end once it has as much as was said.
+pub(super) struct Log {
+    lines: thread::JoinHandle<Vec<String>>,
+}
+
+impl Log {
+    pub(super) fn start(records: usize, stop: watch::Sender<bool>) -> (Log, Intake) {
+        let (intake, mut appends) = Intake::channel();
+        let work = move || {
+            let mut lines = Vec::new();
+            while let Some(append) = appends.blocking_recv() {
+                lines.extend(append.batch.records.iter().map(|record| line_of(&append.batch, record)));
+                let appended = Appended { log: LogId::random(), end: Pos(lines.len() as u64), duplicate: false };
+                let _ = append.answer.send(Ok(appended));
+                if lines.len() >= records {
+                    let _ = stop.send(true);
+                }
+            }
+            lines
+        };
+        (Log { lines: thread::Builder::new().spawn(work).unwrap() }, intake)
+    }
+
+    /// What it took, once nobody writes any more: source, span, service, stream and text.
+    pub(super) fn lines(self) -> Vec<String> {
+        self.lines.join().unwrap()
+    }
+}
+
+fn line_of(batch: &RawBatch, record: &Record) -> String {
+    let (origin, span) = (&batch.origin, batch.span.unwrap_or(Span { from: 0, to: 0 }));
+    let (service, stream) = (origin.service.as_deref().unwrap_or("-"), origin.stream.as_deref().unwrap_or("-"));
+    let text = String::from_utf8_lossy(&record.bytes);
+    format!("{} {}..{} {service} {stream}: {text}", origin.source, span.from, span.to)
 }
