@@ -10,6 +10,7 @@
 //! Limits: [`CONTAINERS_MAX`] containers are read at once; of each the unfinished record and one batch are in memory.
 
 use super::{
+    RETRY_WAITS,
     counters::Counters,
     engine::{Engine, EngineError},
     follow::{Ends, Follow},
@@ -26,7 +27,6 @@ use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
-    time::Duration,
 };
 use tokio::{task::JoinSet, time::sleep};
 
@@ -34,8 +34,6 @@ use tokio::{task::JoinSet, time::sleep};
 pub const CONTAINERS_MAX: usize = 1_000;
 /// A longer line of the engine's events ends the reading of them, and all begins anew.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
-/// How soon an engine that is away is tried again, at first and at last.
-pub const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// What the keys of this input's sources begin with; the id and the stream follow.
 pub const SOURCE: &str = "docker:";
 
@@ -356,7 +354,7 @@ mod tests {
         let whole = [line(5, "one"), line(6, "two"), line(7, "three")].concat();
         let broken = [
             format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", whole.len()).into_bytes(),
-            whole[..whole.len() - line(7, "three").len() - 4].to_vec(),
+            whole[..whole.len() - 4].to_vec(),
         ]
         .concat();
         let served = Served::unix(vec![
@@ -364,7 +362,7 @@ mod tests {
             list(std::slice::from_ref(&a)),
             (format!("/containers/{a}/json"), inspected("local", false, "x")),
             (logs(&a, 0), broken),
-            (logs(&a, 1_767_323_046), streamed(&[line(6, "two"), line(7, "three")].concat())),
+            (logs(&a, 1_767_323_046), streamed(&whole)),
         ]);
         let (found, _) = run(&served, &SourceTable::default(), 3).await;
         let texts: Vec<&str> = found.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();

@@ -1,13 +1,15 @@
 //! One container after another connection: read its logs, wait, go on where it broke off.
 
 use super::{
+    BATCH_WAIT, FULL_WAIT, RETRY_WAITS,
     counters::Counters,
     demux::{Demux, StreamKind},
-    docker_api::{DockerApiOptions, RETRY_WAITS, SOURCE},
+    docker_api::{DockerApiOptions, SOURCE},
     engine::{Engine, EngineError, Inspected},
-    stamped::{BATCH_WAIT, Stamped},
+    stamped::Stamped,
+    urgency,
 };
-use crate::flow::{AppendError, Intake, Origin, Shutdown, SyncClass};
+use crate::flow::{AppendError, Intake, Origin, Shutdown};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
@@ -15,8 +17,6 @@ use tokio::time::{sleep, timeout};
 
 /// The drivers whose logs are files that a file input reads, and the one that keeps nothing.
 const FILE_DRIVERS: [&str; 4] = ["json-file", "k8s-file", "none", "passthrough"];
-/// How soon records are offered again that the log had no room for.
-const FULL_WAIT: Duration = Duration::from_secs(1);
 /// How long a quiet stream is waited for at once.
 const QUIET_WAIT: Duration = Duration::from_secs(3_600);
 const NANOS: u64 = 1_000_000_000;
@@ -203,7 +203,7 @@ impl Follow {
                 let bytes: usize = batch.records.iter().map(|record| record.bytes.len()).sum();
                 Counters::add(&self.counters.received, records);
                 loop {
-                    match self.intake.append(batch.clone(), SyncClass::Relaxed).await {
+                    match self.intake.append(batch.clone(), urgency(&batch)).await {
                         Ok(_) => {
                             Counters::add(&self.counters.stored, records);
                             Counters::add(&self.counters.bytes, bytes as u64);

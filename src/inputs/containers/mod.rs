@@ -7,23 +7,28 @@
 //! Limits: [`FIELDS_MAX`] labels and as many annotations, [`VALUE_BYTES_MAX`] bytes of each, [`NAME_BYTES_MAX`] of its name,
 //! so that what is known of a container always fits the origin of a frame.
 
+mod child;
 pub mod counters;
 pub mod cri;
 mod demux;
 pub mod docker;
 pub mod docker_api;
 pub mod engine;
+pub mod export;
 mod follow;
+pub mod journald;
 pub mod kubernetes;
 pub mod lookups;
 mod pods;
 mod stamped;
 
+use crate::flow::{RawBatch, SyncClass};
 use std::{
     collections::BTreeMap,
     io::{self, Read as _},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 /// Most labels, and most annotations, of one container.
@@ -32,6 +37,16 @@ pub const FIELDS_MAX: usize = 64;
 pub const VALUE_BYTES_MAX: usize = 256;
 /// Longest name of a label or an annotation, in bytes; one with a longer name is left out.
 pub const NAME_BYTES_MAX: usize = 128;
+/// A batch is handed to the log when it has this many bytes,
+const BATCH_BYTES: usize = 128 << 10;
+/// or when its first record is this old.
+const BATCH_WAIT: Duration = Duration::from_millis(100);
+/// Most records of a batch.
+const BATCH_RECORDS_MAX: usize = 16_384;
+/// How soon records are offered again that the log had no room for.
+const FULL_WAIT: Duration = Duration::from_secs(1);
+/// How soon a source that is away is tried again, at first and at last.
+const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// Length of a container's id.
 const ID_DIGITS: usize = 64;
 
@@ -108,6 +123,12 @@ fn cut(text: &str) -> &str {
 /// Whether a label says yes.
 fn is_true(value: Option<&String>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+}
+
+/// A stream that fills whole batches is behind: it goes on as soon as the disk allows. Of others nobody waits for an answer.
+fn urgency(batch: &RawBatch) -> SyncClass {
+    let bytes: usize = batch.records.iter().map(|record| record.bytes.len()).sum();
+    if bytes >= BATCH_BYTES / 2 { SyncClass::Prompt } else { SyncClass::Relaxed }
 }
 
 /// The name of a path's last part.

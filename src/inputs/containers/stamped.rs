@@ -6,6 +6,7 @@
 //! Limits of that: lines with the same nanosecond are taken for one place, so when a crash parts them the second is missed; lines that were
 //! written after a clock was set back are missed if the connection breaks before the clock is where it was.
 
+use super::{BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT};
 use crate::{
     clock,
     codecs::lines::Lines,
@@ -17,13 +18,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-
-/// A batch is handed over when it has this many bytes,
-const BATCH_BYTES: usize = 128 << 10;
-/// or when its first record is this old.
-pub(super) const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// Most records of a batch.
-const BATCH_RECORDS_MAX: usize = 16_384;
 
 /// The lines of a stream with their stamps.
 #[derive(Debug)]
