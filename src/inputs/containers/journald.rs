@@ -186,7 +186,7 @@ impl Journald {
         self.repeating = self.ends.clone();
         self.repeating
             .retain(|source, end| exact.as_ref().is_none_or(|exact| (source, *end) != (&exact.0, exact.1 + 1)));
-        let mut child = Child::start(&self.options.program, &self.options.arguments(cursor.as_deref()))?;
+        let child = Child::start(&self.options.program, &self.options.arguments(cursor.as_deref()))?;
         let mut export = Export::default();
         let mut any = false;
         let stopped = loop {
@@ -205,7 +205,8 @@ impl Journald {
             }
             let due = self.gathered.since.is_some_and(|since| clock::since(since) >= BATCH_WAIT);
             let stop = self.shutdown.requested();
-            if ((due || stop) && self.hand_over().is_break()) || stop {
+            let closed = (due || stop) && self.hand_over().is_break();
+            if closed || stop {
                 break true;
             }
             self.keep_cursor(false);
