@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod connections;
+pub mod containers;
 pub mod counters;
 pub mod datagrams;
 pub mod delivery;
