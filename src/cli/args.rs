@@ -163,6 +163,8 @@ pub enum Command {
     /// Run a program, pass on what it prints, and store it; fit to be PID 1 of a container
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// Say how a server or an agent is; fails unless all is well
+    Status(super::status::Options),
     /// Search stored events and print them, oldest first
     Search(Search),
     /// Print events as they arrive

@@ -117,7 +117,7 @@ impl Shipping {
         if shared.server.is_none() {
             return Ok(None);
         }
-        let spool = Spool::open(self.spool(shared)?, false).map_err(Failure::failed)?;
+        let (spool, _) = Spool::open(self.spool(shared)?, false).map_err(Failure::failed)?;
         Ok(Some(Box::new(spool)))
     }
 }

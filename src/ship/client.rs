@@ -122,6 +122,15 @@ impl Client {
     }
 
     /// Sends frames of a log to a server.
+    /// Tells a server how this agent is; that it could not be told is seen in its list.
+    pub fn report(&self, server: &str, status: &str) -> Result<(), ureq::Error> {
+        let mut request = self.agent.post(format!("{server}/api/v1/agents")).header("Content-Type", "application/json");
+        if let Some(token) = &self.authorization {
+            request = request.header("Authorization", token);
+        }
+        request.send(status).map(|_| ())
+    }
+
     pub fn post(&self, server: &str, log: LogId, wire: &Wire) -> Result<Stored, Failure> {
         let mut request = self
             .agent

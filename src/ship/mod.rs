@@ -258,6 +258,15 @@ impl Shipper {
         status
     }
 
+    /// Tells the server in use how this agent is, in the caller's thread: `status` is the body of `POST /api/v1/agents`.
+    pub fn report(&self, status: &str) {
+        let in_use = self.status();
+        let Some(server) = in_use.servers.get(in_use.server) else { return };
+        if let Err(cause) = self.client.report(server, status) {
+            tracing::debug!("cannot tell {server} how this agent is: {cause}");
+        }
+    }
+
     /// This process also writes that log.
     pub fn follow(&self, log: LogId, durable: watch::Receiver<Pos>) {
         self.shared.tell(|inbox| inbox.follow.push((log, durable)));

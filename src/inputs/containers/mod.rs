@@ -104,6 +104,12 @@ pub trait Describe: Send + Sync {
 #[derive(Clone, Default)]
 pub struct AnyOf(pub Vec<Arc<dyn Describe>>);
 
+impl std::fmt::Debug for AnyOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AnyOf").field(&self.0.len()).finish()
+    }
+}
+
 impl Describe for AnyOf {
     fn describe(&self, path: &Path) -> Option<Described> {
         self.0.iter().find_map(|one| one.describe(path))
