@@ -35,7 +35,8 @@ pub enum Format {
     Forced(FormatId),
     /// By what the record shows; this one is tried first.
     Detected(Option<FormatId>),
-    /// What the program wrote is of this one, by the word of whoever runs it: also where an engine put an envelope around it.
+    /// What the program wrote is of this one, by the word of whoever runs it: also where an engine put an envelope
+    /// around it.
     Written(FormatId),
 }
 

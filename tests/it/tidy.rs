@@ -222,6 +222,7 @@ fn openers() -> Vec<Opens> {
     let whole = [
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
+        ("containers", "src/inputs/containers/docker.rs", "/fixtures/containers"),
         ("fuzz", "parsers/tests/fuzz.rs", "fixtures/fuzz"),
         ("lines/allocations.txt", "parsers/tests/allocations.rs", "allocations.txt"),
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
