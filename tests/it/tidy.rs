@@ -222,6 +222,7 @@ fn openers() -> Vec<Opens> {
     let whole = [
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
+        ("containers", "src/inputs/containers/docker.rs", "/fixtures/containers"),
         ("fuzz", "parsers/tests/fuzz.rs", "fixtures/fuzz"),
         ("inputs", "src/inputs/testing.rs", "fixtures/inputs"),
         ("lines/allocations.txt", "parsers/tests/allocations.rs", "allocations.txt"),

@@ -1,9 +1,10 @@
 //! The kubelet's log files: what their names say of pods and containers.
 //!
-//! Source: the kubelet's layout of log files. `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<restarts>.log` is the file, with
-//! `.<stamp>` and `.gz` behind once rotated; `/var/log/containers/<pod>_<namespace>_<container>-<id>.log` is a link to it, of at
-//! most 255 bytes: a longer name loses the end of the id. The same shapes are known wherever they are mounted. Names in Kubernetes have no
-//! underscore, so the parts are unmistakable. A static pod's uid is the hash of its manifest.
+//! Source: the kubelet's layout of log files. `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<restarts>.log` is the
+//! file, with `.<stamp>` and `.gz` behind once rotated; `/var/log/containers/<pod>_<namespace>_<container>-<id>.log` is
+//! a link to it, of at most 255 bytes: a longer name loses the end of the id. The same shapes are known wherever they
+//! are mounted. Names in Kubernetes have no underscore, so the parts are unmistakable. A static pod's uid is the hash
+//! of its manifest.
 
 use super::{Describe, Described, ID_DIGITS, is_id, name_of};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! What `GET /containers/<id>/logs?timestamps=1` sends: pieces of lines, each with a stamp.
 //!
-//! Source: the reference of the Docker Engine API. Without a terminal each piece is a frame: the stream as one byte (1 stdout, 2
-//! stderr), three zeros, the length as four bytes, big end first. With one there are no frames, and each line is a piece. A piece begins with its
-//! stamp and a space; the engine cuts long lines at 16 KiB, and stamps each part.
+//! Source: the reference of the Docker Engine API. Without a terminal each piece is a frame: the stream as one byte (1
+//! stdout, 2 stderr), three zeros, the length as four bytes, big end first. With one there are no frames, and each line
+//! is a piece. A piece begins with its stamp and a space; the engine cuts long lines at 16 KiB, and stamps each part.
 
 use logship_parsers::time::{Stamp, iso8601};
 

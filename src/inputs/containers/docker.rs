@@ -1,12 +1,13 @@
 //! Containers of Docker and Podman whose logs are files.
 //!
-//! Docker's `json-file` driver writes `containers/<id>/<id>-json.log` and rotates to `.1` and `.1.gz`; beside it lies `config.v2.json`, which holds
-//! name, image and labels. Podman's `k8s-file` driver writes `overlay-containers/<id>/userdata/ctr.log`; names and images are in
-//! `overlay-containers/containers.json`, labels only in its database. The shapes are known wherever they are mounted. What no
-//! file tells, the engine's API does, where its socket is named.
+//! Docker's `json-file` driver writes `containers/<id>/<id>-json.log` and rotates to `.1` and `.1.gz`; beside it lies
+//! `config.v2.json`, which holds name, image and labels. Podman's `k8s-file` driver writes
+//! `overlay-containers/<id>/userdata/ctr.log`; names and images are in `overlay-containers/containers.json`, labels
+//! only in its database. The shapes are known wherever they are mounted. What no file tells, the engine's API does,
+//! where its socket is named.
 //!
-//! Labels that say what to do with a container: `logship.exclude=true` leaves it out, `logship.include=true` takes it in
-//! where only such are wanted, `logship.format=NAME` names its line format, `logship.service=NAME` its service.
+//! Labels that say what to do with a container: `logship.exclude=true` leaves it out, `logship.include=true` takes it
+//! in where only such are wanted, `logship.format=NAME` names its line format, `logship.service=NAME` its service.
 //!
 //! Limits: [`CONFIG_BYTES_MAX`], [`STORAGE_BYTES_MAX`], and those of [`super`] and [`super::lookups`].
 

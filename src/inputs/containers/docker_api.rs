@@ -1,11 +1,11 @@
 //! Logs of containers that keep them in no file: asked of the engine, container by container.
 //!
-//! Which containers there are is listed once and then told by the engine's events; whenever those end, all begins anew. A container is read from its
-//! beginning, or from where the log has it, to its end, also when it has stopped before. Containers whose log is a file that a
-//! file input reads are left to that, unless all are wanted.
+//! Which containers there are is listed once and then told by the engine's events; whenever those end, all begins anew.
+//! A container is read from its beginning, or from where the log has it, to its end, also when it has stopped before.
+//! Containers whose log is a file that a file input reads are left to that, unless all are wanted.
 //!
-//! Each line is stored once, also after a crash of either side: see [`super::stamped`] for how, and for what that cannot know.
-//! While the log is full containers wait, and the engine keeps their logs.
+//! Each line is stored once, also after a crash of either side: see [`super::stamped`] for how, and for what that
+//! cannot know. While the log is full containers wait, and the engine keeps their logs.
 //!
 //! Limits: [`CONTAINERS_MAX`] containers are read at once; of each the unfinished record and one batch are in memory.
 

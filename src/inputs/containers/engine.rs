@@ -1,7 +1,7 @@
 //! The HTTP interface of a container engine, Docker's or Podman's like it, over its unix socket.
 //!
-//! Source: the reference of the Docker Engine API. Paths name no version, so that any engine answers. One connection a request: an answer may
-//! be a stream that never ends.
+//! Source: the reference of the Docker Engine API. Paths name no version, so that any engine answers. One connection a
+//! request: an answer may be a stream that never ends.
 //!
 //! Limits: [`ANSWER_WAIT`] for the head of an answer; [`ANSWER_BYTES_MAX`] for one that is read whole.
 

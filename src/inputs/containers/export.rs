@@ -1,10 +1,12 @@
 //! The journal's export format as it comes: entries, each as the JSON object that `journalctl -o json` would write.
 //!
-//! Source: systemd's documentation of the journal export format. A field is `NAME=value` and a line end; or, where the value is no
-//! text or has line ends, `NAME` and a line end, its length as eight bytes, small end first, the value, and a line end. A
-//! blank line ends the entry. A name that comes again makes a list. What is no UTF-8 in a value is replaced.
+//! Source: systemd's documentation of the journal export format. A field is `NAME=value` and a line end; or, where the
+//! value is no text or has line ends, `NAME` and a line end, its length as eight bytes, small end first, the value, and
+//! a line end. A blank line ends the entry. A name that comes again makes a list. What is no UTF-8 in a value is
+//! replaced.
 //!
-//! Limits: [`VALUE_BYTES_MAX`] of a value and [`ENTRY_BYTES_MAX`] of an entry: what is longer is cut, and the entry marked.
+//! Limits: [`VALUE_BYTES_MAX`] of a value and [`ENTRY_BYTES_MAX`] of an entry: what is longer is cut, and the entry
+//! marked.
 
 use crate::event::LINE_BYTES_MAX;
 use std::borrow::Cow;

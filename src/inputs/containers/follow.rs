@@ -59,9 +59,9 @@ impl Streams {
         self.out.waits() || self.err.as_ref().is_some_and(Stamped::waits)
     }
 
-    /// The second from which on something may be missing. The engine sends both streams in the order in which it logged them: what came
-    /// before the first piece that is not durable is durable. Before anything has come nothing is known of a stream that
-    /// made nothing durable.
+    /// The second from which on something may be missing. The engine sends both streams in the order in which it logged
+    /// them: what came before the first piece that is not durable is durable. Before anything has come nothing is known
+    /// of a stream that made nothing durable.
     fn since(&self) -> u64 {
         let both = || std::iter::once(&self.out).chain(&self.err);
         let reached = both().map(Stamped::reached).max().unwrap_or(0);

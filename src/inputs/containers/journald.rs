@@ -1,16 +1,17 @@
 //! systemd's journal, as `journalctl -o export -f` tells it.
 //!
-//! Each entry is a record of JSON, which is read as what `journalctl -o json` writes. `journalctl` runs as a child and is
-//! started again when it ends.
+//! Each entry is a record of JSON, which is read as what `journalctl -o json` writes. `journalctl` runs as a child and
+//! is started again when it ends.
 //!
-//! **Each entry once.** A cursor begins with the id of a sequence and the entry's number in it, in all versions of systemd. The sequence is
-//! the source of a batch, and the numbers are its span, so the log itself knows how far the journal is durable, in the same write as the
-//! entries. The cursor of the last durable entry is kept in a file besides, at most [`CURSOR_WAIT`] old, only so that a restart need not
-//! read all of the journal: what it repeats is left out by number. So a cursor that a crash took costs time and doubles nothing. A
-//! cursor without a number has no span: entries after it may come twice after a crash.
+//! **Each entry once.** A cursor begins with the id of a sequence and the entry's number in it, in all versions of
+//! systemd. The sequence is the source of a batch, and the numbers are its span, so the log itself knows how far the
+//! journal is durable, in the same write as the entries. The cursor of the last durable entry is kept in a file
+//! besides, at most [`CURSOR_WAIT`] old, only so that a restart need not read all of the journal: what it repeats is
+//! left out by number. So a cursor that a crash took costs time and doubles nothing. A cursor without a number has no
+//! span: entries after it may come twice after a crash.
 //!
-//! Limits: [`CHUNKS_MAX`] chunks of [`CHUNK_BYTES`] wait, one entry and one batch are in memory. A killed process leaves its `journalctl` behind until the
-//! next entry, whose writing fails.
+//! Limits: [`CHUNKS_MAX`] chunks of [`CHUNK_BYTES`] wait, one entry and one batch are in memory. A killed process
+//! leaves its `journalctl` behind until the next entry, whose writing fails.
 
 use super::{
     BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT, FULL_WAIT, RETRY_WAITS,

@@ -1,13 +1,14 @@
 //! Pods as the API server of a cluster describes them.
 //!
-//! One `GET` a pod, when a log of it is first seen, over HTTPS with the service account: that needs only the right to `get` pods, and
-//! nothing that a restart, a lost watch or an expired resource version could leave behind. A file's own name tells the rest, so that
-//! all works, with less, where there is no API server or it is away. A pod that was made anew under its old name, as a StatefulSet does, is
-//! described by its successor, but keeps the uid that its path names.
+//! One `GET` a pod, when a log of it is first seen, over HTTPS with the service account: that needs only the right to
+//! `get` pods, and nothing that a restart, a lost watch or an expired resource version could leave behind. A file's own
+//! name tells the rest, so that all works, with less, where there is no API server or it is away. A pod that was made
+//! anew under its old name, as a StatefulSet does, is described by its successor, but keeps the uid that its path
+//! names.
 //!
-//! Annotations that say what to do with a pod: `logship.io/exclude: "true"` leaves it out, `logship.io/format.<container>` or
-//! `logship.io/format` names the line format, `logship.io/service` the service. There is none for lines that belong together: joining them has no
-//! settings.
+//! Annotations that say what to do with a pod: `logship.io/exclude: "true"` leaves it out,
+//! `logship.io/format.<container>` or `logship.io/format` names the line format, `logship.io/service` the service.
+//! There is none for lines that belong together: joining them has no settings.
 //!
 //! Limits: [`POD_BYTES_MAX`], [`ANSWER_WAIT`], and those of [`super`] and [`super::lookups`].
 

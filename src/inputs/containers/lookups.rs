@@ -1,8 +1,8 @@
 //! Answers of an API that somebody needs at once: a cache that a thread of its own fills.
 //!
-//! Limits: [`ANSWERS_MAX`] answers are kept and [`ASKS_QUEUED_MAX`] questions wait; over that the answer used longest ago goes, and
-//! a question is asked again when its caller comes again. An answer is used for [`ANSWER_AGE_MAX`]. After a failure nothing
-//! is asked for [`FAILURE_PAUSE`], so that an API that is away is not asked once for each file.
+//! Limits: [`ANSWERS_MAX`] answers are kept and [`ASKS_QUEUED_MAX`] questions wait; over that the answer used longest
+//! ago goes, and a question is asked again when its caller comes again. An answer is used for [`ANSWER_AGE_MAX`]. After
+//! a failure nothing is asked for [`FAILURE_PAUSE`], so that an API that is away is not asked once for each file.
 
 use crate::clock;
 use crossbeam_channel::{Receiver, Sender, bounded};

@@ -1,11 +1,11 @@
 //! Containers: what is known of one from the path of its log file, and the inputs whose logs are no files.
 //!
-//! [`Describe`] answers at once, from the path, from small files beside the log and from what a thread of its own has been
-//! told by an API ([`lookups`]). So an engine or a cluster that is away delays no line: its answer is said to be
+//! [`Describe`] answers at once, from the path, from small files beside the log and from what a thread of its own has
+//! been told by an API ([`lookups`]). So an engine or a cluster that is away delays no line: its answer is said to be
 //! incomplete, and whoever asked asks again.
 //!
-//! Limits: [`FIELDS_MAX`] labels and as many annotations, [`VALUE_BYTES_MAX`] bytes of each, [`NAME_BYTES_MAX`] of its name,
-//! so that what is known of a container always fits the origin of a frame.
+//! Limits: [`FIELDS_MAX`] labels and as many annotations, [`VALUE_BYTES_MAX`] bytes of each, [`NAME_BYTES_MAX`] of its
+//! name, so that what is known of a container always fits the origin of a frame.
 
 mod child;
 pub mod counters;
@@ -86,7 +86,8 @@ impl Described {
         }
     }
 
-    /// Labels or annotations, below `prefix`. A dot in a name would nest it, and `app` may stand beside `app.kubernetes.io/name`.
+    /// Labels or annotations, below `prefix`. A dot in a name would nest it, and `app` may stand beside
+    /// `app.kubernetes.io/name`.
     fn put_all(&mut self, prefix: &str, named: &BTreeMap<String, String>) {
         for (name, value) in named.iter().filter(|(name, _)| name.len() <= NAME_BYTES_MAX).take(FIELDS_MAX) {
             self.put(&format!("{prefix}.{}", name.replace('.', "_")), value);
@@ -131,7 +132,8 @@ fn is_true(value: Option<&String>) -> bool {
     value.is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
 }
 
-/// A stream that fills whole batches is behind: it goes on as soon as the disk allows. Of others nobody waits for an answer.
+/// A stream that fills whole batches is behind: it goes on as soon as the disk allows. Of others nobody waits for an
+/// answer.
 fn urgency(batch: &RawBatch) -> SyncClass {
     let bytes: usize = batch.records.iter().map(|record| record.bytes.len()).sum();
     if bytes >= BATCH_BYTES / 2 { SyncClass::Prompt } else { SyncClass::Relaxed }

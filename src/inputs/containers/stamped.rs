@@ -1,10 +1,12 @@
 //! One stream of a container, read over and over: each of its lines once.
 //!
-//! A line's place is its stamp in nanoseconds. What a batch makes durable reaches to the stamp of its last line; after a reconnect or a restart the engine
-//! is asked for everything since, by the second, and what lies at or below that stamp is left out.
+//! A line's place is its stamp in nanoseconds. What a batch makes durable reaches to the stamp of its last line; after
+//! a reconnect or a restart the engine is asked for everything since, by the second, and what lies at or below that
+//! stamp is left out.
 //!
-//! Limits of that: lines with the same nanosecond are taken for one place, so when a crash parts them the second is missed; lines that were
-//! written after a clock was set back are missed if the connection breaks before the clock is where it was.
+//! Limits of that: lines with the same nanosecond are taken for one place, so when a crash parts them the second is
+//! missed; lines that were written after a clock was set back are missed if the connection breaks before the clock is
+//! where it was.
 
 use super::{BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT};
 use crate::{

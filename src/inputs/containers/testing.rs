@@ -11,8 +11,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Replies by path, each written as it is, and the connection closed. A path that stands there several times is answered by each of them in
-/// turn, and then by the last. Anything else is not found.
+/// Replies by path, each written as it is, and the connection closed. A path that stands there several times is
+/// answered by each of them in turn, and then by the last. Anything else is not found.
 pub(super) struct Served {
     _folder: tempfile::TempDir,
     socket: PathBuf,
