@@ -14,6 +14,7 @@ mod contract;
 mod crash;
 mod damage;
 mod damaged_log;
+mod deploy;
 mod faults;
 mod frames;
 mod full_disk;
