@@ -74,6 +74,7 @@ pub enum Full {
 }
 
 pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
+    signals::outlive_terminal()?;
     let (sender, signals) = crossbeam_channel::bounded(8);
     // A full queue means that the end was asked for already.
     signals::watch(move |signal| {

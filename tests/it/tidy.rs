@@ -221,6 +221,7 @@ fn openers() -> Vec<Opens> {
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
         ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
+        ("tls", "src/ship/testing.rs", "fixtures/tls"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
     lines.chain(queries).chain([joined]).chain(whole).collect()
