@@ -94,6 +94,7 @@ pub enum From {
 }
 
 pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
+    signals::outlive_terminal()?;
     let (sender, signals) = crossbeam_channel::bounded(8);
     // A full queue means that the end was asked for already.
     signals::watch(move |signal| {

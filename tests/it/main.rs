@@ -8,6 +8,10 @@
     reason = "tests fail by panicking and wait by the real clock"
 )]
 
+mod agent;
+mod agent_chaos;
+mod agent_proxy;
+mod agent_world;
 mod bad_input;
 mod commands;
 mod contract;
