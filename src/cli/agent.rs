@@ -100,7 +100,6 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
     signals::watch(move |signal| {
         let _ = sender.try_send(signal);
     })?;
-    signals::outlive_terminal()?;
     let sources = sources(shared, options)?;
     if options.files.is_empty() && sources.is_empty() {
         return Err(Failure::usage(

@@ -108,9 +108,8 @@ impl Network {
     /// One whose loopback interface drops one packet in five to and from a port; none where that is not permitted or there
     /// is no `nft`.
     fn lossy(port: u16) -> Option<Network> {
-        let rules = ["dport", "sport"].map(|of| {
-            format!("nft add rule inet lossy input tcp {of} {port} numgen random mod 100 '<' 20 drop")
-        });
+        let rules = ["dport", "sport"]
+            .map(|of| format!("nft add rule inet lossy input tcp {of} {port} numgen random mod 100 '<' 20 drop"));
         let script = format!(
             "ip link set lo up && nft add table inet lossy && \
              nft 'add chain inet lossy input {{ type filter hook input priority 0; }}' && {} && echo ready; exec cat",
