@@ -7,10 +7,12 @@
 //! Several processes may use one data directory. Each writes a log of its own; one of them, which holds `ship.lock`, ships
 //! all. Files are followed by one process at a time, which holds `files.lock` and carries on what dead logs know of files.
 
+mod losses;
 mod sources;
 mod spool;
 mod status;
 
+pub use losses::Losses;
 pub use sources::{InputStatus, Sources, SourcesSettings};
 pub use spool::{Spool, SpoolSettings, WhenFull};
 pub use status::{FILES_SHOWN_MAX, inputs, status};

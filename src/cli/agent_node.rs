@@ -2,7 +2,7 @@
 
 use super::{Failure, agent::Options, args::Shared, node::component_json, say::say, settings};
 use crate::{
-    agent::{Agent, AgentError, AgentSettings, FILES_SHOWN_MAX, inputs, status},
+    agent::{Agent, AgentError, AgentSettings, FILES_SHOWN_MAX, Losses, inputs, status},
     api::{self, Access, Component, Gauge, Health, Node},
     auth::Tokens,
     clock,
@@ -147,9 +147,10 @@ pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let told = shown.clone();
     let reporting = Builder::new().name("report".into()).spawn(move || {
-        let mut patience = REPORT_FIRST;
+        let (mut patience, mut losses) = (REPORT_FIRST, Losses::default());
         while stopped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
             let agent = told.agent();
+            losses.tell(&agent, &told.name);
             agent.spool().report(&status(&agent, &told.name, told.started).to_string());
             patience = REPORT_EVERY;
         }
