@@ -441,6 +441,14 @@ impl Tailer {
         self.awake.iter().filter_map(due).chain(copies::due(self, now)).min()
     }
 
+    /// Whether all that was there at the last look is read and durable, but for unfinished lines.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.followed.values().all(|Followed { stream, .. }| {
+            stream.is_quiet() && stream.failure.is_none() && stream.read_to() >= stream.size
+        })
+    }
+
     /// What was done.
     #[must_use]
     pub fn counts(&self) -> Counts {
