@@ -1,0 +1,316 @@
+//! The grammar of configs: sections and what stands in them.
+//!
+//! ```text
+//! config    = { section }
+//! section   = ("input" | "filter" | "output") "{" { statement } "}"
+//! statement = branch | plugin
+//! branch    = "if" condition block { "else" "if" condition block } [ "else" block ]      (branch.rs, condition.rs)
+//! plugin    = name "{" { name "=>" value } "}"                                           (plugin.rs)
+//! value     = plugin | bareword | string | number | array | hash                         (value.rs)
+//! ```
+//!
+//! Errors do not end the parse: what makes no sense is told and stepped over up to the next option, plugin or section.
+
+use super::ast::{Config, Statement};
+use super::cursor::Cursor;
+use super::diagnostic::{Diagnostic, Severity};
+use super::lexical;
+use super::mistakes;
+use super::source::{BYTE_ORDER_MARK, SOURCE_BYTES_MAX, Source};
+use crate::query::short_names::suggest;
+
+/// The sections, in the order in which events pass them.
+pub(super) const SECTIONS: [&str; 3] = ["input", "filter", "output"];
+
+/// How configs are read.
+pub struct Options<'e> {
+    /// Whether `\n`, `\r`, `\t`, `\0`, `\\`, `\"` and `\'` in strings are escapes: Logstash's `config.support_escapes`, off there.
+    pub support_escapes: bool,
+    /// What `${VAR}` stands for.
+    pub variables: &'e dyn Fn(&str) -> Option<String>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { support_escapes: false, variables: &|_| None }
+    }
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("support_escapes", &self.support_escapes).finish_non_exhaustive()
+    }
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The tree. Where there are errors it holds what could be read, so that the rest can be checked, too.
+    pub config: Config,
+    /// What is to be said, in the order of the sources.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// Whether nothing is wrong; there may be warnings.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning)
+    }
+}
+
+/// Reads all sources as one config, in the order in which they are given.
+#[must_use]
+pub fn parse(sources: &[Source], options: &Options<'_>) -> Parsed {
+    let mut parsed = Parsed { config: Config::default(), diagnostics: Vec::new() };
+    for (file, source) in (0..).zip(sources) {
+        let mut cursor = Cursor::new(file, &source.text, options);
+        if source.text.len() > SOURCE_BYTES_MAX {
+            let message = format!("this file is longer than {SOURCE_BYTES_MAX} bytes");
+            cursor.report(Diagnostic::error(cursor.span(0..0), message).help("split it into several files"));
+        } else {
+            cursor.source(&mut parsed.config);
+        }
+        cursor.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+        parsed.diagnostics.append(&mut cursor.diagnostics);
+    }
+    parsed
+}
+
+impl<'t> Cursor<'t> {
+    /// One source.
+    fn source(&mut self, config: &mut Config) {
+        if self.starts("\u{feff}") {
+            self.at += BYTE_ORDER_MARK.len_utf8();
+        }
+        if self.other_language() {
+            return;
+        }
+        loop {
+            self.skip();
+            if self.is_done() {
+                return;
+            }
+            let before = self.at;
+            self.section(config);
+            if self.at == before {
+                self.bump();
+            }
+        }
+    }
+
+    /// Whether the whole text is in another language, which one error says better than many.
+    fn other_language(&mut self) -> bool {
+        let ahead = self.ahead();
+        let at = self.text.len() - ahead.len();
+        let line = ahead.lines().next().unwrap_or_default();
+        let Some((what, help)) = mistakes::other_language(line) else { return false };
+        let end = at + line.trim_end().len();
+        let wanted = "`input {`, `filter {` or `output {`";
+        self.report(Diagnostic::error(self.span(at..end), what).expected(wanted).help(help));
+        true
+    }
+
+    fn section(&mut self, config: &mut Config) {
+        let start = self.at;
+        let Some(name) = self.piece(lexical::name) else { return self.no_section() };
+        let known = SECTIONS.iter().position(|section| *section == name);
+        let near = || suggest(name, SECTIONS).or_else(|| mistakes::section(name));
+        if known.is_none() {
+            let Some(near) = near().filter(|_| self.ahead().starts_with('{')) else {
+                self.at = start;
+                return self.outside();
+            };
+            let message = format!("there is no section `{name}`");
+            let error = Diagnostic::error(self.since(start), message).expected("`input`");
+            self.report(error.expected("`filter`").expected("`output`").help(format!("did you mean `{near}`?")));
+        }
+        let name = known.map_or_else(|| near().unwrap_or(SECTIONS[1]), |known| SECTIONS[known]);
+        let end = self.at;
+        self.skip();
+        if !self.take("{") {
+            let mut error = Diagnostic::error(self.span(end..end), format!("`{name}` has no block")).expected("`{`");
+            if let Some(found) = self.peek().filter(|c| matches!(c, '=' | ':' | '[' | '(')) {
+                error = error.help(format!("take the `{found}` away: a section is written `{name} {{ ... }}`"));
+            }
+            self.report(error);
+            return self.to_section();
+        }
+        let Some(opener) = self.open(1, format!("the section `{name}`")) else { return };
+        let mut statements = self.block();
+        self.close(&opener, "}");
+        self.section_end = Some(self.at);
+        match name {
+            "input" => config.inputs.append(&mut statements),
+            "filter" => config.filters.append(&mut statements),
+            _ => config.outputs.append(&mut statements),
+        }
+    }
+
+    /// What is no name stands where a section should begin.
+    fn no_section(&mut self) {
+        let start = self.at;
+        self.bump();
+        let here = self.since(start);
+        let found = &self.text[start..self.at];
+        if found == "}" {
+            let mut error = Diagnostic::error(here, "this `}` closes nothing").help("take it away");
+            if let Some(end) = self.section_end {
+                error = error.note_at(self.span(end - 1..end), "the section was closed here already");
+            }
+            return self.report(error);
+        }
+        let error = Diagnostic::error(here, format!("`{found}` cannot stand outside of a section"));
+        self.report(error.expected("`input`").expected("`filter`").expected("`output`"));
+        self.to_section();
+    }
+
+    /// A name that is no section: a plugin, a condition or an option that is in none.
+    fn outside(&mut self) {
+        let start = self.at;
+        let name = self.piece(lexical::name).unwrap_or_default();
+        let here = self.since(start);
+        let ahead = self.ahead();
+        self.at = start;
+        let condition = matches!(name, "if" | "else");
+        let (message, help) = if condition {
+            (format!("`{name}` stands outside of a section"), "move it into `filter { }` or `output { }`")
+        } else if ahead.starts_with('{') {
+            (
+                format!("the plugin `{name}` stands outside of a section"),
+                "move it into `input { }`, `filter { }` or `output { }`",
+            )
+        } else if ahead.starts_with("=>") {
+            (format!("the option `{name}` stands outside of a plugin"), "move it into the braces of its plugin")
+        } else {
+            (format!("`{name}` cannot stand here"), "everything stands in `input { }`, `filter { }` or `output { }`")
+        };
+        let mut error = Diagnostic::error(here, message).help(help);
+        for section in SECTIONS {
+            error = error.expected(format!("`{section}`"));
+        }
+        if let Some(end) = self.section_end.take().filter(|_| condition || ahead.starts_with('{')) {
+            error =
+                error.note_at(self.span(end - 1..end), "the section before was closed here: is there a `}` too many?");
+        }
+        self.report(error);
+        if condition || ahead.starts_with('{') {
+            _ = self.statement();
+        } else {
+            self.to_section();
+        }
+    }
+
+    /// Steps over lines up to one that begins with a section.
+    fn to_section(&mut self) {
+        loop {
+            self.skip_line();
+            self.skip();
+            if self.is_done() || self.at_section() {
+                return;
+            }
+            self.bump();
+        }
+    }
+
+    /// Whether a section begins here, at the beginning of a line.
+    pub(super) fn at_section(&mut self) -> bool {
+        let start = self.at;
+        if !self.is_first_in_line(start) {
+            return false;
+        }
+        let named = self.piece(lexical::name).is_some_and(|name| SECTIONS.contains(&name));
+        let section = named && self.ahead().starts_with('{');
+        self.at = start;
+        section
+    }
+
+    /// Statements up to a `}` or to what cannot stand in a block.
+    pub(super) fn block(&mut self) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        loop {
+            self.skip();
+            if self.is_done() || self.starts("}") || self.at_section() {
+                return statements;
+            }
+            let before = self.at;
+            statements.extend(self.statement());
+            if self.at == before {
+                self.bump();
+            }
+        }
+    }
+
+    fn statement(&mut self) -> Option<Statement> {
+        let start = self.at;
+        if self.peek().is_some_and(|c| matches!(c, '"' | '\'')) {
+            return self.plugin().map(Statement::Plugin);
+        }
+        let Some(name) = self.piece(lexical::name) else {
+            self.no_statement();
+            return None;
+        };
+        let ahead = self.ahead();
+        let plugin = ahead.starts_with('{');
+        self.at = start;
+        match name {
+            "if" => self.branch().map(Statement::Branch),
+            "else" | "elsif" | "elif" | "elseif" => {
+                self.stray_else(name);
+                None
+            }
+            _ if plugin => self.plugin().map(Statement::Plugin),
+            _ if mistakes::is_if(name) => self.branch().map(Statement::Branch),
+            _ => {
+                self.no_plugin(name, ahead);
+                None
+            }
+        }
+    }
+
+    /// A name without a block.
+    fn no_plugin(&mut self, name: &'t str, ahead: &str) {
+        let start = self.at;
+        self.at += name.len();
+        let here = self.since(start);
+        if let Ok((_, arrow)) = lexical::arrow(ahead) {
+            let message = format!("the option `{name}` stands outside of a plugin");
+            let error = Diagnostic::error(here, message).expected("a plugin: `name { ... }`");
+            let open = arrow == lexical::Arrow::Wrong
+                && ahead.trim_start_matches(['=', ':', '>']).trim_start().starts_with('{');
+            self.report(match open {
+                true => error.help(format!("a plugin is written `{name} {{ ... }}`")),
+                false => error.help("move it into the braces of the plugin that it belongs to"),
+            });
+            self.at = start;
+            return self.attribute_outside();
+        }
+        let error = Diagnostic::error(self.span(self.at..self.at), format!("the plugin `{name}` has no block"));
+        self.report(
+            error.expected("`{`").help(format!("a plugin is written `{name} {{ ... }}`, also without options")),
+        );
+        if !self.at_line_end() {
+            self.skip_line();
+        }
+    }
+
+    /// What cannot begin a statement.
+    fn no_statement(&mut self) {
+        let start = self.at;
+        self.bump();
+        let here = self.since(start);
+        let found = &self.text[start..self.at];
+        let error = Diagnostic::error(here, format!("`{found}` cannot stand here"));
+        let wanted = |error: Diagnostic| error.expected("a plugin: `name { ... }`").expected("`if`").expected("`}`");
+        match found {
+            "," | ";" => {
+                return self.report(error.help(format!("take the `{found}` away: nothing stands between plugins")));
+            }
+            ")" | "]" => return self.report(error.help(format!("take the `{found}` away: it closes nothing"))),
+            "[" | "(" | "!" => self.report(wanted(error).help("a condition begins with `if`")),
+            "/" => self.report(wanted(error).help("a comment begins with `#`")),
+            _ => self.report(wanted(error)),
+        }
+        self.skip_line();
+    }
+}
