@@ -78,7 +78,14 @@ impl<'t> Cursor<'t> {
             self.report(Diagnostic::error(here, format!("there is no `{word}`")).help("write `else` in lower case"));
         }
         let at = self.at;
-        let conditional = self.piece(|input| lexical::keyword("if").parse(input)).is_some();
+        let next = self.piece(lexical::name);
+        let conditional = next.is_some_and(|next| next.eq_ignore_ascii_case("if"));
+        if !conditional {
+            self.at = at;
+        } else if let Some(next) = next.filter(|next| *next != "if") {
+            let error = Diagnostic::error(self.since(at), format!("there is no `{next}`")).expected("`if`");
+            self.report(error.help("write `if` in lower case"));
+        }
         if !conditional && self.peek().is_some_and(|c| matches!(c, '[' | '(' | '!' | '"' | '\'')) {
             let error =
                 Diagnostic::error(self.span(at..at), "this `else` has a condition and no `if`").expected("`if`");

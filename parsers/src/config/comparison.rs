@@ -133,7 +133,8 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         if let Some((sign, operator, correct)) = SIGNS.iter().find(|(sign, ..)| self.starts(sign)) {
             // What other languages write behind a condition.
-            if *sign == ":" && self.text[start + 1..self.line_end(start).max(start + 1)].trim().is_empty() {
+            let behind = self.text[start + 1..self.line_end(start).max(start + 1)].trim_start();
+            if *sign == ":" && (behind.is_empty() || behind.starts_with('{')) {
                 return None;
             }
             self.at += sign.len();
@@ -230,6 +231,10 @@ impl<'t> Cursor<'t> {
             Some('"' | '\'') => {
                 let text = self.string()?;
                 let source = &self.text[start..self.at];
+                if text.raw.contains("%{") {
+                    let warning = Diagnostic::warning(self.since(start), "`%{...}` is plain text in conditions");
+                    self.report(warning.help("for the value of a field write `[field]`"));
+                }
                 self.refined(text, source, start)
             }
             Some('-' | '0'..='9') if lexical::number(self.rest()).is_ok() => {
@@ -252,6 +257,11 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         let Some(text) = self.piece(lexical::selector) else {
             let value = self.value()?;
+            if side == Side::Left && matches!(&value.kind, ValueKind::Array(items) if items.is_empty()) {
+                self.report(
+                    Diagnostic::error(value.span.0, "there is no name in these brackets").expected("a field: `[name]`"),
+                );
+            }
             return Some(Operand::Literal(value));
         };
         let inside = text[1..text.len() - 1].trim();
@@ -334,6 +344,12 @@ impl<'t> Cursor<'t> {
                     && (!regex.contains('\n') || mistakes::ends_regex(rest))
                 {
                     self.at = self.text.len() - rest.len();
+                    if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "/\\^$.*+?[(".contains(c)) {
+                        let slash = self.span(self.at - 1..self.at);
+                        let error = Diagnostic::error(slash, "the regular expression ends here, and text follows it");
+                        self.report(error.help("inside of a regular expression write `\\/`"));
+                        return None;
+                    }
                     return Some(Pattern::Regex(regex.to_owned(), SpanIgnored(self.since(start))));
                 }
                 let line = self.text[start..self.line_end(start)].trim_end();
@@ -362,7 +378,10 @@ impl<'t> Cursor<'t> {
         };
         if let Some(text) = (c == '/').then(|| self.piece(lexical::regex)).flatten() {
             let error = Diagnostic::error(self.since(start), "a regular expression stands only behind `=~` or `!~`");
-            self.report(error.help(format!("write `[field] =~ /{}/`", shown(text))));
+            self.report(match side {
+                Side::Left => error.help(format!("write `[field] =~ /{}/`", shown(text))),
+                _ => error.help(format!("write `=~ /{}/`", shown(text))),
+            });
             return None;
         }
         if lexical::smart_quote(c).is_some() {
@@ -373,7 +392,10 @@ impl<'t> Cursor<'t> {
             self.at = start;
             self.bump();
             let error = Diagnostic::error(self.since(start), format!("`{c}` cannot stand here"));
-            self.report(wanted(error));
+            self.report(match (c, side) {
+                ('(', Side::List) => error.expected("`[`").help("a list stands in brackets: `[\"a\", \"b\"]`"),
+                _ => wanted(error),
+            });
             return None;
         };
         self.at = start + word.len();

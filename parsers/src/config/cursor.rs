@@ -50,6 +50,8 @@ pub(super) struct Cursor<'t> {
     pub(super) option: &'t str,
     /// Where the last section ended.
     pub(super) section_end: Option<usize>,
+    /// Whether it was told that something stands outside of a section, so that a brace that closes nothing is no news.
+    pub(super) outside: bool,
     /// Whether the plugin that is being read is intact.
     pub(super) intact: bool,
     /// The first byte from which on no quote of a kind closes anything.
@@ -77,6 +79,7 @@ impl<'t> Cursor<'t> {
             depth: 0,
             option: "",
             section_end: None,
+            outside: false,
             intact: true,
             never_closed: [None; 3],
             unbalanced: false,

@@ -128,12 +128,18 @@ impl<'t> Cursor<'t> {
         let name = known.map_or_else(|| near().unwrap_or(SECTIONS[1]), |known| SECTIONS[known]);
         let end = self.at;
         self.skip();
+        let at = self.at;
+        if let Ok((rest, _)) = lexical::arrow(self.rest()) {
+            self.at = self.text.len() - rest.len();
+            let found = &self.text[at..self.at];
+            let error = Diagnostic::error(self.since(at), format!("`{found}` cannot stand here")).expected("`{`");
+            self.report(error.help(format!("take it away: a section is written `{name} {{ ... }}`")));
+            self.skip();
+        }
         if !self.take("{") {
-            let mut error = Diagnostic::error(self.span(end..end), format!("`{name}` has no block")).expected("`{`");
-            if let Some(found) = self.peek().filter(|c| matches!(c, '=' | ':' | '[' | '(')) {
-                error = error.help(format!("take the `{found}` away: a section is written `{name} {{ ... }}`"));
-            }
-            self.report(error);
+            let error =
+                Diagnostic::error(self.span(end..end), format!("the section `{name}` has no block")).expected("`{`");
+            self.report(error.help(format!("a section is written `{name} {{ ... }}`")));
             return self.to_section();
         }
         let Some(opener) = self.open(1, format!("the section `{name}`")) else { return };
@@ -153,6 +159,10 @@ impl<'t> Cursor<'t> {
         self.bump();
         let here = self.since(start);
         let found = &self.text[start..self.at];
+        if found == "}" && std::mem::take(&mut self.outside) {
+            self.intact = false;
+            return;
+        }
         if found == "}" {
             let mut error = Diagnostic::error(here, "this `}` closes nothing").help("take it away");
             if let Some(end) = self.section_end {
@@ -161,7 +171,8 @@ impl<'t> Cursor<'t> {
             return self.report(error);
         }
         let error = Diagnostic::error(here, format!("`{found}` cannot stand outside of a section"));
-        self.report(error.expected("`input`").expected("`filter`").expected("`output`"));
+        let error = error.expected("`input`").expected("`filter`").expected("`output`");
+        self.report(if found == "/" { error.help("a comment begins with `#`") } else { error });
         self.to_section();
     }
 
@@ -192,6 +203,7 @@ impl<'t> Cursor<'t> {
         if let Some(end) = self.section_end.take().filter(|_| condition || ahead.starts_with('{')) {
             error =
                 error.note_at(self.span(end - 1..end), "the section before was closed here: is there a `}` too many?");
+            self.outside = true;
         }
         self.report(error);
         if condition || ahead.starts_with('{') {
@@ -273,14 +285,14 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         self.at += name.len();
         let here = self.since(start);
-        if let Ok((_, arrow)) = lexical::arrow(ahead) {
-            let message = format!("the option `{name}` stands outside of a plugin");
-            let error = Diagnostic::error(here, message).expected("a plugin: `name { ... }`");
-            let open = arrow == lexical::Arrow::Wrong
-                && ahead.trim_start_matches(['=', ':', '>']).trim_start().starts_with('{');
-            self.report(match open {
-                true => error.help(format!("a plugin is written `{name} {{ ... }}`")),
-                false => error.help("move it into the braces of the plugin that it belongs to"),
+        if let Ok((rest, _)) = lexical::arrow(ahead) {
+            let error = Diagnostic::error(here, format!("the option `{name}` stands outside of a plugin"));
+            let error = error.expected("a plugin: `name { ... }`");
+            let move_it = "move it into the braces of the plugin that it belongs to";
+            self.report(if rest.trim_start().starts_with('{') {
+                error.help(format!("if it is a plugin, write `{name} {{ ... }}`, or else {move_it}"))
+            } else {
+                error.help(move_it)
             });
             self.at = start;
             return self.attribute_outside();

@@ -108,7 +108,7 @@ pub(super) fn arrow(input: &str) -> Read<'_, Arrow> {
 /// Text that lacks quotes: up to a blank or what ends a value. Braces of `%{a}` and `${b}` belong to it.
 pub(super) fn unquoted(input: &str) -> Read<'_, &str> {
     let variable = recognize((alt((tag("%{"), tag("${"))), take_till(|c| matches!(c, '}' | '\n')), char('}')));
-    let stop = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}' | '{' | '"' | '\'' | '#');
+    let stop = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ']' | '}' | '{' | '"' | '\'' | '#');
     let ordinary = preceded(not(tag("=>")), verify(anychar, move |c| !stop(*c)));
     recognize(many1_count(alt((variable, recognize(ordinary))))).parse(input)
 }

@@ -43,28 +43,22 @@ impl<'t> Cursor<'t> {
 
     fn attributes(&mut self, opener: &Opener) -> Vec<Attribute> {
         let mut attributes: Vec<Attribute> = Vec::new();
-        let mut blank = true;
         loop {
-            let end = self.at;
             self.skip();
-            blank |= self.at > end;
             if self.is_done() || self.starts("}") || self.at_section() || self.is_outside(opener) {
                 return attributes;
             }
             let before = self.at;
             if self.separator("options") {
-                blank = true;
                 continue;
             }
-            if !blank {
-                let error = Diagnostic::error(self.span(self.at..self.at), "between two options a blank is missing");
-                self.report(error.expected("a blank or a new line"));
+            if !attributes.is_empty() {
+                self.check_blank("options");
             }
             if let Some(attribute) = self.attribute() {
                 self.check_codec(&attributes, &attribute);
                 attributes.push(attribute);
             }
-            blank = false;
             if attributes.len() > ATTRIBUTES_MAX {
                 let message = format!("more than {ATTRIBUTES_MAX} options in one plugin");
                 self.report(Diagnostic::error(self.span(opener.at..opener.at + 1), message));
@@ -73,6 +67,16 @@ impl<'t> Cursor<'t> {
             if self.at == before {
                 self.bump();
             }
+        }
+    }
+
+    /// Says that something begins right behind what is before it.
+    pub(super) fn check_blank(&mut self, between: &str) {
+        let before = self.text[..self.at].chars().next_back();
+        let apart = before.is_none_or(|c| c.is_whitespace() || matches!(c, ',' | ';' | '{' | '\u{200b}' | '\u{feff}'));
+        if !apart && self.peek().is_some_and(|c| lexical::is_name(c) || matches!(c, '"' | '\'')) {
+            let message = format!("between two {between} a blank is missing");
+            self.report(Diagnostic::error(self.span(self.at..self.at), message).expected("a blank or a new line"));
         }
     }
 
@@ -152,6 +156,7 @@ impl<'t> Cursor<'t> {
             ")" | "]" => error.help(format!("take the `{found}` away: it closes nothing")),
             "/" => error.help("a comment begins with `#`"),
             "=" => error.help("the name of the option is missing before this"),
+            "$" | "@" | "%" => error.help("the name of an option has letters, digits, `_` and `-`"),
             _ => error,
         });
         if !matches!(found, ")" | "]") {
@@ -188,8 +193,9 @@ impl<'t> Cursor<'t> {
             self.report(error.expected("`=>`").help("write `=>`"));
             return true;
         }
-        let error = Diagnostic::error(self.span(start..end), format!("{what} has no value"));
-        self.report(error.expected("`=>`"));
+        let name = shown(&self.text[start..end]);
+        let error = Diagnostic::error(self.span(start..end), format!("{what} has no value")).expected("`=>`");
+        self.report(error.help(format!("write `{name} => \"value\"`, or take `{name}` away")));
         false
     }
 

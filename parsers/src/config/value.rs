@@ -24,6 +24,12 @@ impl<'t> Cursor<'t> {
             }
             '{' => ValueKind::Hash(self.hash()?),
             '$' if variable(self.rest()).is_ok() => return self.variable(),
+            '$' if self.take("${") => {
+                self.piece(lexical::name);
+                let error = Diagnostic::error(self.since(start), "this variable is never closed").expected("`}`");
+                self.report(error.help(format!("write `{}}}`", shown(&self.text[start..self.at]))));
+                return None;
+            }
             '-' | '0'..='9' => match self.piece(lexical::number) {
                 Some(number) if self.ends_word() => ValueKind::Number(Number(number.to_owned())),
                 _ => return self.needs_quotes(start),
@@ -169,7 +175,7 @@ impl<'t> Cursor<'t> {
             None => (mistakes::before_closers(line), 0),
         };
         self.at += raw.len() + close;
-        let error = Diagnostic::error(self.since(start), format!("`{quote}` is no quote of this language"));
+        let error = Diagnostic::error(self.since(start), "this is no ordinary quote");
         self.report(error.expected("`\"`").expected("`'`").help(format!("write `\"{}\"`", shown(raw))));
         Text { raw: raw.to_owned(), text: raw.to_owned() }
     }
@@ -317,25 +323,18 @@ impl<'t> Cursor<'t> {
         let opener = self.open(1, if self.option.is_empty() { "this hash" } else { "the hash of this option" })?;
         let mut entries: Vec<Entry> = Vec::new();
         let mut known: HashMap<String, Span> = HashMap::new();
-        let mut blank = true;
         loop {
-            let end = self.at;
             self.skip();
-            blank |= self.at > end;
             if self.is_done() || self.starts("}") || self.starts("]") || self.at_section() || self.is_outside(&opener) {
                 break;
             }
             let start = self.at;
             if self.separator("the pairs of a hash") {
-                blank = true;
                 continue;
             }
-            if !blank {
-                let error =
-                    Diagnostic::error(self.span(start..start), "between two pairs of a hash a blank is missing");
-                self.report(error.expected("a blank or a new line"));
+            if !entries.is_empty() {
+                self.check_blank("pairs of a hash");
             }
-            blank = false;
             if let Some(entry) = self.entry() {
                 self.check_key(&mut known, &entry.key);
                 entries.push(entry);
