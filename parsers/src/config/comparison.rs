@@ -359,10 +359,14 @@ impl<'t> Cursor<'t> {
                 None
             }
             _ => {
-                let found = self.piece(lexical::selector).or_else(|| self.piece(lexical::unquoted)).unwrap_or_default();
-                let error =
-                    Diagnostic::error(self.since(start), format!("`{}` is no regular expression", shown(found)));
-                self.report(error.expected("`/.../`").expected("a string"));
+                let field = self.piece(lexical::selector);
+                let found = shown(field.or_else(|| self.piece(lexical::unquoted)).unwrap_or_default());
+                let error = Diagnostic::error(self.since(start), format!("`{found}` is no regular expression"));
+                let error = error.expected("`/.../`").expected("a string");
+                self.report(match field {
+                    Some(_) => error.help("a regular expression is written out: it cannot come from a field"),
+                    None => error.help(format!("write `/{found}/`")),
+                });
                 None
             }
         }

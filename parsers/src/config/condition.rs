@@ -32,7 +32,7 @@ impl<'t> Cursor<'t> {
         let end = self.at;
         self.skip();
         if condition.is_none() {
-            self.to_block();
+            self.skip_to_block();
         } else if !self.starts("{") && self.same_line(end, self.at) && !self.is_done() && !self.ends_condition() {
             let at = self.at;
             self.bump();
@@ -48,7 +48,7 @@ impl<'t> Cursor<'t> {
                 ")" => error.help("take it away, or add the `(` that it belongs to"),
                 _ => error.expected("`and`").expected("`or`").expected("`{`"),
             });
-            self.to_block();
+            self.skip_to_block();
         }
         condition
     }
@@ -59,7 +59,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Steps over the rest of a condition. It may go on in lines that begin with an operator.
-    fn to_block(&mut self) {
+    fn skip_to_block(&mut self) {
         loop {
             let line = &self.text[self.at..self.line_end(self.at)];
             let mut at = 0;

@@ -9,6 +9,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::lexical;
 use super::source::Span;
 use super::variables::variables;
+use crate::excerpt::floor_boundary;
 use memchr::memchr_iter;
 use std::ops::Range;
 
@@ -65,6 +66,7 @@ pub(super) struct Cursor<'t> {
     lines: Vec<usize>,
     suspect: Option<Opener>,
     unclosed_at: Option<usize>,
+    stopped: bool,
     comments_read: usize,
 }
 
@@ -90,6 +92,7 @@ impl<'t> Cursor<'t> {
             lines,
             suspect: None,
             unclosed_at: None,
+            stopped: false,
             comments_read: 0,
         }
     }
@@ -207,9 +210,15 @@ impl<'t> Cursor<'t> {
         self.line_start(at) + self.indent(at) == at
     }
 
+    /// The span of whole characters around some bytes.
     pub(super) fn span(&self, range: Range<usize>) -> Span {
+        let mut end = range.end.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
+        let start = floor_boundary(self.text, range.start);
         let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Span { file: self.file, start: narrow(range.start), end: narrow(range.end) }
+        Span { file: self.file, start: narrow(start), end: narrow(end) }
     }
 
     /// The span from `start` to here.
@@ -219,6 +228,11 @@ impl<'t> Cursor<'t> {
 
     /// Keeps a diagnostic. Of errors that begin at one byte, the first says it best.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        // What is missing now may stand in the rest.
+        if self.stopped {
+            self.intact = false;
+            return;
+        }
         if diagnostic.severity == Severity::Warning {
             if self.warnings < WARNINGS_MAX {
                 self.warnings += 1;
@@ -243,8 +257,7 @@ impl<'t> Cursor<'t> {
     /// Reads nothing more of this source.
     pub(super) fn stop(&mut self) {
         self.at = self.text.len();
-        // Whatever is open now is not wrong.
-        self.unclosed_at = Some(self.at);
+        self.stopped = true;
     }
 
     /// Goes one level deeper, into what the `len` bytes before here open. `None`: too deep, and nothing more is read.
@@ -252,6 +265,7 @@ impl<'t> Cursor<'t> {
         let at = self.at - len;
         if self.depth == DEPTH_MAX {
             let message = format!("more than {DEPTH_MAX} levels inside each other");
+            self.last_error = None;
             self.report(Diagnostic::error(self.span(at..self.at), message).help("use fewer levels"));
             self.stop();
             return None;

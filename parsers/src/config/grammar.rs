@@ -140,7 +140,7 @@ impl<'t> Cursor<'t> {
             let error =
                 Diagnostic::error(self.span(end..end), format!("the section `{name}` has no block")).expected("`{`");
             self.report(error.help(format!("a section is written `{name} {{ ... }}`")));
-            return self.to_section();
+            return self.skip_to_section();
         }
         let Some(opener) = self.open(1, format!("the section `{name}`")) else { return };
         let mut statements = self.block();
@@ -173,7 +173,7 @@ impl<'t> Cursor<'t> {
         let error = Diagnostic::error(here, format!("`{found}` cannot stand outside of a section"));
         let error = error.expected("`input`").expected("`filter`").expected("`output`");
         self.report(if found == "/" { error.help("a comment begins with `#`") } else { error });
-        self.to_section();
+        self.skip_to_section();
     }
 
     /// A name that is no section: a plugin, a condition or an option that is in none.
@@ -209,12 +209,12 @@ impl<'t> Cursor<'t> {
         if condition || ahead.starts_with('{') {
             _ = self.statement();
         } else {
-            self.to_section();
+            self.skip_to_section();
         }
     }
 
     /// Steps over lines up to one that begins with a section.
-    fn to_section(&mut self) {
+    fn skip_to_section(&mut self) {
         loop {
             self.skip_line();
             self.skip();
@@ -324,5 +324,152 @@ impl<'t> Cursor<'t> {
             _ => self.report(wanted(error)),
         }
         self.skip_line();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ast::ValueKind;
+    use super::super::{DEPTH_MAX, ERRORS_MAX, WARNINGS_MAX, position};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(texts: &[&str]) -> (Vec<Source>, Parsed) {
+        let sources: Vec<Source> =
+            texts.iter().enumerate().map(|(n, text)| Source::new(format!("{n}.conf"), *text)).collect();
+        let parsed = parse(&sources, &Options::default());
+        (sources, parsed)
+    }
+
+    /// The first message about a text, if there is any.
+    fn check(text: &str, expected: Option<&str>) {
+        let (_, parsed) = read(&[text]);
+        assert_eq!(parsed.diagnostics.first().map(|diagnostic| diagnostic.message.as_str()), expected, "{text}");
+    }
+
+    #[test]
+    fn sources_are_one_config() {
+        let (_, parsed) =
+            read(&["input { stdin { } } filter { a { } }", "filter { b { } if [c] { d { } } } output { stdout { } }"]);
+        assert!(parsed.is_valid());
+        let expected = "input {\n  stdin { }\n}\nfilter {\n  a { }\n  b { }\n  if [c] {\n    d { }\n  }\n}\noutput {\n  stdout { }\n}\n";
+        assert_eq!(parsed.config.to_string(), expected);
+    }
+
+    #[test]
+    fn errors_of_all_sources_are_told_at_once() {
+        let (sources, parsed) =
+            read(&["input {\n  a { b = 1 }\n}\n", "# fine\n", "filter {\n  if [a] && [b] { }\n  c { d => [1,] }\n}\n"]);
+        let places: Vec<String> =
+            parsed.diagnostics.iter().map(|diagnostic| position(&sources, diagnostic.span).to_string()).collect();
+        assert_eq!(places, ["0.conf:2:9", "2.conf:2:10", "2.conf:3:14"]);
+    }
+
+    #[test]
+    fn what_is_wrong_leaves_the_rest() {
+        let (_, parsed) = read(&["filter { a { x => } b { y => 1 } if d == { c { } } }"]);
+        assert!(!parsed.is_valid());
+        let [Statement::Plugin(a), Statement::Plugin(b), Statement::Branch(branch)] = parsed.config.filters.as_slice()
+        else {
+            panic!("{:?}", parsed.config)
+        };
+        assert!(!a.intact && b.intact);
+        assert_eq!(branch.arms[0].body.len(), 1);
+    }
+
+    #[test]
+    fn places_are_those_of_the_source() {
+        let text = "# é\ninput { tcp { \"port\" => ${PORT:5} codec => json } }";
+        let (_, parsed) = read(&[text]);
+        let Some(Statement::Plugin(tcp)) = parsed.config.inputs.first() else { panic!("no plugin") };
+        assert_eq!(&text[tcp.span.0.range()], "tcp { \"port\" => ${PORT:5} codec => json }");
+        assert_eq!(&text[tcp.attributes[0].name.span.0.range()], "\"port\"");
+        assert_eq!(&text[tcp.attributes[0].value.span.0.range()], "${PORT:5}");
+        assert!(matches!(&tcp.attributes[0].value.kind, ValueKind::Number(number) if number.as_i64() == Some(5)));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let nested = |depth: usize| format!("filter {{ {}{} }}", "if [a] { ".repeat(depth), "}".repeat(depth));
+        check(&nested(DEPTH_MAX - 1), None);
+        let too_deep = Some("more than 64 levels inside each other");
+        check(&nested(DEPTH_MAX), too_deep);
+        check(&format!("filter {{ if {}", "(".repeat(100_000)), too_deep);
+        check(&format!("filter {{ a {{ b => {}", "[".repeat(100_000)), too_deep);
+        check(&format!("filter {{ a {{ b => {}", "{ c => ".repeat(100_000)), too_deep);
+        check(&format!("filter {{ a {{ {}", "b => c { ".repeat(100_000)), too_deep);
+        let (_, parsed) = read(&[&format!("filter {{ {}", "if [a]\n".repeat(100_000))]);
+        assert!(parsed.diagnostics.iter().any(|diagnostic| Some(diagnostic.message.as_str()) == too_deep));
+        check(
+            &format!("filter {{ a {{ {} }} }}", "b => 1 ".repeat(1_001)),
+            Some("more than 1000 options in one plugin"),
+        );
+        let (_, parsed) = read(&[&format!("filter {{ {} }}", "a { b = c } ".repeat(500))]);
+        assert_eq!(parsed.diagnostics.len(), ERRORS_MAX + 1);
+        let (_, parsed) = read(&["# ${A}\n".repeat(500).as_str()]);
+        assert!(parsed.is_valid());
+        assert_eq!(parsed.diagnostics.len(), WARNINGS_MAX);
+        check(&"x".repeat(SOURCE_BYTES_MAX + 1), Some("this file is longer than 16777216 bytes"));
+    }
+
+    #[test]
+    fn conditions_may_be_long() {
+        let many = vec!["[a] == 1"; 10_000].join(" or ");
+        check(&format!("filter {{ if {many} {{ }} }}"), None);
+        let chain = " else if [a] { }".repeat(10_000);
+        check(&format!("filter {{ if [a] {{ }}{chain} }}"), None);
+    }
+
+    /// What holds for any text: places lie inside of it, everything is rendered, and what is valid prints and parses to the
+    /// same.
+    fn holds(text: &str) -> Result<(), TestCaseError> {
+        for support_escapes in [false, true] {
+            let options =
+                Options { support_escapes, variables: &|name| (name == "A").then(|| "[1, \"b\"]".to_owned()) };
+            let sources = [Source::new("x", text)];
+            let parsed = parse(&sources, &options);
+            for diagnostic in &parsed.diagnostics {
+                let spans = diagnostic.notes.iter().filter_map(|note| note.span).chain([diagnostic.span]);
+                for span in spans {
+                    prop_assert!(text.get(span.range()).is_some(), "{:?} of {:?}", diagnostic, text);
+                }
+                prop_assert!(diagnostic.render(&sources).lines().count() >= 3);
+            }
+            let printed = parsed.config.to_string();
+            if parsed.is_valid() {
+                let again = parse(&[Source::new("x", printed.as_str())], &options);
+                prop_assert!(again.is_valid(), "{:?} printed as {}: {:?}", text, printed, again.diagnostics);
+                prop_assert_eq!(&again.config, &parsed.config, "{}", printed);
+                prop_assert_eq!(again.config.to_string(), printed);
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_text_is_a_config_or_has_errors(text in any::<String>()) {
+            holds(&text)?;
+        }
+
+        #[test]
+        fn any_syntax_is_a_config_or_has_errors(text in "[aif \n{}\\[\\]()=>!~,;\"'/#$%\\\\:.59é“\u{a0}-]{0,40}") {
+            holds(&text)?;
+            holds(&format!("filter {{ a {{ b => {text}\n}} }}"))?;
+            holds(&format!("filter {{ if {text} {{ }} }}"))?;
+        }
+
+        #[test]
+        fn any_pieces_are_a_config_or_have_errors(
+            pieces in prop::collection::vec(
+                "(input|filter|output|if|else|else if|elsif|a|\\{|\\}| |\n|=>|=|\\[a\\]|\\[|\\]|\\(|\\)|!|==|in|not in|and|or|xor|,|\"|'|\"a\"|'b|/a/|5|-1|\\$\\{A\\}|\\$\\{B:x\\}|\\$\\{C\\}|%\\{a\\}|#|é|“|\\\\)( |\n)?",
+                0..40,
+            )
+        ) {
+            holds(&pieces.concat())?;
+            holds(&format!("filter {{ {} }}", pieces.concat()))?;
+        }
     }
 }

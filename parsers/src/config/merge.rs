@@ -82,3 +82,34 @@ fn merge_entries(entries: &mut Vec<Entry>, more: &[Entry]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ast::Statement;
+    use super::super::{Options, Source, parse};
+
+    fn check(options: &str, expected: &str) {
+        let text = format!("filter {{ a {{ {options} }} }}");
+        let variables = Options { variables: &|_| Some("[1, 2]".to_owned()), ..Options::default() };
+        let parsed = parse(&[Source::new("x", text)], &variables);
+        assert!(parsed.is_valid(), "{:?}", parsed.diagnostics);
+        let Some(Statement::Plugin(plugin)) = parsed.config.filters.first() else { panic!("no plugin") };
+        let shown: Vec<String> =
+            plugin.options().iter().map(|option| format!("{} => {}", option.name.text, option.value)).collect();
+        assert_eq!(shown.join("; ").replace("\n", "").replace("  ", " "), expected, "{options}");
+    }
+
+    #[test]
+    fn options_that_come_again_are_merged() {
+        check("x => 1 y => 2", "x => 1; y => 2");
+        check("x => 1 y => 2 x => 3", "x => [1, 3]; y => 2");
+        check("x => 1 x => 1", "x => 1");
+        check("x => 1 x => 2 x => 1", "x => [1, 2, 1]");
+        check("x => [1] x => [1, 2]", "x => [1, 1, 2]");
+        check("x => 1 x => [2, 3]", "x => [1, 2, 3]");
+        check("x => [1] x => 2", "x => [1, 2]");
+        check("x => { a => 1 } x => { a => 1 }", "x => { a => 1 }");
+        check("x => { a => 1 } x => { \"a\" => 2 }", "x => { a => [1, 2]}");
+        check("x => ${A} x => 3", "x => [1, 2, 3]");
+    }
+}

@@ -43,7 +43,7 @@ fn block(f: &mut Formatter<'_>, statements: &[Statement], depth: usize) -> fmt::
 
 fn branch(f: &mut Formatter<'_>, branch: &Branch, depth: usize) -> fmt::Result {
     for (index, Arm { condition, body }) in branch.arms.iter().enumerate() {
-        write!(f, "{}if {condition} {{\n", if index == 0 { "" } else { " else " })?;
+        writeln!(f, "{}if {condition} {{", if index == 0 { "" } else { " else " })?;
         block(f, body, depth + 1)?;
         indent(f, depth)?;
         f.write_str("}")?;
@@ -228,5 +228,132 @@ impl Display for Pattern {
             Pattern::Regex(regex, _) => write!(f, "/{regex}/"),
             Pattern::Text(text, _) => quoted(f, &text.raw),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Options, Source, parse};
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+
+    fn strings() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\"([a-z é'/#{}%\\[\\]\n]|\\\\\"|\\\\n|\\$\\{A\\}|\\$\\{B:d\\})[a-z]\"",
+            "'([a-z é\"/#{}%\\[\\]]|\\\\'|\\\\d)[a-z]'",
+            Just("\"\"".to_owned()),
+        ]
+    }
+
+    fn values() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            "[a-z_][a-z0-9_]{0,3}",
+            "-?[0-9]{1,3}(\\.[0-9]{0,2})?",
+            strings(),
+            "\\$\\{(A|LIST|B:5|B:x y|B:)\\}",
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let pairs = prop::collection::vec(inner.clone(), 0..4).prop_map(|values| {
+                let pairs: Vec<String> =
+                    values.iter().enumerate().map(|(n, value)| format!("k{n} => {value}")).collect();
+                pairs.join(" ")
+            });
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(|items| format!("[ {}]", items.join(", "))),
+                pairs.clone().prop_map(|pairs| format!("{{{pairs}}}")),
+                pairs.prop_map(|options| format!("codec {{ {options} }}")),
+            ]
+        })
+        // Several parts in brackets are a field, which needs quotes.
+        .prop_filter("no field", |value| !value.contains("]["))
+    }
+
+    fn conditions() -> impl Strategy<Value = String> {
+        let operand = || {
+            prop_oneof![
+                "\\[[a-z@]{1,3}\\](\\[[a-z0-9-]{1,2}\\])?",
+                strings(),
+                "-?[0-9]{1,2}",
+                "\\[\"a\", (5|b|'c')\\]",
+                "\\$\\{(A|B:5)\\}"
+            ]
+        };
+        let leaf = prop_oneof![
+            (operand(), "(==|!=|<|<=|>|>=|in|not  in)", operand())
+                .prop_map(|(left, operator, right)| format!("{left} {operator} {right}")),
+            ("\\[[a-z]{1,3}\\] (=~|!~) ", prop_oneof!["/[a-z.*^é]{1,4}(\\\\/x)?/".boxed(), strings().boxed()])
+                .prop_map(|(left, pattern)| left + &pattern),
+            "!?\\[[a-z]{1,3}\\]",
+        ];
+        leaf.prop_recursive(4, 16, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec((inner.clone(), "(and|or)"), 2..4).prop_map(|all| {
+                    all.iter()
+                        .enumerate()
+                        .map(|(n, (test, word))| if n == 0 { test.clone() } else { format!(" {word} {test}") })
+                        .collect()
+                }),
+                (inner.clone(), "(xor|nand)", inner.clone())
+                    .prop_map(|(left, word, right)| format!("({left}) {word}({right})")),
+                inner.clone().prop_map(|inner| format!("!({inner})")),
+                inner.prop_map(|inner| format!("({inner})")),
+            ]
+        })
+        // `xor` and `nand` stand alone.
+        .prop_map(|condition| {
+            if condition.contains("xor") || condition.contains("nand") { format!("({condition})") } else { condition }
+        })
+    }
+
+    fn statements() -> impl Strategy<Value = String> {
+        let plugin =
+            prop::collection::vec(("([a-z_]{1,3}|\"[a-z ]{1,3}\"|'a\"b')", values()), 0..4).prop_map(|options| {
+                let options: Vec<String> = options.iter().map(|(name, value)| format!("{name} => {value}")).collect();
+                format!("plugin {{ {} }}", options.join("\n"))
+            });
+        plugin.prop_recursive(4, 16, 3, |inner| {
+            (prop::collection::vec((conditions(), inner.clone()), 1..3), prop::option::of(inner)).prop_map(
+                |(arms, otherwise)| {
+                    let arms: Vec<String> =
+                        arms.iter().map(|(condition, body)| format!("if {condition} {{ {body} }}")).collect();
+                    let otherwise = otherwise.map(|body| format!(" else {{ {body} }}")).unwrap_or_default();
+                    arms.join(" else ") + &otherwise
+                },
+            )
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn what_is_printed_parses_to_the_same(statements in prop::collection::vec(statements(), 0..4)) {
+            let text = format!("filter {{ {} }}", statements.join(" "));
+            let variable = |name: &str| match name {
+                "A" => Some("'x\" [".to_owned()),
+                "LIST" => Some("[1, 'a']".to_owned()),
+                _ => None,
+            };
+            let options = Options { support_escapes: false, variables: &variable };
+            let parsed = parse(&[Source::new("x", text.as_str())], &options);
+            let printed = parsed.config.to_string();
+            // A mixture of `xor` and others, or a key that comes twice, is an error and leaves nothing to compare.
+            if parsed.is_valid() {
+                let again = parse(&[Source::new("x", printed.as_str())], &options);
+                prop_assert_eq!(&again.config, &parsed.config, "{} of {}", printed, text);
+                prop_assert_eq!(again.config.to_string(), printed);
+            }
+        }
+    }
+
+    #[test]
+    fn most_generated_configs_are_valid() {
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let valid = (0..200).filter(|_| {
+            let text = format!("filter {{ {} }}", statements().new_tree(&mut runner).unwrap().current());
+            let options = Options { support_escapes: false, variables: &|_| Some("1".to_owned()) };
+            parse(&[Source::new("x", text)], &options).is_valid()
+        });
+        assert!(valid.count() > 120);
     }
 }

@@ -161,3 +161,91 @@ fn mismatch(value: &Value, expected: &str) -> Diagnostic {
     };
     Diagnostic::error(value.span.0, format!("{what} cannot stand here")).expected(expected)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ast::Statement;
+    use super::super::{Options, Source, parse};
+    use super::*;
+
+    /// The value of an option, read by a reader, or the message of its error.
+    fn read<T>(text: &str, reader: impl Fn(&Value) -> Read<T>) -> Result<T, String> {
+        let options = Options { variables: &|_| Some("secret".to_owned()), ..Options::default() };
+        let parsed = parse(&[Source::new("x", format!("input {{ a {{ b => {text} }} }}"))], &options);
+        assert!(parsed.is_valid(), "{:?}", parsed.diagnostics);
+        let Some(Statement::Plugin(plugin)) = parsed.config.inputs.first() else { panic!("no plugin") };
+        reader(&plugin.attributes[0].value).map_err(|error| {
+            let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
+            format!("{}: {}{help}", error.message, error.expected.join(", "))
+        })
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let check = |text, expected: Option<u64>| assert_eq!(read(text, bytes).ok(), expected, "{text}");
+        check("1048576", Some(1 << 20));
+        check("\"10MiB\"", Some(10 << 20));
+        check("\"180 mb\"", Some(180_000_000));
+        check("\"1kb\"", Some(1000));
+        check("\"1k\"", Some(1000));
+        check("\"1 KI\"", Some(1024));
+        check("\"1.5GiB\"", Some(3 << 29));
+        check("\"5b\"", Some(5));
+        check("\"18446744073709551615\"", Some(u64::MAX));
+        check("\"18446744073709551616\"", None);
+        check("\"99999999pib\"", None);
+        check("\"mb\"", None);
+        check("\"-1\"", None);
+        check("\"1.2.3k\"", None);
+        check("\"5i\"", None);
+        check("\"5 parsecs\"", None);
+        check("[1]", None);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let check = |text, expected: Option<u64>| {
+            let millis = read(text, |value| duration(value, Duration::from_secs(1))).ok();
+            assert_eq!(millis.map(|duration| duration.as_millis()), expected.map(u128::from), "{text}");
+        };
+        check("5", Some(5_000));
+        check("0.5", Some(500));
+        check("\"250ms\"", Some(250));
+        check("\"2 days\"", Some(172_800_000));
+        check("\"1.5 h\"", Some(5_400_000));
+        check("\"6 weeks\"", Some(3_628_800_000));
+        check("\"-5s\"", None);
+        check("\"5 fortnights\"", None);
+        check("\"99999999999999999999999w\"", None);
+    }
+
+    #[test]
+    fn numbers_and_booleans_may_stand_in_quotes() {
+        assert_eq!(read("\"5\"", integer), Ok(5));
+        assert_eq!(read("5.", number), Ok(5.0));
+        assert_eq!(read("5.5", integer), Err("`5.5` cannot stand here: a whole number".to_owned()));
+        assert_eq!(read("inf", number), Err("`inf` cannot stand here: a number".to_owned()));
+        assert_eq!(read("\"true\"", boolean), Ok(true));
+        assert_eq!(read("Yes", boolean), Err("`Yes` cannot stand here: `true`, `false`; write `true`".to_owned()));
+    }
+
+    #[test]
+    fn errors_help_and_keep_secrets() {
+        let known = ["beginning", "end"];
+        let check =
+            |text, expected: &str| assert_eq!(read(text, |value| choice(value, &known)), Err(expected.to_owned()));
+        check("\"begining\"", "`begining` cannot stand here: `beginning`, `end`; did you mean `beginning`?");
+        check("\"${A}\"", "`${A}` cannot stand here: `beginning`, `end`");
+        check("${A}", "`${A}` cannot stand here: `beginning`, `end`");
+        check("{ }", "a hash cannot stand here: `beginning`, `end`");
+        assert_eq!(read("end", |value| choice(value, &known)), Ok("end"));
+        assert_eq!(
+            read("\"a[b]\"", field),
+            Err("this is no field reference: `[` stands behind a name that is not in brackets: ; write `[a][b]`"
+                .to_owned())
+        );
+        assert!(read("\"x-%{[a]}\"", template).is_ok());
+        assert!(read("[1, 2]", |value| Ok(list(value).len())) == Ok(2));
+        assert!(read("1", |value| Ok(list(value).len())) == Ok(1));
+    }
+}

@@ -1,7 +1,7 @@
 //! Values: strings, numbers, barewords, lists, hashes, codecs, variables.
 
 use super::Options;
-use super::ast::{Entry, Number, Plugin, SpanIgnored, Text, Value, ValueKind};
+use super::ast::{Entry, Number, SpanIgnored, Text, Value, ValueKind};
 use super::cursor::Cursor;
 use super::diagnostic::{Diagnostic, Severity};
 use super::lexical;
@@ -364,9 +364,10 @@ impl<'t> Cursor<'t> {
             },
         };
         let name = key.as_str().unwrap_or("name").to_owned();
-        if matches!(key.kind, ValueKind::Plugin(Plugin { .. })) {
-            self.report(Diagnostic::error(key.span.0, "a pair of a hash begins with its name").expected("`=>`"));
-            return None;
+        if matches!(key.kind, ValueKind::Plugin(_) | ValueKind::Array(_) | ValueKind::Hash(_)) {
+            let error = Diagnostic::error(key.span.0, "a pair of a hash begins with its name");
+            self.report(error.expected("a string").expected("a bareword"));
+            return self.drop_pair(start);
         }
         if !self.arrow(&format!("`{}`", shown(&name)), start) {
             return None;
