@@ -140,8 +140,9 @@ impl<'t> Cursor<'t> {
     /// A block in braces, or what stands for one.
     fn braces(&mut self, what: &str, start: usize) -> Vec<Statement> {
         if self.take("{") {
-            let Some(opener) = self.open(1, format!("this {what}")) else { return Vec::new() };
-            let body = self.block();
+            let Some(mut opener) = self.open(1, format!("this {what}")) else { return Vec::new() };
+            opener.branch = true;
+            let body = self.block(&opener);
             self.close(&opener, "}");
             return body;
         }
@@ -157,8 +158,8 @@ impl<'t> Cursor<'t> {
         let error = Diagnostic::error(self.span(at..at + found), format!("this {what} has no block")).expected("`{`");
         self.report(error.note_at(self.span(start..start + 2), "it begins here"));
         // What follows is likely its block, and the brace that closes it is there.
-        let Some(_) = self.open(0, what) else { return Vec::new() };
-        let body = self.block();
+        let Some(opener) = self.open(0, what) else { return Vec::new() };
+        let body = self.block(&opener);
         self.depth -= 1;
         self.take("}");
         body

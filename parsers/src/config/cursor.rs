@@ -33,6 +33,8 @@ pub(super) struct Opener {
     pub(super) indent: usize,
     /// The start of its line.
     line: usize,
+    /// Whether it is the block of a condition.
+    pub(super) branch: bool,
 }
 
 /// The state of one parse of one source.
@@ -271,7 +273,7 @@ impl<'t> Cursor<'t> {
             return None;
         }
         self.depth += 1;
-        Some(Opener { at, what: what.into(), indent: self.indent(at), line: self.line_start(at) })
+        Some(Opener { at, what: what.into(), indent: self.indent(at), line: self.line_start(at), branch: false })
     }
 
     /// Comes back from a level. Steps over `with` if it stands here, or else says that it is missing.
@@ -287,6 +289,26 @@ impl<'t> Cursor<'t> {
         if outdented && self.suspect.is_none() {
             self.suspect = Some(opener.clone());
         }
+    }
+
+    /// Comes back from a list or hash that may be closed by the bracket of the other in its line: then nothing else in this
+    /// line is open that it could close.
+    pub(super) fn close_instead(&mut self, opener: &Opener, with: &str, other: &str) {
+        let open = if other == "}" { "{" } else { "[" };
+        let start = self.line_start(self.at);
+        if self.starts(other) && start == opener.line {
+            let line = &self.text[start..self.at];
+            let balance = line.matches(open).count().saturating_sub(line.matches(other).count());
+            if balance == 0 {
+                self.depth -= 1;
+                let at = self.at;
+                self.take(other);
+                let error = Diagnostic::error(self.since(at), format!("`{other}` closes {}", opener.what));
+                let opened = self.span(opener.at..opener.at + 1);
+                return self.report(error.expected(format!("`{with}`")).note_at(opened, "it begins here"));
+            }
+        }
+        self.close(opener, with);
     }
 
     /// Says that an opener has no partner, once for all that are open here.

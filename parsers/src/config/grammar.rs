@@ -12,7 +12,7 @@
 //! Errors do not end the parse: what makes no sense is told and stepped over up to the next option, plugin or section.
 
 use super::ast::{Config, Statement};
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Opener};
 use super::diagnostic::{Diagnostic, Severity};
 use super::lexical;
 use super::mistakes;
@@ -143,7 +143,7 @@ impl<'t> Cursor<'t> {
             return self.skip_to_section();
         }
         let Some(opener) = self.open(1, format!("the section `{name}`")) else { return };
-        let mut statements = self.block();
+        let mut statements = self.block(&opener);
         self.close(&opener, "}");
         self.section_end = Some(self.at);
         match name {
@@ -206,10 +206,13 @@ impl<'t> Cursor<'t> {
             self.outside = true;
         }
         self.report(error);
-        if condition || ahead.starts_with('{') {
-            _ = self.statement();
-        } else {
-            self.skip_to_section();
+        if !condition && !ahead.starts_with('{') {
+            return self.skip_to_section();
+        }
+        // What follows is outside for the same reason.
+        if let Some(opener) = self.open(0, name) {
+            self.block(&opener);
+            self.depth -= 1;
         }
     }
 
@@ -218,19 +221,16 @@ impl<'t> Cursor<'t> {
         loop {
             self.skip_line();
             self.skip();
-            if self.is_done() || self.at_section() {
+            if self.is_done() || (self.is_first_in_line(self.at) && self.at_section()) {
                 return;
             }
             self.bump();
         }
     }
 
-    /// Whether a section begins here, at the beginning of a line.
+    /// Whether a section begins here: no plugin has such a name.
     pub(super) fn at_section(&mut self) -> bool {
         let start = self.at;
-        if !self.is_first_in_line(start) {
-            return false;
-        }
         let named = self.piece(lexical::name).is_some_and(|name| SECTIONS.contains(&name));
         let section = named && self.ahead().starts_with('{');
         self.at = start;
@@ -238,11 +238,11 @@ impl<'t> Cursor<'t> {
     }
 
     /// Statements up to a `}` or to what cannot stand in a block.
-    pub(super) fn block(&mut self) -> Vec<Statement> {
+    pub(super) fn block(&mut self, opener: &Opener) -> Vec<Statement> {
         let mut statements = Vec::new();
         loop {
             self.skip();
-            if self.is_done() || self.starts("}") || self.at_section() {
+            if self.is_done() || self.starts("}") || self.at_section() || self.at_outer_else(opener) {
                 return statements;
             }
             let before = self.at;
@@ -251,6 +251,18 @@ impl<'t> Cursor<'t> {
                 self.bump();
             }
         }
+    }
+
+    /// Whether an `else` stands here that belongs to what is open, so that a `}` is missing before it.
+    fn at_outer_else(&mut self, opener: &Opener) -> bool {
+        let start = self.at;
+        let word = self.piece(lexical::name);
+        self.at = start;
+        word == Some("else")
+            && opener.branch
+            && self.is_first_in_line(start)
+            && !self.same_line(start, opener.at)
+            && self.indent(start) <= opener.indent
     }
 
     fn statement(&mut self) -> Option<Statement> {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// As many closing brackets may stand at the end of a line.
-const CLOSERS_MAX: usize = 8;
+/// As many brackets may stand at the end of a line.
+const BRACKETS_MAX: usize = 8;
 /// The longest piece of a config that a message repeats, in characters.
 const SHOWN_MAX: usize = 60;
 
@@ -85,11 +85,12 @@ pub(super) fn ends_regex(rest: &str) -> bool {
     rest.starts_with(['{', ')']) || ["and", "or", "xor", "nand"].iter().any(|word| rest.starts_with(word))
 }
 
-/// The line without the brackets at its end that close what was open before.
-pub(super) fn before_closers(line: &str) -> &str {
+/// The line without the brackets at its end that close what was open before, or open the block of a condition.
+pub(super) fn before_brackets(line: &str) -> &str {
     let mut text = line.trim_end();
-    for _ in 0..CLOSERS_MAX {
-        let Some(shorter) = text.strip_suffix(['}', ']', ')']).filter(|shorter| shorter.ends_with([' ', '\t'])) else {
+    for _ in 0..BRACKETS_MAX {
+        let Some(shorter) = text.strip_suffix(['}', ']', ')', '{']).filter(|shorter| shorter.ends_with([' ', '\t']))
+        else {
             break;
         };
         text = shorter.trim_end();

@@ -49,7 +49,7 @@ impl<'t> Cursor<'t> {
                 return attributes;
             }
             let before = self.at;
-            if self.separator("options") {
+            if self.bare_list() || self.separator("options") {
                 continue;
             }
             if !attributes.is_empty() {
@@ -68,6 +68,24 @@ impl<'t> Cursor<'t> {
                 self.bump();
             }
         }
+    }
+
+    /// Several values without the brackets of a list: says so and steps over the rest of them.
+    fn bare_list(&mut self) -> bool {
+        let start = self.at;
+        if !self.take(",") {
+            return false;
+        }
+        self.skip();
+        let value = self.peek().is_some_and(|c| lexical::is_name(c) || matches!(c, '"' | '\'' | '{' | '['));
+        if !value || !self.same_line(start, self.at) || self.names_option() {
+            self.at = start;
+            return false;
+        }
+        self.skip_line();
+        let error = Diagnostic::error(self.span(start..start + 1), "several values are no list without brackets");
+        self.report(error.help("write `[\"a\", \"b\"]`"));
+        true
     }
 
     /// Says that something begins right behind what is before it.

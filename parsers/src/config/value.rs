@@ -15,7 +15,11 @@ impl<'t> Cursor<'t> {
     pub(super) fn value(&mut self) -> Option<Value> {
         let start = self.at;
         let kind = match self.peek()? {
-            '"' | '\'' => ValueKind::String(self.string()?),
+            '"' | '\'' => {
+                let text = self.string()?;
+                self.check_behind_string(start);
+                ValueKind::String(text)
+            }
             '[' => {
                 if self.bare_field() {
                     return None;
@@ -114,7 +118,6 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         let raw = self.string_raw()?;
         let text = self.meaning(raw, start + 1);
-        self.check_behind_string(start);
         Some(text)
     }
 
@@ -134,7 +137,7 @@ impl<'t> Cursor<'t> {
             Err(_) => self.never_closed[kind] = Some(self.never_closed[kind].map_or(start, |from| from.min(start))),
         }
         let line = &self.text[start + 1..self.line_end(start).max(start + 1)];
-        let raw = mistakes::before_closers(line);
+        let raw = mistakes::before_brackets(line);
         self.at = start + 1 + raw.len();
         let error = Diagnostic::error(self.since(start), "this string is never closed").expected(format!("`{quote}`"));
         self.report(if raw.contains(&format!("\\{quote}")) {
@@ -172,7 +175,7 @@ impl<'t> Cursor<'t> {
         let line = &self.text[self.at..self.line_end(start).max(self.at)];
         let (raw, close) = match line.find(partners) {
             Some(at) => (&line[..at], line[at..].chars().next().map_or(0, char::len_utf8)),
-            None => (mistakes::before_closers(line), 0),
+            None => (mistakes::before_brackets(line), 0),
         };
         self.at += raw.len() + close;
         let error = Diagnostic::error(self.since(start), "this is no ordinary quote");
@@ -281,7 +284,7 @@ impl<'t> Cursor<'t> {
                 self.bump();
             }
         }
-        self.close(&opener, "]");
+        self.close_instead(&opener, "]", "}");
         Some(items)
     }
 
@@ -289,8 +292,7 @@ impl<'t> Cursor<'t> {
     fn behind_item(&mut self) -> bool {
         self.skip();
         let start = self.at;
-        if self.starts("=>") {
-            self.at += 2;
+        if self.take("=>") || self.take(":") {
             let error = Diagnostic::error(self.since(start), "the values of a list have no names")
                 .expected("`,`")
                 .expected("`]`");
@@ -343,7 +345,7 @@ impl<'t> Cursor<'t> {
                 self.bump();
             }
         }
-        self.close(&opener, "}");
+        self.close_instead(&opener, "}", "]");
         Some(entries)
     }
 
@@ -358,7 +360,7 @@ impl<'t> Cursor<'t> {
                 self.skip_line();
                 return None;
             }
-            _ => match self.value() {
+            _ => match self.key() {
                 Some(key) => key,
                 None => return self.drop_pair(start),
             },
@@ -374,6 +376,19 @@ impl<'t> Cursor<'t> {
         }
         let value = self.value_behind(&name)?;
         Some(Entry { key, value })
+    }
+
+    /// The name of a pair; a bareword may be followed by what stands for an arrow.
+    fn key(&mut self) -> Option<Value> {
+        let start = self.at;
+        if let Some(word) = self.piece(lexical::bareword)
+            && self.rest().starts_with(['=', ':'])
+        {
+            let kind = ValueKind::Bareword(word.to_owned());
+            return Some(Value { kind, span: SpanIgnored(self.since(start)), variable: None });
+        }
+        self.at = start;
+        self.value()
     }
 
     /// Steps over the arrow and the value of a pair whose name was wrong.
