@@ -8,6 +8,7 @@ use super::diagnostic::Diagnostic;
 use super::field_ref::FieldRef;
 use super::lexical;
 use super::mistakes::{self, shown};
+use super::source::Span;
 use super::variables::{variable, variables};
 
 /// What stands between two operands.
@@ -257,10 +258,8 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         let Some(text) = self.piece(lexical::selector) else {
             let value = self.value()?;
-            if side == Side::Left && matches!(&value.kind, ValueKind::Array(items) if items.is_empty()) {
-                self.report(
-                    Diagnostic::error(value.span.0, "there is no name in these brackets").expected("a field: `[name]`"),
-                );
+            if let ValueKind::Array(items) = &value.kind {
+                self.check_list(items, side, value.span.0);
             }
             return Some(Operand::Literal(value));
         };
@@ -295,6 +294,24 @@ impl<'t> Cursor<'t> {
             return None;
         }
         Some(Operand::Field(Selector { field, span }))
+    }
+
+    /// Says that brackets are likely to be meant for a field, though they cannot be read as one.
+    fn check_list(&mut self, items: &[Value], side: Side, span: Span) {
+        let literal =
+            |item: &Value| matches!(item.kind, ValueKind::String(_) | ValueKind::Number(_)) && item.variable.is_none();
+        match items {
+            [] if side == Side::Left => {
+                self.report(
+                    Diagnostic::error(span, "there is no name in these brackets").expected("a field: `[name]`"),
+                );
+            }
+            [one] if one.as_str().is_some() && !(side == Side::List && literal(one)) => {
+                let error = Diagnostic::error(span, "a field stands on one line").expected("a field: `[name]`");
+                self.report(error.help("write its brackets beside its name"));
+            }
+            _ => {}
+        }
     }
 
     /// Whether the word here is no operator.
@@ -425,7 +442,10 @@ impl<'t> Cursor<'t> {
                 .help(format!("for the field write `[{text}]`, for a list `[\"{text}\", \"...\"]`")),
             _ => wanted(error(format!("the text `{text}` has no quotes"))).help(format!("write `\"{text}\"`")),
         });
-        None
+        // What was meant stands for it, so that the rest of the condition is read.
+        let meant = Text { raw: word.to_owned(), text: word.to_owned() };
+        let value = Value { kind: ValueKind::String(meant), span: SpanIgnored(here), variable: None };
+        (!call).then_some(Operand::Literal(value))
     }
 }
 

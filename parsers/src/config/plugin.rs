@@ -83,7 +83,7 @@ impl<'t> Cursor<'t> {
             return false;
         }
         self.skip_line();
-        let error = Diagnostic::error(self.span(start..start + 1), "several values are no list without brackets");
+        let error = Diagnostic::error(self.span(start..start + 1), "several values need the brackets of a list");
         self.report(error.help("write `[\"a\", \"b\"]`"));
         true
     }
