@@ -133,12 +133,12 @@ impl<'t> Cursor<'t> {
     fn operator(&mut self, left: &Operand) -> Option<Operator> {
         let start = self.at;
         if let Some((sign, operator, correct)) = SIGNS.iter().find(|(sign, ..)| self.starts(sign)) {
+            self.at += sign.len();
             // What other languages write behind a condition.
-            let behind = self.text[start + 1..self.line_end(start).max(start + 1)].trim_start();
-            if *sign == ":" && (behind.is_empty() || behind.starts_with('{')) {
+            if *sign == ":" && (self.at_line_end() || self.ahead().starts_with('{')) {
+                self.at = start;
                 return None;
             }
-            self.at += sign.len();
             if !correct.is_empty() {
                 self.foreign(start, correct);
             }

@@ -57,18 +57,27 @@ pub(super) struct Cursor<'t> {
     pub(super) outside: bool,
     /// Whether the plugin that is being read is intact.
     pub(super) intact: bool,
-    /// The first byte from which on no quote of a kind closes anything.
+    /// The first byte from which on no `'`, no `"` and no `/` closes anything.
     pub(super) never_closed: [Option<usize>; 3],
     /// Whether a search for a closing bracket went in vain: then there is no second one.
     unbalanced: bool,
+    /// The index of the source.
     file: u32,
+    /// How many errors were told.
     errors: usize,
+    /// How many warnings were told.
     warnings: usize,
+    /// Where the last error begins.
     last_error: Option<usize>,
+    /// Where the lines begin.
     lines: Vec<usize>,
+    /// What was closed by a brace that is likely the partner of another.
     suspect: Option<Opener>,
+    /// Where it was told last that something is not closed.
     unclosed_at: Option<usize>,
+    /// Whether the rest of the source is left unread.
     stopped: bool,
+    /// The end of the last comment that was looked into.
     comments_read: usize,
 }
 
@@ -288,6 +297,9 @@ impl<'t> Cursor<'t> {
             self.is_first_in_line(at) && self.indent(at) < opener.indent && self.line_start(at) != opener.line;
         if outdented && self.suspect.is_none() {
             self.suspect = Some(opener.clone());
+        } else if !outdented && self.suspect.as_ref().is_some_and(|suspect| suspect.at > opener.at) {
+            // What is around it is closed as it was opened: it was just written so.
+            self.suspect = None;
         }
     }
 
@@ -317,7 +329,7 @@ impl<'t> Cursor<'t> {
             self.intact = false;
             return;
         }
-        let suspect = self.suspect.take().filter(|_| with == "}");
+        let suspect = self.suspect.take().filter(|suspect| with == "}" && suspect.at > opener.at);
         let opener = suspect.as_ref().unwrap_or(opener);
         let what = &self.text[opener.at..=opener.at];
         let here = self.span(self.at..self.at + self.peek().filter(|c| *c != '\n').map_or(0, char::len_utf8));

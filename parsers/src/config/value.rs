@@ -429,3 +429,93 @@ fn put(value: &mut Value, place: Span) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ast::{ConditionKind, Operand, Statement};
+    use super::super::{Source, parse};
+    use super::*;
+
+    /// What a value means: strings in quotes, all else as it is written.
+    fn meaning(value: &Value) -> String {
+        let all = |values: &[Value]| values.iter().map(meaning).collect::<Vec<_>>().join(" ");
+        match &value.kind {
+            ValueKind::String(text) => format!("{:?}", text.text),
+            ValueKind::Array(items) => format!("[{}]", all(items)),
+            ValueKind::Hash(entries) => {
+                let pairs = entries.iter().map(|entry| format!("{}=>{}", meaning(&entry.key), meaning(&entry.value)));
+                format!("{{{}}}", pairs.collect::<Vec<_>>().join(" "))
+            }
+            _ => value.as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn read(text: &str, support_escapes: bool) -> Statement {
+        let variables = |name: &str| match name {
+            "PORT" => Some("5044".to_owned()),
+            "WORD" => Some("json".to_owned()),
+            "TEXT" => Some("a\\nb c".to_owned()),
+            "LIST" => Some("[\"a\", 5]".to_owned()),
+            "HASH" => Some("{ \"a\" => 1 }".to_owned()),
+            "HALF" => Some("[1, \"".to_owned()),
+            "INNER" => Some("\"${PORT}\"".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        let options = Options { support_escapes, variables: &variables };
+        let parsed = parse(&[Source::new("x", format!("filter {{ {text} }}"))], &options);
+        assert!(parsed.is_valid(), "{text}: {:?}", parsed.diagnostics);
+        parsed.config.filters.into_iter().next().unwrap()
+    }
+
+    fn check(text: &str, support_escapes: bool, expected: &str) {
+        let Statement::Plugin(plugin) = read(&format!("a {{ b => {text} }}"), support_escapes) else {
+            panic!("{text}")
+        };
+        assert_eq!(meaning(&plugin.attributes[0].value), expected, "{text}");
+    }
+
+    #[test]
+    fn variables_are_replaced() {
+        check("\"x-${PORT}-${NONE:d e}-${NONE:}-${1}-$PORT\"", false, "\"x-5044-d e--${1}-$PORT\"");
+        check("'${TEXT}'", false, r#""a\\nb c""#);
+        check("${PORT}", false, "5044");
+        check("${WORD}", false, "json");
+        check("${NONE:5}", false, "5");
+        check("${NONE:}", false, "\"\"");
+        check("${EMPTY}", false, "\"\"");
+        check("${TEXT}", false, r#""a\\nb c""#);
+        check("${LIST}", false, "[\"a\" 5]");
+        check("[${PORT}, ${LIST}]", false, "[5044 [\"a\" 5]]");
+        check("${HASH}", false, "{\"a\"=>1}");
+        check("${HALF}", false, "\"[1, \\\"\"");
+        // What a variable holds is not replaced again.
+        check("${INNER}", false, "\"\\\"${PORT}\\\"\"");
+        check("{ \"${WORD}\" => \"${WORD}\" }", false, "{\"json\"=>\"json\"}");
+    }
+
+    #[test]
+    fn escapes_are_read_where_asked_for() {
+        check(r#""a\n\t\"\\\d""#, false, r#""a\\n\\t\\\"\\\\\\d""#);
+        check(r#""a\n\t\"\\\d""#, true, r#""a\n\t\"\\\\d""#);
+        check(r"'it\'s'", true, "\"it's\"");
+        // Only what is written in the config is read so, which defaults are.
+        check(r#""${TEXT}\n${NONE:\t}""#, true, r#""a\\nb c\n\t""#);
+    }
+
+    #[test]
+    fn variables_in_conditions_may_be_lists() {
+        let check = |text: &str, expected: &str| {
+            let Statement::Branch(branch) = read(&format!("if [a] in {text} {{ }}"), false) else { panic!("{text}") };
+            let ConditionKind::In { list: Operand::Literal(list), .. } = &branch.arms[0].condition.kind else {
+                panic!("{text}")
+            };
+            assert_eq!(meaning(list), expected, "{text}");
+        };
+        check("\"${LIST}\"", "[\"a\" \"5\"]");
+        check("${LIST}", "[\"a\" 5]");
+        check("\"${INNER}\"", "\"${PORT}\"");
+        check("\"[a]\"", "\"[a]\"");
+        check("[\"${WORD}\", 1]", "[\"json\" 1]");
+    }
+}
