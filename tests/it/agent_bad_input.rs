@@ -3,14 +3,14 @@
 
 use crate::{
     agent_world::World,
-    harness::{Agent, Server, files, folder, get, logship, port, signal, until},
+    harness::{Agent, Server, files, folder, get, logship, port, signal, until, wait},
 };
 use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
     os::unix::fs::symlink,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -87,8 +87,8 @@ fn a_wrong_token_loses_nothing_until_it_is_right() {
     let token = world.data("token");
     fs::write(&token, "not-the-token-of-it\n").unwrap();
     let mut command = logship(&world.data("server"), &["server", "--listen", &format!("127.0.0.1:{}", world.port)]);
-    let child = command.env("LOGSHIP_TOKEN", TOKEN).stdout(std::process::Stdio::null());
-    let server = Server::of(child.stderr(std::process::Stdio::piped()).spawn().unwrap());
+    let child = command.env("LOGSHIP_TOKEN", TOKEN).stdout(Stdio::null());
+    let server = Server::of(child.stderr(Stdio::piped()).spawn().unwrap());
     world.write("app.log", "app", 50);
     let (pattern, token_file) = (world.path("*.log"), token.to_str().unwrap());
     let arguments = ["--token-file", token_file, "--status-listen", "127.0.0.1:0"];
@@ -105,7 +105,7 @@ fn a_wrong_token_loses_nothing_until_it_is_right() {
     signal(&agent.child, "HUP");
     until_counted(&world, "/ship/records", 50);
     agent.stop();
-    crate::harness::signal(&server.child, "TERM");
+    signal(&server.child, "TERM");
     let (ended, _) = server.ended();
     assert!(ended.success(), "{ended}");
     let wrong = world.differences(&world.events());
@@ -189,9 +189,10 @@ fn a_damaged_note_of_what_was_shipped_doubles_nothing() {
 fn refused(world: &World) -> Output {
     let pattern = world.path("*.log");
     let arguments = ["agent", "--server", &world.route, "--files", pattern.to_str().unwrap()];
-    let output = logship(&world.data("agent"), &arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    output
+    let mut command = logship(&world.data("agent"), &arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    assert_eq!(wait(&mut child).code(), Some(1));
+    child.wait_with_output().unwrap()
 }
 
 #[test]
@@ -203,16 +204,17 @@ fn a_spool_of_a_later_version_is_left_alone() {
     world.kill_agent();
     let segment = files(&world.data("agent").join("spool"), ".seg").pop().unwrap();
     let mut bytes = fs::read(&segment).unwrap();
-    let ours = bytes[8..10].to_vec();
+    let ours = bytes.clone();
     bytes[8..10].copy_from_slice(&99_u16.to_le_bytes());
+    let sum = crc32c::crc32c(&bytes[..32]);
+    bytes[32..36].copy_from_slice(&sum.to_le_bytes());
     fs::write(&segment, &bytes).unwrap();
     let output = refused(&world);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("version 99") && said.contains(segment.to_str().unwrap()), "{said}");
+    assert!(said.contains("log format 99") && said.contains(segment.to_str().unwrap()), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(fs::read(&segment).unwrap(), bytes, "it was left alone");
-    bytes[8..10].copy_from_slice(&ours);
-    fs::write(&segment, &bytes).unwrap();
+    fs::write(&segment, &ours).unwrap();
     world.exactly_once();
 }
 
