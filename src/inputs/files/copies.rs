@@ -22,6 +22,8 @@ use std::{
 pub const COPY_WAIT: Duration = Duration::from_secs(5);
 /// How often it is looked at meanwhile.
 const COPY_POLL: Duration = Duration::from_millis(100);
+/// Files that wait at a time; more are read at once.
+const SUSPECTS_MAX: usize = 256;
 /// Files of a folder that are looked at for a content.
 const SIBLINGS_MAX: usize = 1_000;
 
@@ -29,7 +31,8 @@ const SIBLINGS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Suspect {
     path: PathBuf,
-    original: Key,
+    /// The file whose copy it may be, whatever that holds by now.
+    original: (u64, u64),
     since: Instant,
     /// So much of it was seen to be what the original holds.
     same_to: u64,
@@ -40,10 +43,13 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
     if tailer.suspects.contains_key(&id) {
         return true;
     }
-    let originals = tailer.originals_of(path);
-    let original = originals.into_iter().find(|key| {
-        let followed = tailer.followed.get_mut(key);
-        followed.is_some_and(|original| begins_alike(original, reader))
+    if tailer.suspects.len() >= SUSPECTS_MAX {
+        return false;
+    }
+    let original = tailer.originals_of(path).into_iter().find_map(|key| {
+        let original = tailer.followed.get_mut(&key)?;
+        let holds = tailer.by_id.get(&original.stream.id) == Some(&key);
+        (holds && begins_alike(original, reader)).then_some(original.stream.id)
     });
     let Some(original) = original else { return false };
     let suspect = Suspect { path: path.to_owned(), original, since: now, same_to: 0 };
@@ -51,18 +57,17 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
     true
 }
 
-/// Whether a file begins as what was read of another, as far as it reaches.
+/// Whether a file begins as what was read of another, or as what that one holds now, as far as both reach. Nothing at all
+/// begins as everything does: a copy that is about to be written.
 fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
     let stream = &mut original.stream;
-    let read = stream.read_to().min(FileMark::PREFIX_BYTES);
-    let length = stream.file.as_mut().and_then(|file| file.end().ok()).unwrap_or(0);
-    let Ok(head) = identity::read(copy, 0, read.max(length.min(FileMark::PREFIX_BYTES))) else { return false };
-    if let Some(head) = head.get(..read as usize).filter(|head| !head.is_empty()) {
-        return identity::hash(head) == stream.mark().prefix;
+    let Ok(head) = identity::read(copy, 0, FileMark::PREFIX_BYTES) else { return false };
+    let read = stream.read_to().min(FileMark::PREFIX_BYTES) as usize;
+    if read > 0 && head.get(..read).is_some_and(|head| identity::hash(head) == stream.mark().prefix) {
+        return true;
     }
-    // It is being written: what there is must be the beginning of the other.
-    let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, head.len() as u64).ok());
-    (read > 0 || length > 0) && there.is_none_or(|there| there == head)
+    let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, FileMark::PREFIX_BYTES).ok());
+    there.is_some_and(|there| !there.is_empty() && there.iter().zip(&head).all(|(there, copied)| there == copied))
 }
 
 /// Lets go of suspects that are no copies, and learns how far the others are the same.
@@ -72,7 +77,7 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
         let Some(suspect) = tailer.suspects.get_mut(&id) else { continue };
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
         let waits = now.saturating_duration_since(suspect.since) < COPY_WAIT;
-        if let Some(original) = tailer.followed.get_mut(&suspect.original)
+        if let Some(original) = tailer.by_id.get(&suspect.original).and_then(|key| tailer.followed.get_mut(key))
             && waits
             && begins_alike(original, &mut copy)
         {
@@ -128,7 +133,7 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
             tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.read_to());
             followed.stream.file = None;
             followed.stream.finish();
-            note_copies(tailer, key);
+            note_copies(tailer, id);
         }
     }
     if let Ok(reader) = Reader::open(&*tailer.files, &path)
@@ -155,8 +160,8 @@ fn copy_of(tailer: &Tailer, key: Key) -> Option<(PathBuf, Stat, Reader)> {
 }
 
 /// Suspects that hold less than was read: they need not be read.
-fn note_copies(tailer: &mut Tailer, key: Key) {
-    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == key).collect();
+fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
+    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == original).collect();
     for (id, suspect) in of_it {
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
         if suspect.same_to == 0 || copy.end().ok() != Some(suspect.same_to) {

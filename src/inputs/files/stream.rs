@@ -265,6 +265,7 @@ impl Stream {
         if records.is_empty() {
             return None;
         }
+        self.prefix.forget_before(reach);
         let span = Some(Span { from: self.cut, to: reach });
         self.cut = reach;
         let batch = RawBatch { origin: self.origin.clone(), span, mark: Some(mark), received, records };
