@@ -37,7 +37,14 @@ fn context(input: &[u8]) -> (Context<'static>, Cow<'_, str>) {
     let header = (head[3] & 2 != 0).then_some("#Fields: date time c-ip cs-method cs-uri-stem sc-status time-taken");
     let utc_offset_s = (i32::from(head[2]) - 128) * 450;
     (
-        Context { received, utc_offset_s, day_first: head[3] & 1 != 0, header, enclosed: head[3] & 4 != 0 },
+        Context {
+            received,
+            utc_offset_s,
+            day_first: head[3] & 1 != 0,
+            header,
+            enclosed: head[3] & 4 != 0,
+            inside: None,
+        },
         String::from_utf8_lossy(rest),
     )
 }

@@ -7,11 +7,18 @@
 //! Several processes may use one data directory. Each writes a log of its own; one of them, which holds `ship.lock`, ships
 //! all. Files are followed by one process at a time, which holds `files.lock` and carries on what dead logs know of files.
 
+mod sources;
 mod spool;
+mod status;
 
+pub use sources::{InputStatus, Sources, SourcesSettings};
 pub use spool::{Spool, SpoolSettings, WhenFull};
+pub use status::{FILES_SHOWN_MAX, inputs, status};
 
-use crate::inputs::files::{self, FileInput, glob::Globs};
+use crate::{
+    inputs::files::{self, FileInput, glob::Globs},
+    log::SourceTable,
+};
 use std::{fmt, time::Duration};
 
 /// Why an agent cannot start: one sentence with what to do.
@@ -39,6 +46,8 @@ pub struct AgentSettings {
     pub spool: SpoolSettings,
     /// Files to follow; none without patterns.
     pub files: files::Settings,
+    /// What else is taken in.
+    pub sources: SourcesSettings,
 }
 
 /// A running agent.
@@ -46,25 +55,23 @@ pub struct AgentSettings {
 pub struct Agent {
     spool: Spool,
     files: Option<FileInput>,
+    sources: Sources,
 }
 
 impl Agent {
     /// Starts.
     ///
     /// # Errors
-    /// A pattern or a server's address is wrong, the spool cannot be opened, or another agent follows files in this data
-    /// directory.
+    /// A pattern, an address or a server is wrong, the spool cannot be opened, or another agent reads what can be read again
+    /// (files, the journal) with this data directory.
     pub fn start(settings: AgentSettings) -> Result<Agent, AgentError> {
-        let globs = Globs::new(&settings.files.files, &settings.files.exclude).map_err(AgentError::new)?;
-        let spool = Spool::open(settings.spool, !settings.files.files.is_empty())?;
-        let files = match settings.files.files.is_empty() {
-            true => None,
-            false => {
-                let started = FileInput::start(settings.files, globs, spool.known(), spool.intake());
-                Some(started.map_err(|cause| AgentError(format!("cannot start a thread: {cause}")))?)
-            }
-        };
-        Ok(Agent { spool, files })
+        let AgentSettings { spool, files, sources } = settings;
+        let globs = Globs::new(&files.files, &files.exclude).map_err(AgentError::new)?;
+        let reads_again = !files.files.is_empty() || sources.engine.is_some() || sources.journal.is_some();
+        let (spool, known) = Spool::open(spool, reads_again)?;
+        let sources = Sources::start(sources, &spool.intake(), &known)?;
+        let files = follow(files, globs, &known, &spool)?;
+        Ok(Agent { spool, files, sources })
     }
 
     /// The spool.
@@ -79,11 +86,31 @@ impl Agent {
         self.files.as_ref()
     }
 
+    /// The other inputs.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Stops reading, ships what there is for at most `drain`, and leaves the rest in the spool; whether there is none.
     pub fn finish(self, drain: Duration) -> bool {
         if let Some(files) = self.files {
             files.stop();
         }
+        self.sources.stop();
         self.spool.finish(drain)
     }
+}
+
+fn follow(
+    settings: files::Settings,
+    globs: Globs,
+    known: &SourceTable,
+    spool: &Spool,
+) -> Result<Option<FileInput>, AgentError> {
+    if settings.files.is_empty() {
+        return Ok(None);
+    }
+    let started = FileInput::start(settings, globs, known, spool.intake());
+    started.map(Some).map_err(|cause| AgentError(format!("cannot start a thread: {cause}")))
 }

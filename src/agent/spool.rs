@@ -3,11 +3,12 @@
 use super::AgentError;
 use crate::{
     clock,
-    flow::Intake,
+    codecs::gate::Rules,
+    flow::{Gate, Intake},
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
     pipeline::carry_over,
-    ship::{Pace, ShipSettings, ShipStatus, Shipper, Tls},
+    ship::{FRESH_AFTER, Pace, ShipSettings, ShipStatus, Shipper, Tls},
 };
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
@@ -54,13 +55,16 @@ pub struct SpoolSettings {
     pub log: log::Options,
     /// What happens then.
     pub when_full: WhenFull,
+    /// What records pass before they are in it.
+    pub gate: Option<Arc<Rules>>,
 }
 
 /// The spool of this process.
 #[derive(Debug)]
 pub struct Spool {
     log: LogWriter,
-    known: SourceTable,
+    gate: Option<Arc<Rules>>,
+    bytes_max: u64,
     /// Nobody else follows files here.
     _files: Option<Box<dyn Lock>>,
     shipping: Shipping,
@@ -69,18 +73,18 @@ pub struct Spool {
 /// The shipping of all logs, by this process or another.
 #[derive(Debug)]
 struct Shipping {
-    shipper: Arc<Mutex<Option<Shipper>>>,
+    shipper: Arc<Mutex<Option<Arc<Shipper>>>>,
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Spool {
-    /// Opens a log of this process in the spool; `exclusive` where it is to carry on what logs before it know of their
-    /// sources.
+    /// Opens a log of this process in the spool, and what the logs before it know of their sources where it is to carry
+    /// that on: `exclusive`.
     ///
     /// # Errors
     /// As [`super::Agent::start`].
-    pub fn open(settings: SpoolSettings, exclusive: bool) -> Result<Spool, AgentError> {
+    pub fn open(settings: SpoolSettings, exclusive: bool) -> Result<(Spool, SourceTable), AgentError> {
         let real: Arc<dyn Fs> = Arc::new(RealFs);
         let root = settings.data.join("spool");
         fs::create_dirs(&*real, &root)
@@ -108,25 +112,34 @@ impl Spool {
             token: settings.token,
             tls: settings.tls,
             batch_bytes_max: BATCH_BYTES,
+            fresh_after: FRESH_AFTER,
             pace: Pace::default(),
             own: vec![(log.id, log.durable.clone())],
             carried: dead,
             fs: real.clone(),
         };
         let shipping = Shipping::start(real, ship_lock, ship, (when_full == WhenFull::DropOldest).then_some(limit))?;
-        Ok(Spool { log, known, _files: files, shipping })
-    }
-
-    /// What the logs before this one know of their sources.
-    #[must_use]
-    pub fn known(&self) -> &SourceTable {
-        &self.known
+        let spool = Spool { log, gate: settings.gate, bytes_max: limit, _files: files, shipping };
+        Ok((spool, known))
     }
 
     /// The entrance.
     #[must_use]
     pub fn intake(&self) -> Intake {
-        self.log.intake()
+        let gate = self.gate.clone().map(|gate| gate as Arc<dyn Gate>);
+        self.log.intake().behind(gate)
+    }
+
+    /// What records pass before they are in it.
+    #[must_use]
+    pub fn gate(&self) -> Option<&Rules> {
+        self.gate.as_deref()
+    }
+
+    /// The limit of its log.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
     }
 
     /// What the log of this process did.
@@ -138,14 +151,21 @@ impl Spool {
     /// How shipping is; none while another process ships.
     #[must_use]
     pub fn ship_status(&self) -> Option<ShipStatus> {
-        held(&self.shipping.shipper).as_ref().map(Shipper::status)
+        self.shipping.shipper().map(|shipper| shipper.status())
+    }
+
+    /// Tells the server how this agent is, if this process ships.
+    pub fn report(&self, status: &str) {
+        if let Some(shipper) = self.shipping.shipper() {
+            shipper.report(status);
+        }
     }
 
     /// Closes the log once nobody holds its entrance, and ships for at most `drain`; whether all is shipped.
     pub fn finish(self, drain: Duration) -> bool {
         let Spool { log, shipping, .. } = self;
         let _ = log.join();
-        let shipped = held(&shipping.shipper).as_ref().is_some_and(|shipper| shipper.drain(drain));
+        let shipped = shipping.shipper().is_some_and(|shipper| shipper.drain(drain));
         shipping.end();
         shipped
     }
@@ -188,7 +208,7 @@ impl Shipping {
         if let Some(lock) = first
             && let Some(settings) = waiting.take()
         {
-            *held(&shipper) = Some(Shipper::start(settings).map_err(AgentError::new)?);
+            *held(&shipper) = Some(Arc::new(Shipper::start(settings).map_err(AgentError::new)?));
             owned = Some(lock);
         }
         let shared = shipper.clone();
@@ -197,7 +217,7 @@ impl Shipping {
                 let Ok(Some(lock)) = lock(&*real, &path) else { continue };
                 owned = Some(lock);
                 match waiting.take().map(Shipper::start) {
-                    Some(Ok(started)) => *held(&shared) = Some(started),
+                    Some(Ok(started)) => *held(&shared) = Some(Arc::new(started)),
                     Some(Err(cause)) => tracing::error!("cannot ship: {cause}"),
                     None => {}
                 }
@@ -223,10 +243,14 @@ impl Shipping {
         Ok(Shipping { shipper, stop, thread })
     }
 
+    /// The shipping of this process, where it is the one that ships.
+    fn shipper(&self) -> Option<Arc<Shipper>> {
+        held(&self.shipper).clone()
+    }
+
     fn end(self) {
-        if let Some(shipper) = held(&self.shipper).take() {
-            shipper.stop();
-        }
+        // It stops with the last who holds it.
+        drop(held(&self.shipper).take());
         drop(self.stop);
         let _ = self.thread.join();
     }

@@ -1,6 +1,6 @@
 //! `GET /api/v1/health`, `GET /api/v1/status` and `GET /metrics`.
 
-use super::{Component, Gauge, Health, Shared};
+use super::{Component, Gauge, Health, Node, Shared};
 use axum::{
     Json,
     extract::State,
@@ -12,7 +12,11 @@ use std::fmt::Write;
 
 /// The handler of `/health`.
 pub async fn health(State(state): Shared) -> Response {
-    let (status, word) = match state.node.health() {
+    health_of(&*state.node)
+}
+
+pub(super) fn health_of(node: &dyn Node) -> Response {
+    let (status, word) = match node.health() {
         Health::Ok => (StatusCode::OK, "ok"),
         Health::Replaying => (StatusCode::SERVICE_UNAVAILABLE, "replaying"),
         Health::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
@@ -31,9 +35,7 @@ pub async fn status(State(state): Shared) -> Json<Value> {
 
 /// The handler of `/metrics`.
 pub async fn metrics(State(state): Shared) -> Response {
-    let mut text = String::with_capacity(4 << 10);
-    write_components(&mut text, &state.node.components());
-    write_gauges(&mut text, &state.node.gauges());
+    let mut text = metrics_of(&*state.node);
     head(&mut text, "logship_http_requests_total", "counter", "Requests answered, by route and status.");
     for (route, status, count) in state.requests.all() {
         let status = status.to_string();
@@ -41,6 +43,18 @@ pub async fn metrics(State(state): Shared) -> Response {
     }
     head(&mut text, "logship_tails", "gauge", "Open live tails.");
     sample(&mut text, "logship_tails", &[], state.tail.readers());
+    exposition(text)
+}
+
+/// The counters and numbers of a process, as Prometheus reads them.
+pub(super) fn metrics_of(node: &dyn Node) -> String {
+    let mut text = String::with_capacity(4 << 10);
+    write_components(&mut text, &node.components());
+    write_gauges(&mut text, &node.gauges());
+    text
+}
+
+pub(super) fn exposition(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

@@ -22,6 +22,7 @@ pub mod params;
 pub mod requests;
 mod search;
 mod serve;
+mod sidecar;
 mod tail;
 #[cfg(test)]
 mod testing;
@@ -31,7 +32,8 @@ pub use agents::{AGENTS_MAX, STATUS_BYTES_MAX, STATUSES_BYTES_MAX};
 pub use error::ApiError;
 pub use ingest::Ingested;
 pub use node::{Component, Gauge, Health, Node};
-pub use serve::{CONNECTIONS_MAX, HEADER_READ_SECONDS_MAX, Peer, SHUTDOWN_SECONDS_MAX, serve};
+pub use serve::{CONNECTIONS_MAX, HEADER_READ_SECONDS_MAX, Peer, SHUTDOWN_SECONDS_MAX, serve, serve_routes};
+pub use sidecar::sidecar_router;
 
 use crate::{
     event::{Event, Timestamp},

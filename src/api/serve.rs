@@ -5,7 +5,7 @@
 
 use super::{ApiState, router};
 use crate::flow::Shutdown;
-use axum::{body::Body, http::Request};
+use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -32,8 +32,13 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub struct Peer(pub SocketAddr);
 
 /// Serves until `shutdown`, then lets running requests finish, but not for long.
-pub async fn serve(listener: TcpListener, state: Arc<ApiState>, mut shutdown: Shutdown) {
-    let service = TowerToHyperService::new(router(Arc::clone(&state)));
+pub async fn serve(listener: TcpListener, state: Arc<ApiState>, shutdown: Shutdown) {
+    serve_routes(listener, router(Arc::clone(&state)), shutdown, || state.tail.close()).await;
+}
+
+/// The same with other routes; `closing` ends requests that have no end of their own.
+pub async fn serve_routes(listener: TcpListener, routes: Router, mut shutdown: Shutdown, closing: impl FnOnce()) {
+    let service = TowerToHyperService::new(routes);
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -50,7 +55,7 @@ pub async fn serve(listener: TcpListener, state: Arc<ApiState>, mut shutdown: Sh
         });
     }
     drop(listener);
-    state.tail.close();
+    closing();
     let patience = Duration::from_secs(SHUTDOWN_SECONDS_MAX);
     let finished = tokio::time::timeout(patience, async { while connections.join_next().await.is_some() {} }).await;
     if finished.is_err() {

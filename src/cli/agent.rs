@@ -1,15 +1,28 @@
 //! `logship agent`: follows files and ships what they say to a server.
 
-use super::{Failure, args::Shared, say::say, settings, signals};
+use super::{
+    Failure, agent_node,
+    args::Shared,
+    say::say,
+    settings,
+    shipping::{Shipping, host_name},
+    signals,
+};
 use crate::{
-    agent::{Agent, AgentSettings, SpoolSettings, WhenFull},
+    agent::{Agent, AgentSettings, SourcesSettings},
     flow::Origin,
-    inputs::files,
-    log,
-    ship::Tls,
+    inputs::{
+        address::Address,
+        containers::{
+            AnyOf, Describe,
+            docker::{Docker, DockerOptions},
+            kubernetes::{Kubernetes, KubernetesOptions},
+        },
+        files,
+    },
 };
 use clap::{Args, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// `logship agent`
 #[derive(Clone, Debug, Args)]
@@ -35,24 +48,40 @@ pub struct Options {
     /// The format of all lines instead of finding out, such as json (`logship formats` lists them)
     #[arg(long = "as", env = "LOGSHIP_AS", value_name = "NAME")]
     pub format_name: Option<String>,
-    /// How much may wait on disk while no server takes it
-    #[arg(long, env = "LOGSHIP_SPOOL_SIZE", value_name = "SIZE", default_value = "1GiB")]
-    pub spool_size: String,
-    /// What happens when that is reached: files wait where they are, or the oldest that is not shipped is given up
-    #[arg(long, env = "LOGSHIP_WHEN_FULL", value_enum, default_value = "block")]
-    pub when_full: Full,
+    /// Take syslog in at udp://HOST:PORT, tcp://HOST:PORT, unix:///PATH or unixgram:///dev/log; repeatable
+    #[arg(long, env = "LOGSHIP_SYSLOG", value_name = "ADDR", value_delimiter = ',')]
+    pub syslog: Vec<Address>,
+    /// Take Fluent's forward protocol in, as Docker's fluentd driver and Fluent Bit speak it; repeatable
+    #[arg(long, env = "LOGSHIP_FORWARD", value_name = "ADDR", value_delimiter = ',')]
+    pub forward: Vec<Address>,
+    /// Take GELF in; repeatable
+    #[arg(long, env = "LOGSHIP_GELF", value_name = "ADDR", value_delimiter = ',')]
+    pub gelf: Vec<Address>,
+    /// Take OpenTelemetry's logs in over HTTP, such as tcp://127.0.0.1:4318; repeatable
+    #[arg(long, env = "LOGSHIP_OTLP", value_name = "ADDR", value_delimiter = ',')]
+    pub otlp: Vec<Address>,
+    /// Read containers whose logs are no files from their engine, and ask it for names and labels
+    #[arg(
+        long,
+        env = "LOGSHIP_DOCKER",
+        value_name = "SOCKET",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "/var/run/docker.sock"
+    )]
+    pub docker: Option<PathBuf>,
+    /// Read systemd's journal
+    #[arg(long, env = "LOGSHIP_JOURNALD")]
+    pub journald: bool,
+    /// Where status and metrics of this agent are served: an address, or none
+    #[arg(long, env = "LOGSHIP_STATUS_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7448")]
+    pub status_listen: String,
     /// How long a stop goes on shipping; the rest is shipped after the next start
     #[arg(long, env = "LOGSHIP_DRAIN", value_name = "TIME", default_value = "5s")]
     pub drain: String,
-    /// The authorities that may vouch for the server, a PEM file, instead of the public ones
-    #[arg(long, env = "LOGSHIP_CA", value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// A client certificate, a PEM file, for servers that want one
-    #[arg(long, env = "LOGSHIP_CERT", value_name = "FILE", requires = "key")]
-    pub cert: Option<PathBuf>,
-    /// Its key, a PEM file
-    #[arg(long, env = "LOGSHIP_KEY", value_name = "FILE", requires = "cert")]
-    pub key: Option<PathBuf>,
+    /// Where lines go.
+    #[command(flatten)]
+    pub shipping: Shipping,
 }
 
 /// Where a file begins.
@@ -64,66 +93,76 @@ pub enum From {
     End,
 }
 
-/// What happens at the limit of the spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Full {
-    /// Nothing more is read.
-    Block,
-    /// The oldest is given up.
-    DropOldest,
-}
-
 pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
+    signals::outlive_terminal()?;
     let (sender, signals) = crossbeam_channel::bounded(8);
     // A full queue means that the end was asked for already.
     signals::watch(move |signal| {
         let _ = sender.try_send(signal);
     })?;
-    if options.files.is_empty() {
+    signals::outlive_terminal()?;
+    let sources = sources(shared, options)?;
+    if options.files.is_empty() && sources.is_empty() {
         return Err(Failure::usage(
-            "nothing to follow: name files with --files PATTERN, such as --files '/var/log/*.log'",
+            "nothing to ship: name files with --files PATTERN, such as --files '/var/log/*.log', or another input \
+             (--syslog, --forward, --gelf, --otlp, --docker, --journald)",
         ));
     }
     let drain = settings::age("drain", &options.drain)?.unwrap_or(Duration::MAX);
-    let settings = AgentSettings { spool: spool(shared, options)?, files: files(shared, options)? };
+    let settings = AgentSettings { spool: options.shipping.spool(shared)?, files: files(shared, options)?, sources };
     let servers = settings.spool.servers.join(", ");
     let agent = Agent::start(settings).map_err(Failure::failed)?;
     if !shared.quiet {
-        say(&format!("follows {} and ships to {servers}", options.files.join(", ")));
+        let followed =
+            if options.files.is_empty() { String::new() } else { format!("follows {} and ", options.files.join(", ")) };
+        say(format_args!("{followed}ships to {servers}"));
     }
+    let watched = agent_node::serve(agent, options, shared)?;
     // The sender lives as long as the process.
     let _ = signals.recv();
-    if !agent.finish(drain) {
+    if watched.end().is_some_and(|agent| !agent.finish(drain)) {
         tracing::warn!("not everything is shipped: the rest waits in the spool for the next start");
     }
     Ok(())
 }
 
-fn spool(shared: &Shared, options: &Options) -> Result<SpoolSettings, Failure> {
-    let Some(servers) = &shared.server else {
-        return Err(Failure::usage(
-            "no server to ship to: name one with --server URL, such as http://logs.example:7447",
-        ));
+fn sources(shared: &Shared, options: &Options) -> Result<SourcesSettings, Failure> {
+    let journal = match options.journald {
+        true => Some(settings::data_dir(shared).map_err(Failure::failed)?.root().join("journal.cursor")),
+        false => None,
     };
-    let bytes_max = settings::size("spool-size", &options.spool_size)?.unwrap_or(u64::MAX);
-    Ok(SpoolSettings {
-        data: settings::data_dir(shared).map_err(Failure::failed)?.root().to_owned(),
-        servers: servers.split(',').map(|server| server.trim().trim_end_matches('/').to_owned()).collect(),
-        token: settings::tokens(shared)?.first().map(str::to_owned),
-        tls: Tls { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() },
-        log: log::Options { bytes_max, ..settings::storage(shared)?.log },
-        when_full: match options.when_full {
-            Full::Block => WhenFull::Block,
-            Full::DropOldest => WhenFull::DropOldest,
-        },
+    Ok(SourcesSettings {
+        syslog: options.syslog.clone(),
+        forward: options.forward.clone(),
+        gelf: options.gelf.clone(),
+        otlp: options.otlp.clone(),
+        engine: options.docker.clone(),
+        journal,
+        host: Some(options.host()),
+        zone: settings::zone_name(shared)?,
     })
+}
+
+impl Options {
+    /// The name of this machine.
+    pub fn host(&self) -> String {
+        self.host.clone().unwrap_or_else(host_name)
+    }
+
+    /// Who tells of containers by the paths of their logs: files beside them, their names, and the APIs where they are.
+    fn containers(&self) -> Result<AnyOf, Failure> {
+        let docker = Docker::start(&DockerOptions { socket: self.docker.clone(), only_included: false });
+        let kubernetes = Kubernetes::start(&KubernetesOptions::from_env());
+        let docker: Arc<dyn Describe> = Arc::new(docker.map_err(super::passing::no_thread)?);
+        let kubernetes: Arc<dyn Describe> = Arc::new(kubernetes.map_err(super::passing::no_thread)?);
+        Ok(AnyOf(vec![docker, kubernetes]))
+    }
 }
 
 fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure> {
     let format = options.format_name.as_deref().map(settings::format_id).transpose()?;
-    let host = || Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
     let origin = Origin {
-        host: options.host.clone().or_else(host),
+        host: Some(options.host()),
         service: options.service.clone(),
         zone: settings::zone_name(shared)?,
         format: format.map(|format| format.format().name.to_owned()),
@@ -135,5 +174,6 @@ fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure>
         from_end: options.from == From::End,
         ignore_older: settings::age("ignore-older", &options.ignore_older)?,
         origin,
+        containers: options.containers()?,
     })
 }

@@ -1,5 +1,6 @@
 //! What can be typed. What it means is decided by the commands.
 
+use super::shipping::Shipping;
 use crate::outputs::terminal;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, path::PathBuf};
@@ -59,7 +60,8 @@ pub struct Shared {
     /// The address that the page and the API listen on
     #[arg(long, global = true, env = "LOGSHIP_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7447")]
     pub listen: String,
-    /// The server that search and tail ask, such as http://logs.example:7447 [default: the one that uses --data, if any]
+    /// The server that lines are shipped to and that search and tail ask, such as http://logs.example:7447; search and tail
+    /// ask the one that uses --data without it. An agent takes several, with commas between, and ships to the first that answers
     #[arg(long, global = true, env = "LOGSHIP_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// A file of tokens, one a line: a server takes each of them, search and tail send the first; LOGSHIP_TOKEN holds them itself
@@ -146,6 +148,9 @@ pub struct Pipe {
     /// The format of all lines instead of finding out, such as json (`logship formats` lists them); others are plain text
     #[arg(long = "as", env = "LOGSHIP_AS", value_name = "NAME")]
     pub format_name: Option<String>,
+    /// With --server, lines are shipped instead of stored here.
+    #[command(flatten)]
+    pub shipping: Shipping,
 }
 
 /// The commands.
@@ -158,6 +163,8 @@ pub enum Command {
     /// Run a program, pass on what it prints, and store it; fit to be PID 1 of a container
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// Say how a server or an agent is; fails unless all is well
+    Status(super::status::Options),
     /// Search stored events and print them, oldest first
     Search(Search),
     /// Print events as they arrive
@@ -189,6 +196,9 @@ pub struct Run {
     /// How long the end may take once the program has ended, such as 5s; its last lines are stored first
     #[arg(long, env = "LOGSHIP_DRAIN", value_name = "DURATION", default_value = "5s")]
     pub drain: String,
+    /// With --server, lines are shipped instead of stored here.
+    #[command(flatten)]
+    pub shipping: Shipping,
     /// The program and its arguments, behind --
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,

@@ -221,8 +221,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// The named server, or the living owner of the data directory.
-    pub fn find(shared: &Shared) -> Result<Option<Remote>, Failure> {
+    /// The server at that address.
+    pub fn at(shared: &Shared, base: &str) -> Result<Remote, Failure> {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
@@ -230,25 +230,25 @@ impl Remote {
             .timeout_recv_response(Some(SERVER_SILENCE))
             .build();
         let token = settings::tokens(shared)?.first().map(str::to_owned);
-        let remote = |base: &str| Remote {
-            agent: config.clone().new_agent(),
-            base: base.trim_end_matches('/').to_owned(),
-            token: token.clone(),
-        };
+        Ok(Remote { agent: config.new_agent(), base: base.trim_end_matches('/').to_owned(), token })
+    }
+
+    /// The named server, or the living owner of the data directory.
+    pub fn find(shared: &Shared) -> Result<Option<Remote>, Failure> {
         if let Some(named) = &shared.server {
             if !named.starts_with("http://") && !named.starts_with("https://") {
                 return Err(Failure::usage(format!(
                     "--server {named}: expected a URL such as http://logs.example:7447"
                 )));
             }
-            return Ok(Some(remote(named)));
+            return Remote::at(shared, named).map(Some);
         }
         let Ok(data) = DataDir::open_existing(&settings::data_path(shared)?) else { return Ok(None) };
-        let owner = data.read_server().map(|server| remote(&server.url));
+        let owner = data.read_server().map(|server| Remote::at(shared, &server.url)).transpose()?;
         Ok(owner.filter(Remote::is_there))
     }
 
-    fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         self.agent.get(format!("{}/api/v1/health", self.base)).call().is_ok()
     }
 

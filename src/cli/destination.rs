@@ -1,9 +1,9 @@
 //! Where what an app prints goes.
 
-use super::{Failure, args, node, say::say, serving, settings};
+use super::{Failure, args, node, say::say, serving, settings, shipping::Shipping};
 use crate::{
     config::DataDir,
-    flow::{Intake, LogId},
+    flow::{Gate, Intake, LogId},
     fs::{Fs, RealFs},
     inputs::stdin::PipeCounters,
     log::{self, LogWriter, SourceTable},
@@ -41,6 +41,23 @@ pub struct Input {
     pub plan: Plan,
 }
 
+/// The server that was named, else the store of the data directory.
+pub fn start(
+    shared: &args::Shared,
+    shipping: &Shipping,
+    door: serving::Door,
+    storage: settings::Storage,
+    input: Input,
+) -> Result<Box<dyn Destination>, Failure> {
+    match shipping.destination(shared)? {
+        Some(shipped) => Ok(shipped),
+        None => {
+            let gate = shipping.gate()?.map(|gate| Arc::new(gate) as Arc<dyn Gate>);
+            Ok(Box::new(Storing::start(shared, gate, door, storage, input)?))
+        }
+    }
+}
+
 /// The page of this process.
 enum Page {
     /// Not yet, or it could not be served.
@@ -54,6 +71,7 @@ enum Page {
 /// The log of this process, and the store if no other process has it.
 pub struct Storing {
     log: LogWriter,
+    gate: Option<Arc<dyn Gate>>,
     owner: Owner,
     page: Arc<Mutex<Page>>,
     runtime: Runtime,
@@ -64,6 +82,7 @@ impl Storing {
     /// Opens a log in the data directory, and the store where it is free.
     pub fn start(
         shared: &args::Shared,
+        gate: Option<Arc<dyn Gate>>,
         door: serving::Door,
         storage: settings::Storage,
         input: Input,
@@ -106,13 +125,13 @@ impl Storing {
         if !shared.quiet {
             say_whose_page(data, common);
         }
-        Ok(Storing { log, owner, page, runtime, counters })
+        Ok(Storing { log, gate, owner, page, runtime, counters })
     }
 }
 
 impl Destination for Storing {
     fn intake(&self) -> Intake {
-        self.log.intake()
+        self.log.intake().behind(self.gate.clone())
     }
 
     /// Keeps the page up while it lingers, and indexes what is left if this process owns the store.

@@ -2,6 +2,7 @@
 //! 1 failed, 2 wrong usage, config or query; `run` has those of its program.
 
 mod agent;
+mod agent_node;
 mod args;
 mod client;
 mod demo;
@@ -21,7 +22,9 @@ mod search;
 mod server;
 mod serving;
 mod settings;
+mod shipping;
 mod signals;
+mod status;
 mod tail;
 mod templates;
 mod times;
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Server(_)) => server::run(&cli.shared),
         Some(Command::Agent(options)) => agent::run(&cli.shared, &options),
+        Some(Command::Status(options)) => status::run(&cli.shared, &options),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),

@@ -4,7 +4,7 @@
 
 use super::{
     Failure, args,
-    destination::{Destination, Input, Storing},
+    destination::{self, Input},
     passing::{self, no_thread},
     say::say,
     serving, settings, signals,
@@ -28,6 +28,8 @@ use std::{
 const TERMINATE_WAIT: Duration = Duration::from_secs(4);
 /// How long the end may take to index what the logs hold; a backlog of hours is left to the next process.
 const FINISH_PATIENCE: Duration = Duration::from_secs(600);
+/// How long the end may take to ship what the spool holds; the next process that ships takes the rest along.
+const SHIP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Requests to stop.
 #[derive(Default)]
@@ -46,13 +48,17 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let storage = settings::storage(shared)?;
     let counters = Arc::new(PipeCounters::of("stdin"));
     let (chunk_sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
-    let origin = Origin {
-        source: format!("stdin:{}", std::process::id()),
-        input: "stdin".to_owned(),
-        service: options.service.clone(),
-        zone: settings::zone_name(shared)?,
-        ..Origin::default()
-    };
+    let origin = options.shipping.origin(
+        shared,
+        options.format_name.as_deref(),
+        Origin {
+            source: format!("stdin:{}", std::process::id()),
+            input: "stdin".to_owned(),
+            service: options.service.clone(),
+            zone: settings::zone_name(shared)?,
+            ..Origin::default()
+        },
+    );
     let default = if io::stdout().is_terminal() { Format::Pretty } else { Format::Raw };
     let (mut tee, printing) = passing::shown(io::stdout(), options.format.unwrap_or(default), plan, &origin)?;
     // Reading cannot be waited for (a stop leaves it waiting for the app), but it tells before it lets go of the framer.
@@ -67,18 +73,20 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     });
     reading.map_err(no_thread)?;
 
-    let storing = Storing::start(shared, door, storage, Input { counters: counters.clone(), plan });
+    let input = Input { counters: counters.clone(), plan };
+    let storing = destination::start(shared, &options.shipping, door, storage, input);
     if let Err(failure) = &storing {
         say(format_args!("{}; lines are passed on, not stored", failure.message));
     }
-    let intake = storing.as_ref().ok().map(Destination::intake);
+    let intake = storing.as_ref().ok().map(|storing| storing.intake());
     let framer = Framer::new(chunks, intake, vec![origin], counters.clone());
     let failure = framer.run(&stop.now);
     let stopped = stop.now.load(Ordering::Acquire);
     let begun = stop.signals.load(Ordering::Acquire);
     let linger = || options.serve && stop.signals.load(Ordering::Acquire) == begun && !stop.now.load(Ordering::Acquire);
+    let patience = if shared.server.is_some() { SHIP_PATIENCE } else { FINISH_PATIENCE };
     let outcome = match storing {
-        Ok(storing) => Box::new(storing).finish(&linger, FINISH_PATIENCE),
+        Ok(storing) => storing.finish(&linger, patience),
         Err(failure) => Err(Failure::failed(failure.message)),
     };
     // Last, so that all is stored and the page is gone before a stdout that nobody reads is waited for.

@@ -6,10 +6,11 @@
 
 use super::{
     Failure, args,
-    destination::{Destination, Input, Storing},
+    destination::{self, Destination, Input},
     passing::{self, no_thread},
     say::say,
     serving, settings,
+    shipping::Shipping,
 };
 use crate::{
     clock,
@@ -44,7 +45,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Runs the program to its end; its exit code.
 pub fn run(shared: &args::Shared, outer: &args::Pipe, options: &args::Run) -> Result<ExitCode, Failure> {
-    let plan = settings::plan(shared, options.format_name.as_deref().or(outer.format_name.as_deref()))?;
+    let format_name = options.format_name.as_deref().or(outer.format_name.as_deref());
+    let plan = settings::plan(shared, format_name)?;
     let door = serving::Door::new(shared)?;
     let storage = settings::storage(shared)?;
     let drain = settings::age("drain", &options.drain)?.unwrap_or(Duration::MAX);
@@ -60,6 +62,7 @@ pub fn run(shared: &args::Shared, outer: &args::Pipe, options: &args::Run) -> Re
         zone: settings::zone_name(shared)?,
         ..Origin::default()
     };
+    let origin = options.shipping.origin(shared, format_name, origin);
     let origins = STREAMS.map(|stream| Origin { stream: Some(stream.to_owned()), ..origin.clone() });
     let (late, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let App { stdout, stderr, ended } = process::start(program, arguments, late.clone())
@@ -81,7 +84,8 @@ pub fn run(shared: &args::Shared, outer: &args::Pipe, options: &args::Run) -> Re
     feed.clone().start(0, stdout, tee)?;
     let (tee, err) = passing::shown(io::stderr(), format, plan, &origins[1])?;
     feed.start(1, stderr, tee)?;
-    let storer = Storer { origins: origins.into(), chunks, counters, plan, stop: stop.clone() };
+    let shipping = options.shipping.clone();
+    let storer = Storer { origins: origins.into(), chunks, counters, plan, shipping, stop: stop.clone() };
     let (ending, stored) = storer.start(shared.clone(), door, storage);
 
     // The sender lives as long as the process.
@@ -133,6 +137,7 @@ struct Storer {
     chunks: Receiver<Chunk>,
     counters: Arc<PipeCounters>,
     plan: Plan,
+    shipping: Shipping,
     stop: Arc<AtomicBool>,
 }
 
@@ -149,8 +154,7 @@ impl Storer {
         let (sender, stored) = crossbeam_channel::bounded(1);
         let storing = Builder::new().name("storing".into()).spawn(move || {
             let input = Input { counters: self.counters.clone(), plan: self.plan };
-            let destination: Result<Box<dyn Destination>, Failure> =
-                Storing::start(&shared, door, storage, input).map(|storing| Box::new(storing) as _);
+            let destination = destination::start(&shared, &self.shipping, door, storage, input);
             let _ = sender.send(self.run(destination, &ended));
         });
         if let Err(cause) = storing {

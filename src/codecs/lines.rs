@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     event::LINE_BYTES_MAX,
-    flow::{Record, RecordKind, Span},
+    flow::{FRAME_BYTES_MAX, RECORDS_PER_FRAME_MAX, Record, RecordKind, Span},
 };
 use bytes::{Bytes, BytesMut};
 use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner};
@@ -90,6 +90,8 @@ impl Ready {
 pub struct Lines {
     /// [`LINE_BYTES_MAX`], but in tests.
     line_max: usize,
+    /// What one frame holds, but in tests.
+    frame: AtMost,
     joiner: Joiner,
     buffer: BytesMut,
     /// Where the buffer's bytes lie in the stream.
@@ -129,6 +131,7 @@ impl Lines {
     pub fn starting_at(offset: u64) -> Lines {
         Lines {
             line_max: LINE_BYTES_MAX,
+            frame: AtMost { records: RECORDS_PER_FRAME_MAX, bytes: FRAME_BYTES_MAX },
             joiner: Joiner::default(),
             buffer: BytesMut::new(),
             places: Places::starting_at(offset),
@@ -355,25 +358,26 @@ impl Lines {
     /// [`Lines::settle`] or [`Lines::age`] at the latest, and where more than [`WITHHELD_RECORDS_MAX`] or
     /// [`WITHHELD_BYTES_MAX`] wait, here.
     ///
-    /// Records that lie in each other are given together. Where they exceed what was asked for they come in parts, and the
-    /// place stays where it was until the last: after a crash between these they are read twice.
+    /// Records that lie in each other are given together, also if they are more than was asked for. Only if they are more
+    /// than a frame holds, too, they come in parts, and the place stays where it was until the last: after a crash between
+    /// these they are read twice, and what is given with a place that has not moved must not be taken for a repetition.
     pub fn take_up_to(&mut self, records_max: usize, bytes_max: usize) -> (Vec<Record>, u64) {
-        let at_most = AtMost { records: records_max, bytes: bytes_max };
-        let records = self.take_done(at_most);
+        let wanted = AtMost { records: records_max, bytes: bytes_max };
+        let records = self.take_done(wanted);
         let withheld =
             self.ready.len() > WITHHELD_RECORDS_MAX || self.ready_bytes + self.mix.bytes() > WITHHELD_BYTES_MAX;
         if records.is_empty() && withheld && !self.mix.is_empty() {
             self.settle();
-            return (self.take_done(at_most), self.done_to);
+            return (self.take_done(wanted), self.done_to);
         }
         (records, self.done_to)
     }
 
-    fn take_done(&mut self, at_most: AtMost) -> Vec<Record> {
+    fn take_done(&mut self, wanted: AtMost) -> Vec<Record> {
         let places = &self.places;
         let finished = self.ready.iter().map(|ready| ready.finished(places)).collect();
         let given = Span { from: self.done_to, to: self.parts_to };
-        let taken: Vec<Ready> = match cut(finished, given, self.unfinished(), at_most) {
+        let taken: Vec<Ready> = match cut(finished, given, self.unfinished(), wanted, self.frame) {
             Cut::Before(place) => {
                 self.done_to = place;
                 self.parts_to = self.parts_to.max(place);
@@ -388,7 +392,7 @@ impl Lines {
                     }
                     records += 1;
                     bytes += more;
-                    full = records > 1 && (records > at_most.records || bytes > at_most.bytes);
+                    full = !wanted.holds(records, bytes);
                     if !full {
                         self.parts_to = self.parts_to.max(span.to);
                     }
@@ -671,7 +675,7 @@ mod tests {
     }
 
     fn framing(offset: u64) -> Lines {
-        Lines { line_max: LINE_MAX, ..Lines::starting_at(offset) }
+        Lines { line_max: LINE_MAX, frame: AtMost { records: 12, bytes: 3_000 }, ..Lines::starting_at(offset) }
     }
 
     /// Reads the stream as the steps say, and the rest at the end. Checks of each part what it promises.
@@ -681,7 +685,7 @@ mod tests {
             let (taken, place) = lines.take_up_to(records_max, bytes_max);
             let place = usize::try_from(place).unwrap();
             prop_assert!(place >= *done && place <= stream.len());
-            prop_assert!(taken.len() <= records_max);
+            prop_assert!(taken.len() <= records_max.max(12));
             let any = !taken.is_empty();
             parts.extend(taken);
             if place > *done {

@@ -65,21 +65,32 @@ pub(super) struct AtMost {
 pub(super) enum Cut {
     /// All that begin before this place, and none has a byte behind it.
     Before(u64),
-    /// Those that begin before this place are too many, and lie in each other: no place between them is free.
+    /// Those that begin before this place are more than a frame holds, and lie in each other: no place between is free.
     PartsBefore(u64),
 }
 
+impl AtMost {
+    pub(super) fn holds(self, records: usize, bytes: usize) -> bool {
+        records <= 1 || (records <= self.records && bytes <= self.bytes)
+    }
+}
+
 /// The last place at which the stream can be cut: not behind `unfinished`, inside of no record, and with no more before
-/// it than `at_most`. `given` reaches from the cut before to the end of what was given since.
-pub(super) fn cut(mut finished: Vec<Finished>, given: Span, unfinished: u64, at_most: AtMost) -> Cut {
+/// it than `wanted`, or than `frame` where records lie in each other. `given` reaches from the cut before to the end of what
+/// was given since.
+pub(super) fn cut(mut finished: Vec<Finished>, given: Span, unfinished: u64, wanted: AtMost, frame: AtMost) -> Cut {
     finished.sort_by_key(|record| record.span.from);
     let (mut records, mut bytes, mut end, mut best) = (0, 0, given.to, given.from);
     for at in 0..=finished.len() {
         let next = finished.get(at).map_or(unfinished, |record| record.span.from.min(unfinished));
         if end <= next {
-            if records > 1 && (records > at_most.records || bytes > at_most.bytes) {
-                let none_before = finished.first().is_none_or(|first| first.span.from >= best);
-                return if none_before { Cut::PartsBefore(next) } else { Cut::Before(best) };
+            if !wanted.holds(records, bytes) {
+                let any_before = finished.first().is_some_and(|first| first.span.from < best);
+                return match (any_before, frame.holds(records, bytes)) {
+                    (true, _) => Cut::Before(best),
+                    (false, true) => Cut::Before(next),
+                    (false, false) => Cut::PartsBefore(next),
+                };
             }
             best = next;
         }
@@ -115,7 +126,13 @@ mod tests {
         let check = |spans: &[(u64, u64)], given: (u64, u64), unfinished, records, expected| {
             let span = |(from, to)| Span { from, to };
             let finished = spans.iter().map(|at| Finished { span: span(*at), bytes: 10 }).collect();
-            let found = cut(finished, span(given), unfinished, AtMost { records, bytes: records * 10 });
+            let found = cut(
+                finished,
+                span(given),
+                unfinished,
+                AtMost { records, bytes: 999 },
+                AtMost { records: 2, bytes: 999 },
+            );
             assert_eq!(found, expected, "{spans:?} {given:?} {unfinished} {records}");
         };
         let (before, parts) = (Cut::Before, Cut::PartsBefore);
@@ -130,9 +147,11 @@ mod tests {
         check(&[(4, 6), (0, 9)], (0, 0), 8, 5, before(0));
         check(&[(0, 3), (4, 8), (6, 12), (12, 14)], (0, 0), 15, 3, before(12));
         check(&[(0, 3), (4, 8), (6, 12), (12, 14)], (0, 0), 15, 2, before(4));
-        check(&[(4, 8), (6, 12), (12, 14)], (0, 0), 15, 1, parts(12));
+        check(&[(4, 8), (6, 12), (12, 14)], (0, 0), 15, 1, before(12));
+        check(&[(4, 8), (6, 12), (7, 9), (12, 14)], (0, 0), 15, 1, parts(12));
         check(&[(6, 12), (12, 14)], (4, 8), 15, 1, before(12));
-        check(&[(6, 7), (7, 8), (9, 14)], (4, 8), 15, 1, parts(9));
+        check(&[(6, 7), (7, 8), (9, 14)], (4, 8), 15, 1, before(9));
+        check(&[(5, 6), (6, 7), (7, 8), (9, 14)], (4, 8), 15, 1, parts(9));
         check(&[(9, 14)], (4, 8), 15, 0, before(15));
         check(&[(9, 14)], (4, 8), 7, 0, before(4));
     }

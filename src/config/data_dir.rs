@@ -1,4 +1,4 @@
-//! The data directory: `log/`, `store/`, `server.json`, `FORMAT`.
+//! The data directory: `log/`, `store/`, `server.json`, `FORMAT`; of an agent `spool/`, `agent.json`.
 //!
 //! `--data`, else `$LOGSHIP_DATA`, else `$XDG_STATE_HOME/logship` (`~/.local/state/logship`), else `/var/lib/logship` for
 //! root without a home. Made with mode 0700. `FORMAT` holds the number of the layout; a newer one is refused.
@@ -13,6 +13,10 @@ use std::{
 
 /// The layout that this program writes.
 pub const FORMAT: u32 = 1;
+
+/// Where the owner of the store, and an agent, say where they are.
+const SERVER: &str = "server.json";
+const AGENT: &str = "agent.json";
 
 /// A data directory that exists.
 #[derive(Clone, Debug)]
@@ -140,23 +144,45 @@ impl DataDir {
     /// # Errors
     /// Writing failed.
     pub fn write_server(&self, server: &ServerFile) -> io::Result<()> {
-        let temporary = self.root.join(format!(".server.{}", server.pid));
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(serde_json::to_string(server)?.as_bytes())?;
-        drop(file);
-        fs::rename(temporary, self.root.join("server.json"))
+        self.write_address(SERVER, server)
+    }
+
+    /// Says where an agent's status is.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn write_agent(&self, agent: &ServerFile) -> io::Result<()> {
+        self.write_address(AGENT, agent)
+    }
+
+    fn write_address(&self, name: &str, file: &ServerFile) -> io::Result<()> {
+        let temporary = self.root.join(format!(".{name}.{}", file.pid));
+        let mut opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        opened.write_all(serde_json::to_string(file)?.as_bytes())?;
+        drop(opened);
+        fs::rename(temporary, self.root.join(name))
+    }
+
+    /// The agent that says that it ships from here; it may have died since.
+    #[must_use]
+    pub fn read_agent(&self) -> Option<ServerFile> {
+        self.read_address(AGENT)
+    }
+
+    fn read_address(&self, name: &str) -> Option<ServerFile> {
+        serde_json::from_str(&fs::read_to_string(self.root.join(name)).ok()?).ok()
     }
 
     /// Who says that it owns the store; it may have died since.
     #[must_use]
     pub fn read_server(&self) -> Option<ServerFile> {
-        serde_json::from_str(&fs::read_to_string(self.root.join("server.json")).ok()?).ok()
+        self.read_address(SERVER)
     }
 
     /// Takes back what [`DataDir::write_server`] said, if it is still ours.
     pub fn remove_server(&self, pid: u32) {
         if self.read_server().is_some_and(|server| server.pid == pid) {
-            let _ = fs::remove_file(self.root.join("server.json"));
+            let _ = fs::remove_file(self.root.join(SERVER));
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{LogId, Pos, RawBatch};
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -108,10 +109,17 @@ impl Pending {
     }
 }
 
+/// What every batch passes before it reaches the log: redaction, sampling.
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// Changes and drops records; what is dropped is counted here.
+    fn pass(&self, batch: &mut RawBatch);
+}
+
 /// The log's writing end: cheap to clone, one for each input.
 #[derive(Clone, Debug)]
 pub struct Intake {
     appends: mpsc::Sender<Append>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 impl Intake {
@@ -119,7 +127,20 @@ impl Intake {
     #[must_use]
     pub fn channel() -> (Intake, mpsc::Receiver<Append>) {
         let (appends, receiver) = mpsc::channel(super::APPENDS_QUEUED_MAX);
-        (Intake { appends }, receiver)
+        (Intake { appends, gate: None }, receiver)
+    }
+
+    /// The same end behind a gate: nothing gets past it.
+    #[must_use]
+    pub fn behind(self, gate: Option<Arc<dyn Gate>>) -> Intake {
+        Intake { gate, ..self }
+    }
+
+    fn enter(&self, mut batch: RawBatch) -> RawBatch {
+        if let Some(gate) = &self.gate {
+            gate.pass(&mut batch);
+        }
+        batch
     }
 
     /// Resolves once the records are durable: only then may the input forget them.
@@ -128,9 +149,18 @@ impl Intake {
     /// The records are not durable. They are not in the log after a restart either, unless the disk refused even to take
     /// them back ([`AppendError::Io`]): then they may be there, once, and their source's table knows them.
     pub async fn append(&self, batch: RawBatch, class: SyncClass) -> Result<Appended, AppendError> {
+        self.send(batch, class).await?.durable().await
+    }
+
+    /// Hands the records to the log thread, waiting for room in the queue but not for durability.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`] when the log thread is gone.
+    pub async fn send(&self, batch: RawBatch, class: SyncClass) -> Result<Pending, AppendError> {
         let (answer, receiver) = oneshot::channel();
+        let batch = self.enter(batch);
         self.appends.send(Append { batch, class, answer }).await.map_err(|_| AppendError::Closed)?;
-        Pending(receiver).durable().await
+        Ok(Pending(receiver))
     }
 
     /// Hands the records to the log thread from a plain thread, waiting for room in the queue but not for durability.
@@ -139,6 +169,7 @@ impl Intake {
     /// [`AppendError::Closed`] when the log thread is gone.
     pub fn submit(&self, batch: RawBatch, class: SyncClass) -> Result<Pending, AppendError> {
         let (answer, receiver) = oneshot::channel();
+        let batch = self.enter(batch);
         self.appends.blocking_send(Append { batch, class, answer }).map_err(|_| AppendError::Closed)?;
         Ok(Pending(receiver))
     }

@@ -13,7 +13,7 @@ mod position;
 mod shutdown;
 
 pub use batch::{Batch, FileMark, Frame, Origin, RawBatch, Record, RecordKind, Span, Stored};
-pub use intake::{Append, AppendError, Appended, Intake, Pending, SyncClass};
+pub use intake::{Append, AppendError, Appended, Gate, Intake, Pending, SyncClass};
 pub use outlet::{Outlet, Progress};
 pub use position::{EventId, LogId, Pos};
 pub use shutdown::Shutdown;

@@ -148,7 +148,7 @@ pub trait File: Debug + Send + Sync {
 }
 
 /// A held lock.
-pub trait Lock: Debug + Send {}
+pub trait Lock: Debug + Send + Sync {}
 
 /// The whole content of a file.
 ///

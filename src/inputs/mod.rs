@@ -1,6 +1,18 @@
 //! Where records come from: one file an input. HTTP inputs are routes of the API (`api/ingest`).
 
+pub mod address;
+pub mod connections;
+pub mod containers;
+pub mod counters;
+pub mod datagrams;
+pub mod delivery;
 pub mod files;
+pub mod forward;
+pub mod gelf;
+pub mod otlp;
 pub mod process;
 pub mod stdin;
 pub mod streams;
+pub mod syslog;
+#[cfg(test)]
+mod testing;

@@ -86,6 +86,11 @@ impl OpenLog {
         self.read
     }
 
+    /// Goes on where another reader of this log has come to; everything before was handed over.
+    pub fn go_on(&mut self, reader: Reader, read: Pos) {
+        (self.reader, self.read) = (Some(reader), read);
+    }
+
     /// What its reader met.
     pub fn stats(&self) -> ReaderStats {
         self.reader.as_ref().map(Reader::stats).unwrap_or_default()

@@ -7,7 +7,7 @@ use crate::{
 };
 use bytestring::ByteString;
 use logship_parsers::{
-    Fields,
+    Fields, envelope,
     line::{
         Context,
         detect::{Detector, FormatId, names_columns},
@@ -35,6 +35,9 @@ pub enum Format {
     Forced(FormatId),
     /// By what the record shows; this one is tried first.
     Detected(Option<FormatId>),
+    /// What the program wrote is of this one, by the word of whoever runs it: also where an engine put an envelope
+    /// around it.
+    Written(FormatId),
 }
 
 impl Format {
@@ -44,6 +47,13 @@ impl Format {
         match self {
             Format::Forced(format) => Detector::parse_as(format, text, context),
             Format::Detected(hint) => Detector::parse(hint, text, context),
+            Format::Written(format) => {
+                let first = text.lines().next().unwrap_or_default();
+                match envelope::open(first.as_bytes()) {
+                    Some(_) => Detector::parse(None, text, &Context { inside: Some(format), ..*context }),
+                    None => Detector::parse_as(format, text, context),
+                }
+            }
         }
     }
 }
@@ -157,7 +167,7 @@ impl Plan {
         take: &mut impl FnMut(usize, &ByteString, Parsed<'_>),
     ) {
         let batch = &frame.batch;
-        let named = batch.origin.format.as_deref().and_then(FormatId::by_name).map(Format::Forced);
+        let named = batch.origin.format.as_deref().and_then(FormatId::by_name).map(Format::Written);
         let format = named.filter(|_| self.forced.is_none()).unwrap_or_else(|| self.format(hint.format));
         let mut reader = Reader::of(batch);
         reader.context.day_first = hint.day_first;
@@ -327,6 +337,23 @@ mod tests {
             r#"{"@timestamp":"2026-01-01T03:04:05.000Z","message":"hi","user":{"name":"ann"}}"#,
         );
         check(b"\xff\xfe", r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"��","tags":["_invalidutf8"]}"#);
+    }
+
+    #[test]
+    fn what_a_program_writes_has_its_format_also_in_an_envelope() {
+        let check = |format: Option<&str>, line: &str, expected: &str| {
+            let origin = Origin { format: format.map(str::to_owned), ..Origin::default() };
+            let events = Plan::auto().run(&frame(&[line.as_bytes()], origin), &Hint::default());
+            assert_eq!(events[0].event.message(), Some(expected), "{line}");
+        };
+        let cri = "2026-01-02T03:04:05.678901234Z stdout F level=info msg=\"hello there\"";
+        check(None, cri, "hello there");
+        check(Some("logfmt"), cri, "hello there");
+        check(Some("plain"), cri, "level=info msg=\"hello there\"");
+        check(Some("plain"), "level=info msg=hello", "level=info msg=hello");
+        let docker = r#"{"log":"level=info msg=hello\n","stream":"stdout","time":"2026-01-02T03:04:05Z"}"#;
+        check(Some("logfmt"), docker, "hello");
+        check(Some("plain"), docker, "level=info msg=hello");
     }
 
     #[test]

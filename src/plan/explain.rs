@@ -44,7 +44,7 @@ fn explained<'a>(text: &'a str, how: Format, reader: &Reader<'_>) -> Explained<'
     let found = reader.read(text, |text, context| how.parse(text, context));
     let (format, fields) = (found.format, found.fields);
     let mut refusals = match how {
-        Format::Forced(forced) => {
+        Format::Forced(forced) | Format::Written(forced) => {
             let first = text.lines().next().unwrap_or_default();
             let refusal = forced.format().read(first, &found.context).err().map(Refusal::Parse);
             let looks = (forced.format().probe)(first.as_bytes());

@@ -36,6 +36,8 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub log: LogId,
+    /// The lane it goes by.
+    pub lane: u64,
     raw: Vec<u8>,
     pieces: Vec<Piece>,
     wire: OnceLock<Wire>,
@@ -77,6 +79,7 @@ impl Batch {
         let cut = self.pieces[..middle].last()?.ends;
         let part = |raw: &[u8], pieces: &[Piece], before: usize| Batch {
             log: self.log,
+            lane: self.lane,
             raw: raw.to_vec(),
             pieces: pieces.iter().map(|piece| Piece { ends: piece.ends - before, ..*piece }).collect(),
             wire: OnceLock::new(),
@@ -96,8 +99,8 @@ pub(super) struct Building {
 }
 
 impl Building {
-    pub fn new(log: LogId, since: Instant) -> Building {
-        let batch = Batch { log, raw: Vec::new(), pieces: Vec::new(), wire: OnceLock::new(), is_part: false };
+    pub fn new(log: LogId, lane: u64, since: Instant) -> Building {
+        let batch = Batch { log, lane, raw: Vec::new(), pieces: Vec::new(), wire: OnceLock::new(), is_part: false };
         Building { batch, since }
     }
 

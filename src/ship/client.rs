@@ -55,6 +55,13 @@ pub(super) struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+impl Failure {
+    /// It is not known how far it came.
+    pub fn unknown(message: &str) -> Failure {
+        Failure { kind: Kind::Unreachable, message: message.to_owned(), sent: true, retry_after: None }
+    }
+}
+
 /// What a server has durably.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -115,6 +122,15 @@ impl Client {
     }
 
     /// Sends frames of a log to a server.
+    /// Tells a server how this agent is; that it could not be told is seen in its list.
+    pub fn report(&self, server: &str, status: &str) -> Result<(), ureq::Error> {
+        let mut request = self.agent.post(format!("{server}/api/v1/agents")).header("Content-Type", "application/json");
+        if let Some(token) = &self.authorization {
+            request = request.header("Authorization", token);
+        }
+        request.send(status).map(|_| ())
+    }
+
     pub fn post(&self, server: &str, log: LogId, wire: &Wire) -> Result<Stored, Failure> {
         let mut request = self
             .agent
@@ -153,7 +169,9 @@ fn unanswered(cause: &ureq::Error, sent: bool) -> Failure {
         ureq::Error::HostNotFound => (Kind::Unreachable, "its name is not known".to_owned()),
         ureq::Error::Io(cause) => {
             let text = cause.to_string();
-            if text.contains("certificate") {
+            if text.contains("alert: ") && text.contains("ertificate") {
+                (Kind::Certificate, format!("{text}: it wants a certificate of ours that it trusts"))
+            } else if text.contains("certificate") {
                 let advice = "is the right CA given with --tls-ca, and is it for this name and still valid?";
                 (Kind::Certificate, format!("{text}: {advice}"))
             } else if text.contains("corrupt message") || text.contains("InvalidContentType") {

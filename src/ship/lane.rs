@@ -3,10 +3,11 @@
 use super::batch::{Batch, Building};
 use crate::{
     clock,
-    flow::{LogId, Pos, Span},
-    log::PositionSet,
+    flow::{Frame, LogId, Pos, Span},
+    log::{Limit, PositionSet, Reader},
     pipeline::logs::OpenLog,
 };
+use bytes::Bytes;
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -51,7 +52,12 @@ impl Flight {
 /// One log on its way.
 #[derive(Debug)]
 pub(super) struct Lane {
-    log: LogId,
+    id: u64,
+    pub log: LogId,
+    /// Where a lane of fresh frames begins: this one ends there.
+    pub until: Option<Pos>,
+    /// What a lane of fresh frames reads with; the other reads the log as it is open.
+    reader: Option<Reader>,
     /// What needs no sending any more: its low end is the progress.
     answered: PositionSet,
     /// The end of the last frame that was gathered.
@@ -66,11 +72,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub fn new(log: LogId, progress: Pos) -> Lane {
+    pub fn new(id: u64, log: LogId, progress: Pos) -> Lane {
         let mut answered = PositionSet::default();
         answered.insert(Span { from: 0, to: progress.0 });
         Lane {
+            id,
             log,
+            until: None,
+            reader: None,
             answered,
             taken: progress,
             building: None,
@@ -81,9 +90,20 @@ impl Lane {
         }
     }
 
+    /// A lane for what follows the position where the reader is.
+    pub fn fresh(id: u64, reader: Reader) -> Lane {
+        let lane = Lane::new(id, reader.log(), reader.pos());
+        Lane { reader: Some(reader), ..lane }
+    }
+
     /// Everything before this is on the server, or was given up.
     pub fn progress(&self) -> Pos {
         Pos(self.answered.low())
+    }
+
+    /// The end of the last frame that was gathered.
+    pub fn taken(&self) -> Pos {
+        self.taken
     }
 
     pub fn settle(&mut self, span: Span) {
@@ -113,18 +133,48 @@ impl Lane {
             if self.building.as_ref().is_some_and(|building| building.bytes() >= bytes_max) {
                 return self.seal();
             }
-            let Some(frame) = open.next(durable) else {
+            let Some((frame, bytes)) = self.read(open, durable) else {
                 if open.failure().is_none() {
                     // What is left are marks.
                     self.end = self.taken;
                 }
-                break !open.is_alive();
+                break self.is_behind_fresh() || (self.reader.is_none() && !open.is_alive());
             };
-            let building = self.building.get_or_insert_with(|| Building::new(self.log, clock::instant()));
-            building.add(self.taken, &frame, &open.frame_bytes());
+            let building = self.building.get_or_insert_with(|| Building::new(self.log, self.id, clock::instant()));
+            building.add(self.taken, &frame, &bytes);
             self.taken = frame.end;
         };
         ended && self.seal()
+    }
+
+    fn read(&mut self, open: &mut OpenLog, durable: Option<Pos>) -> Option<(Frame, Bytes)> {
+        if self.is_behind_fresh() {
+            return None;
+        }
+        let Some(reader) = &mut self.reader else {
+            let end = self.until.map_or(durable, |until| durable.map(|durable| durable.min(until)));
+            return open.next(end).map(|frame| (frame, open.frame_bytes()));
+        };
+        // What cannot be read will be said where the log is read from its beginning.
+        let frame = reader.next(Limit::Durable(durable?)).ok()??;
+        Some((frame, reader.frame_bytes().clone()))
+    }
+
+    /// It has read all that is not for the lane of fresh frames.
+    fn is_behind_fresh(&self) -> bool {
+        self.until.is_some_and(|until| self.taken >= until)
+    }
+
+    /// Everything up to the lane of fresh frames is on the server.
+    pub fn has_caught_up(&self) -> bool {
+        self.is_empty() && self.until.is_some_and(|until| self.progress() >= until)
+    }
+
+    /// From now on this lane of fresh frames is the log's only one.
+    pub fn become_only(&mut self, open: &mut OpenLog) {
+        if let Some(reader) = self.reader.take() {
+            open.go_on(reader, self.taken);
+        }
     }
 
     /// When the open batch is to be sent although it has room.
@@ -188,7 +238,7 @@ impl Lane {
     pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> (u64, u64) {
         let (mut records, mut bytes) = (0, 0);
         while self.taken < to {
-            let Some(frame) = open.next(durable) else { break };
+            let Some((frame, _)) = self.read(open, durable) else { break };
             records += frame.batch.records.len() as u64;
             bytes += frame.end.0 - frame.start.0;
             self.settle(Span { from: self.taken.0, to: frame.end.0 });

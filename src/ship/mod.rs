@@ -6,7 +6,8 @@
 //!   [`Shipper::skip_oldest`] skips, is said and counted.
 //! - Exactly once on one server, whatever is killed when: a frame is known by its log and positions, and the server keeps the
 //!   set of those. The progress file only spares sending again.
-//! - Within a log, frames arrive in order: one request of a log is on its way at a time.
+//! - Within a log, frames arrive in order: one request of a log is on its way at a time. Only where more than
+//!   [`ShipSettings::fresh_after`] bytes wait, what is new goes beside them (`fresh.rs`).
 //! - With several servers, a batch that may have reached one stays with it for [`Pace::stay`]; after that it may be on two,
 //!   which is counted.
 //!
@@ -21,6 +22,7 @@
 
 mod batch;
 mod client;
+mod fresh;
 mod lane;
 mod outcome;
 mod progress;
@@ -60,6 +62,9 @@ pub const SENDERS: usize = 2;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Batches in memory: on their way, and being gathered meanwhile.
 pub const BATCHES_HELD_MAX: usize = 3;
+
+/// Where more than so many bytes of a log wait, what is new in it is shipped beside them.
+pub const FRESH_AFTER: u64 = 64 << 20;
 
 /// Certificates, PEM files all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,6 +140,8 @@ pub struct ShipSettings {
     pub tls: Tls,
     /// How large a batch becomes before compression; slow answers make it grow up to [`BATCH_BYTES_MAX`].
     pub batch_bytes_max: usize,
+    /// [`FRESH_AFTER`]; `u64::MAX` keeps the order of each log whatever happens.
+    pub fresh_after: u64,
     /// How long everything takes.
     pub pace: Pace,
     /// The logs that this process writes, and up to where each is durable.
@@ -249,6 +256,15 @@ impl Shipper {
         let mut status = held(&self.shared.status).clone();
         status.seconds_since_success = status.last_success.map(|at| clock::since(at).as_secs());
         status
+    }
+
+    /// Tells the server in use how this agent is, in the caller's thread: `status` is the body of `POST /api/v1/agents`.
+    pub fn report(&self, status: &str) {
+        let in_use = self.status();
+        let Some(server) = in_use.servers.get(in_use.server) else { return };
+        if let Err(cause) = self.client.report(server, status) {
+            tracing::debug!("cannot tell {server} how this agent is: {cause}");
+        }
     }
 
     /// This process also writes that log.

@@ -22,8 +22,10 @@ impl Run {
     /// Judges what a sender says.
     pub(super) fn judge(&mut self, done: Done) {
         self.out -= 1;
-        self.shared.count(|status| status.wire_bytes += done.wire_bytes as u64);
-        let Some(flight) = self.lanes.get_mut(&done.log).and_then(|lane| lane.flight.as_mut()) else { return };
+        if done.result.as_ref().map_or_else(|failure| failure.sent, |_| true) {
+            self.shared.count(|status| status.wire_bytes += done.wire_bytes as u64);
+        }
+        let Some(flight) = self.lanes.get_mut(&done.lane).and_then(|lane| lane.flight.as_mut()) else { return };
         flight.is_out = false;
         let batch = flight.batch.clone();
         match done.result {
@@ -34,20 +36,20 @@ impl Run {
             Ok(_) => {
                 let message = "said that it has only a part of what was sent".to_owned();
                 let failure = Failure { kind: Kind::Partial, message, sent: true, retry_after: None };
-                self.failed(done.log, done.server, done.took, &failure);
+                self.failed(done.lane, done.server, done.took, &failure);
             }
-            Err(failure) => self.failed(done.log, done.server, done.took, &failure),
+            Err(failure) => self.failed(done.lane, done.server, done.took, &failure),
         }
     }
 
     fn shipped(&mut self, server: usize, batch: &Batch, stored: &Stored) {
         let (frames, records, bytes) = (batch.frames(), batch.records(), batch.bytes() as u64);
-        if let Some(lane) = self.lanes.get_mut(&batch.log) {
+        if let Some(lane) = self.lanes.get_mut(&batch.lane) {
             lane.settle(batch.span());
             lane.flight = None;
         }
         self.servers.healthy(server);
-        self.is_dropping = false;
+        (self.is_dropping, self.is_healthy) = (false, true);
         self.shared.count(|status| {
             status.batches += 1;
             status.frames += frames;
@@ -72,27 +74,30 @@ impl Run {
         }
     }
 
-    fn failed(&mut self, log: LogId, server: usize, took: Duration, failure: &Failure) {
+    fn failed(&mut self, lane: u64, server: usize, took: Duration, failure: &Failure) {
         let refuses = matches!(failure.kind, Kind::TooLarge | Kind::Damaged);
-        let given_up = self.lanes.get(&log).and_then(|lane| lane.flight.as_ref()).is_some_and(|it| it.is_given_up);
+        let given_up = self.lanes.get(&lane).and_then(|lane| lane.flight.as_ref()).is_some_and(|it| it.is_given_up);
         if refuses && !given_up {
-            self.refused(log, server, failure);
+            self.refused(lane, server, failure);
             return;
         }
-        let sentence = self.servers.failed(server, failure);
+        let (sentence, is_new) = self.servers.failed(server, failure);
+        if is_new {
+            tracing::warn!("{sentence}; everything waits in the spool and is sent when this heals");
+        }
         self.note(sentence);
-        let pace = &self.settings.pace;
+        let (pace, log) = (&self.settings.pace, self.lanes.get(&lane).map_or(LogId::from_bits(0), |lane| lane.log));
         self.servers.rest(server, |failures| pause(pace, failure, log, failures));
         if given_up {
-            self.abandon(log);
+            self.abandon(lane);
         } else {
-            self.stay_or_leave(log, server, took, failure);
+            self.stay_or_leave(lane, server, took, failure);
         }
     }
 
     /// What a server may have stays with it for a while; what it never saw goes to the next at once.
-    fn stay_or_leave(&mut self, log: LogId, server: usize, took: Duration, failure: &Failure) {
-        let Some(flight) = self.lanes.get_mut(&log).and_then(|lane| lane.flight.as_mut()) else { return };
+    fn stay_or_leave(&mut self, lane: u64, server: usize, took: Duration, failure: &Failure) {
+        let Some(flight) = self.lanes.get_mut(&lane).and_then(|lane| lane.flight.as_mut()) else { return };
         if failure.sent && failure.kind != Kind::Denied {
             flight.pinned = Some(server);
         }
@@ -110,8 +115,8 @@ impl Run {
     }
 
     /// Gives up a batch that the spool has no room for.
-    fn abandon(&mut self, log: LogId) {
-        let Some(lane) = self.lanes.get_mut(&log) else { return };
+    fn abandon(&mut self, lane: u64) {
+        let Some(lane) = self.lanes.get_mut(&lane) else { return };
         let Some(flight) = lane.flight.take() else { return };
         lane.settle(flight.batch.span());
         self.count_dropped(flight.batch.records(), flight.batch.bytes() as u64);
@@ -131,10 +136,11 @@ impl Run {
     }
 
     /// A server will not have a batch: smaller ones are tried, down to the frame that is wrong.
-    fn refused(&mut self, log: LogId, server: usize, failure: &Failure) {
+    fn refused(&mut self, lane: u64, server: usize, failure: &Failure) {
         let url = self.servers.url(server).to_owned();
         let pace = &self.settings.pace;
-        let Some(lane) = self.lanes.get_mut(&log) else { return };
+        let Some(lane) = self.lanes.get_mut(&lane) else { return };
+        let log = lane.log;
         let Some(flight) = &mut lane.flight else { return };
         let batch = flight.batch.clone();
         let sentence = format!("{url}: {}", failure.message);
@@ -163,7 +169,8 @@ impl Run {
     }
 
     /// Keeps what went wrong for whoever asks.
-    fn note(&self, sentence: String) {
+    fn note(&mut self, sentence: String) {
+        self.is_healthy = false;
         self.shared.count(|status| {
             status.retries += 1;
             status.reachable = false;

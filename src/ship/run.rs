@@ -27,9 +27,16 @@ use tokio::sync::watch;
 type Growth = Pin<Box<dyn Future<Output = Option<watch::Receiver<Pos>>> + Send>>;
 
 /// A log that this process writes.
-struct Own {
-    durable: watch::Receiver<Pos>,
+pub(super) struct Own {
+    pub durable: watch::Receiver<Pos>,
     growth: Option<Growth>,
+}
+
+impl Own {
+    /// Up to where it is durable.
+    pub fn end(&self) -> Pos {
+        *self.durable.borrow()
+    }
 }
 
 fn growth(mut durable: watch::Receiver<Pos>) -> Growth {
@@ -44,20 +51,34 @@ struct Wanted {
     skip: u64,
 }
 
+/// The lanes of a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    pub main: u64,
+    /// Where much waits, another begins at what is new.
+    pub fresh: Option<u64>,
+}
+
 /// The thread that decides.
 pub(super) struct Run {
     pub settings: ShipSettings,
     pub shared: Arc<Shared>,
     pub servers: Servers,
-    pub lanes: BTreeMap<LogId, Lane>,
+    /// By number, in the order in which they came to be.
+    pub lanes: BTreeMap<u64, Lane>,
+    /// Which lanes each log has.
+    pub routes: BTreeMap<LogId, Route>,
+    /// The server answered the last request as it should.
+    pub is_healthy: bool,
+    pub lanes_begun: u64,
     /// How large batches are now, and at most.
     pub batch_bytes: usize,
     pub ceiling: usize,
     /// Requests on their way.
     pub out: usize,
     jobs: Sender<Job>,
-    logs: Logs,
-    own: BTreeMap<LogId, Own>,
+    pub logs: Logs,
+    pub own: BTreeMap<LogId, Own>,
     carried: BTreeSet<LogId>,
     /// What the progress file holds.
     saved: Saved,
@@ -70,8 +91,8 @@ pub(super) struct Run {
     is_mute: bool,
     /// Records are being given up, which has been said.
     pub is_dropping: bool,
-    /// The log that had its turn last.
-    turn: LogId,
+    /// The lane that had its turn last.
+    turn: u64,
     /// How far the own logs were when a drain began.
     drain_to: Option<Progress>,
 }
@@ -94,6 +115,9 @@ impl Run {
             shared,
             servers,
             lanes: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            is_healthy: false,
+            lanes_begun: 0,
             out: 0,
             jobs,
             logs,
@@ -105,7 +129,7 @@ impl Run {
             is_blind: false,
             is_mute: false,
             is_dropping: false,
-            turn: LogId::from_bits(0),
+            turn: 0,
             drain_to: None,
         }
     }
@@ -122,6 +146,8 @@ impl Run {
                 self.look();
             }
             self.watch_own();
+            self.join_fresh();
+            self.open_fresh();
             loop {
                 let gathered = self.gather(wanted.drain);
                 if !self.dispatch() && !gathered {
@@ -163,7 +189,7 @@ impl Run {
     }
 
     fn durable_end(&self, log: LogId) -> Option<Pos> {
-        self.own.get(&log).map(|own| *own.durable.borrow())
+        self.own.get(&log).map(Own::end)
     }
 
     /// Opens logs that are new, and learns which writers have died.
@@ -182,7 +208,12 @@ impl Run {
             }
         }
         for (log, open) in self.logs.iter_mut() {
-            let lane = self.lanes.entry(log).or_insert_with(|| Lane::new(log, open.read_to()));
+            let route = self.routes.entry(log).or_insert_with(|| {
+                self.lanes_begun += 1;
+                self.lanes.insert(self.lanes_begun, Lane::new(self.lanes_begun, log, open.read_to()));
+                Route { main: self.lanes_begun, fresh: None }
+            });
+            let Some(lane) = self.lanes.get_mut(&route.main) else { continue };
             let is_own = self.own.contains_key(&log);
             if !is_own && !open.is_ended() {
                 lane.end = log::end_of(&*self.settings.fs, open.dir()).unwrap_or(lane.end);
@@ -214,20 +245,20 @@ impl Run {
         let held_max = BATCHES_HELD_MAX * self.batch_bytes;
         let mut ready = false;
         for (log, open) in self.logs.iter_mut() {
-            let Some(lane) = self.lanes.get_mut(&log) else { continue };
-            if !lane.wants_more() {
-                continue;
-            }
-            if held < held_max {
-                let before = lane.held();
-                let durable = self.own.get(&log).map(|own| *own.durable.borrow());
-                ready |= lane.gather(open, durable, self.batch_bytes);
-                held += lane.held() - before;
-            }
-            // While one is on its way the next may grow.
-            let late = lane.sealed_at(self.settings.pace.batch_wait).is_some_and(|at| at <= clock::instant());
-            if lane.flight.is_none() && lane.wants_more() && (late || hurry) {
-                ready |= lane.seal();
+            let Some(route) = self.routes.get(&log) else { continue };
+            let durable = self.own.get(&log).map(Own::end);
+            for id in [Some(route.main), route.fresh].into_iter().flatten() {
+                let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.wants_more()) else { continue };
+                if held < held_max {
+                    let before = lane.held();
+                    ready |= lane.gather(open, durable, self.batch_bytes);
+                    held += lane.held() - before;
+                }
+                // While one is on its way the next may grow.
+                let late = lane.sealed_at(self.settings.pace.batch_wait).is_some_and(|at| at <= clock::instant());
+                if lane.flight.is_none() && lane.wants_more() && (late || hurry) {
+                    ready |= lane.seal();
+                }
             }
         }
         ready
@@ -237,14 +268,14 @@ impl Run {
     fn dispatch(&mut self) -> bool {
         let before = self.out;
         let turn = self.turn;
-        let order: Vec<LogId> = self.lanes.range(turn..).chain(self.lanes.range(..turn)).map(|(log, _)| *log).collect();
-        // The log that had its turn last comes last.
-        let rotated = order.iter().skip_while(|log| **log == turn).chain(order.iter().take_while(|log| **log == turn));
-        for log in rotated {
+        // The lane that had its turn last comes last.
+        let order: Vec<u64> =
+            self.lanes.range(turn + 1..).chain(self.lanes.range(..=turn)).map(|(id, _)| *id).collect();
+        for lane in &order {
             if self.out == SENDERS {
                 break;
             }
-            let Some(flight) = self.lanes.get_mut(log).and_then(Lane::next_flight) else { continue };
+            let Some(flight) = self.lanes.get_mut(lane).and_then(Lane::next_flight) else { continue };
             let server = flight.pinned.unwrap_or(self.servers.current());
             if flight.due > clock::instant() || self.servers.rests_until(server).is_some() {
                 continue;
@@ -253,14 +284,15 @@ impl Run {
             if self.jobs.try_send(job).is_ok() {
                 flight.is_out = true;
                 self.out += 1;
-                self.turn = *log;
+                self.turn = *lane;
             }
         }
         self.out > before
     }
 
     fn progress(&self) -> Progress {
-        self.lanes.iter().map(|(log, lane)| (*log, lane.progress())).collect()
+        let progress = |route: &Route| self.lanes.get(&route.main).map(Lane::progress);
+        self.routes.iter().filter_map(|(log, route)| Some((*log, progress(route)?))).collect()
     }
 
     /// Lets go of what is shipped, and writes down how far that is.
@@ -271,7 +303,8 @@ impl Run {
             let progress = self.progress();
             let carried = &self.carried;
             for log in self.logs.let_go(&progress, &|log| carried.contains(&log)) {
-                self.lanes.remove(&log);
+                self.lanes.retain(|_, lane| lane.log != log);
+                self.routes.remove(&log);
                 self.own.remove(&log);
             }
         }
@@ -282,7 +315,8 @@ impl Run {
 
     fn note_damage(&mut self) {
         for (log, open) in self.logs.iter_mut() {
-            let Some(lane) = self.lanes.get_mut(&log) else { continue };
+            let Some(route) = self.routes.get(&log) else { continue };
+            let Some(lane) = self.lanes.get_mut(&route.main) else { continue };
             let (stats, known) = (open.stats(), lane.damage);
             if stats.bad_regions > known.0 {
                 let (regions, bytes) = (stats.bad_regions - known.0, stats.bad_bytes_skipped - known.1);
@@ -324,10 +358,12 @@ impl Run {
         let (mut records, mut dropped) = (0, 0);
         for alive in [false, true] {
             for (log, open) in self.logs.iter_mut().filter(|(_, open)| open.is_alive() == alive) {
-                let Some(lane) = self.lanes.get_mut(&log) else { continue };
+                let Some(route) = self.routes.get(&log) else { continue };
+                let Some(lane) = self.lanes.get_mut(&route.main) else { continue };
                 let Some(to) = segment_end(&*self.settings.fs, open, lane.progress(), left) else { continue };
+                let to = lane.until.map_or(to, |until| until.min(to));
                 left = left.saturating_sub(to.0 - lane.progress().0);
-                let durable = self.own.get(&log).map(|own| *own.durable.borrow());
+                let durable = self.own.get(&log).map(Own::end);
                 let (held, read) = (lane.give_up(to), lane.skip(open, durable, to));
                 records += held.0 + read.0;
                 dropped += held.1 + read.1;
@@ -351,12 +387,12 @@ impl Run {
 
     fn publish(&mut self) {
         let mut queued = 0;
-        for (log, lane) in &self.lanes {
-            let end = self.durable_end(*log).unwrap_or(lane.end);
+        for lane in self.lanes.values() {
+            let end = lane.until.or_else(|| self.durable_end(lane.log)).unwrap_or(lane.end);
             queued += end.0.saturating_sub(lane.progress().0);
         }
         let unreadable = self.logs.iter_mut().filter(|(_, open)| open.failure().is_some()).count() as u64;
-        let (server, logs) = (self.servers.current(), self.lanes.len() as u64);
+        let (server, logs) = (self.servers.current(), self.routes.len() as u64);
         self.shared.count(|status| {
             (status.queued_bytes, status.unreadable_logs, status.server, status.logs) =
                 (queued, unreadable, server, logs);
@@ -367,17 +403,18 @@ impl Run {
         if !drain {
             self.drain_to = None;
         } else if self.drain_to.is_none() {
-            self.drain_to = Some(self.own.iter().map(|(log, own)| (*log, *own.durable.borrow())).collect());
+            self.drain_to = Some(self.own.iter().map(|(log, own)| (*log, own.end())).collect());
         }
     }
 
     /// Own logs as far as they were durable when the drain began, dead ones whole, and of others what could be read now.
     fn is_drained(&mut self) -> bool {
         let Some(ends) = &self.drain_to else { return false };
-        let lanes = &self.lanes;
+        let (lanes, routes) = (&self.lanes, &self.routes);
         !self.is_blind
             && self.logs.iter_mut().all(|(log, open)| {
-                let Some(lane) = lanes.get(&log) else { return false };
+                let Some(route) = routes.get(&log).filter(|route| route.fresh.is_none()) else { return false };
+                let Some(lane) = lanes.get(&route.main) else { return false };
                 match ends.get(&log) {
                     Some(end) => lane.progress() >= *end,
                     None => lane.is_empty() && (open.is_alive() || open.is_ended()),

@@ -5,9 +5,13 @@ use super::{
     batch::Batch,
     client::{Client, Failure, Stored},
 };
-use crate::{clock, flow::LogId};
+use crate::clock;
 use crossbeam_channel::Receiver;
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A request to make.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ pub(super) struct Job {
 /// What became of it.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub log: LogId,
+    pub lane: u64,
     pub server: usize,
     pub result: Result<Stored, Failure>,
     pub took: Duration,
@@ -34,8 +38,10 @@ pub(super) fn run(jobs: &Receiver<Job>, client: &Client, shared: &Shared) {
     for Job { batch, server, url } in jobs {
         let wire = batch.wire();
         let began = clock::instant();
-        let result = client.post(&url, batch.log, wire);
-        let done = Done { log: batch.log, server, result, took: clock::since(began), wire_bytes: wire.bytes.len() };
+        // A sender that died would be waited for for ever.
+        let result = catch_unwind(AssertUnwindSafe(|| client.post(&url, batch.log, wire)));
+        let result = result.unwrap_or_else(|_| Err(Failure::unknown("the request failed in a way that is a bug")));
+        let done = Done { lane: batch.lane, server, result, took: clock::since(began), wire_bytes: wire.bytes.len() };
         shared.tell(|inbox| inbox.done.push(done));
     }
 }

@@ -19,6 +19,8 @@ struct Server {
 pub(super) struct Servers {
     all: Vec<Server>,
     current: usize,
+    /// The one that last took something.
+    taker: usize,
 }
 
 impl Servers {
@@ -28,7 +30,7 @@ impl Servers {
         let all: Vec<_> =
             urls.iter().map(|url| Server { url: clean(url), trouble: None, failures: 0, rests_until: None }).collect();
         let current = all.iter().position(|server| Some(server.url.as_str()) == last).unwrap_or_default();
-        Servers { all, current }
+        Servers { all, current, taker: current }
     }
 
     pub fn current(&self) -> usize {
@@ -45,24 +47,26 @@ impl Servers {
 
     /// A server answered as it should.
     pub fn healthy(&mut self, server: usize) {
+        let is_other = std::mem::replace(&mut self.taker, server) != server;
         let Some(server) = self.all.get_mut(server) else { return };
+        if is_other {
+            tracing::info!("{} is shipped to now", server.url);
+        }
         (server.failures, server.rests_until) = (0, None);
         if server.trouble.take().is_some() {
             tracing::info!("{} is reachable again", server.url);
         }
     }
 
-    /// A server did not; what is wrong with it in a sentence.
-    pub fn failed(&mut self, server: usize, failure: &Failure) -> String {
-        let Some(server) = self.all.get_mut(server) else { return failure.message.clone() };
+    /// A server did not: what is wrong with it in a sentence, and whether that is new.
+    pub fn failed(&mut self, server: usize, failure: &Failure) -> (String, bool) {
+        let Some(server) = self.all.get_mut(server) else { return (failure.message.clone(), true) };
         let sentence = match failure.kind {
             Kind::Unreachable => format!("cannot reach {}: {}", server.url, failure.message),
             _ => format!("{}: {}", server.url, failure.message),
         };
-        if server.trouble.replace(failure.kind) != Some(failure.kind) {
-            tracing::warn!("{sentence}; everything waits in the spool and is sent when this heals");
-        }
-        sentence
+        let is_new = server.trouble.replace(failure.kind) != Some(failure.kind);
+        (sentence, is_new)
     }
 
     /// Leaves a server alone for as long as this says, given how often it has failed now.
@@ -85,5 +89,48 @@ impl Servers {
         }
         self.current = (server + 1) % self.all.len();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers() -> Servers {
+        Servers::new(&["http://a/".to_owned(), "http://b".to_owned()], Some("http://b"))
+    }
+
+    #[test]
+    fn each_state_of_each_server_is_said_once() {
+        let mut servers = servers();
+        let mut fails = |server, kind| {
+            let failure = Failure { kind, ..Failure::unknown("no") };
+            servers.failed(server, &failure)
+        };
+        assert_eq!(fails(0, Kind::Unreachable), ("cannot reach http://a: no".to_owned(), true));
+        assert_eq!(fails(1, Kind::Foreign), ("http://b: no".to_owned(), true));
+        assert!(!fails(0, Kind::Unreachable).1 && !fails(1, Kind::Foreign).1);
+        assert!(fails(0, Kind::Failing).1 && !fails(0, Kind::Failing).1);
+        servers.healthy(0);
+        assert!(servers.failed(0, &Failure::unknown("")).1);
+    }
+
+    #[test]
+    fn one_is_used_until_it_is_left_and_rests_as_often_as_it_failed() {
+        let mut servers = servers();
+        assert_eq!((servers.current(), servers.count()), (1, 2));
+        assert!(!servers.turn_from(0) && servers.turn_from(1));
+        assert_eq!(servers.url(servers.current()), "http://a");
+        let mut asked = Vec::new();
+        for _ in 0..3 {
+            servers.rest(0, |failures| {
+                asked.push(failures);
+                Duration::from_secs(60)
+            });
+        }
+        assert_eq!(asked, [0, 1, 2]);
+        assert!(servers.rests_until(0).is_some() && servers.rests_until(1).is_none());
+        servers.healthy(0);
+        assert_eq!(servers.rests_until(0), None);
     }
 }

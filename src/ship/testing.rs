@@ -2,6 +2,7 @@
 
 use super::{Pace, ShipSettings, Tls};
 use crate::{
+    clock,
     event::Timestamp,
     flow::{LogId, Origin, Pos, RawBatch, Record, Span, SyncClass},
     fs::{Fs, RealFs},
@@ -283,6 +284,7 @@ impl Place {
             token: None,
             tls: Tls::default(),
             batch_bytes_max: 4 << 10,
+            fresh_after: u64::MAX,
             pace: pace(),
             own: Vec::new(),
             carried: Vec::new(),
@@ -360,4 +362,13 @@ pub fn frames_of(dir: &Path) -> Vec<Kept> {
 /// A file of `fixtures/tls`.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
+}
+
+/// Waits for something that happens on other threads.
+pub fn until(happened: impl Fn() -> bool) {
+    let begun = clock::instant();
+    while !happened() {
+        assert!(clock::since(begun) < PATIENCE, "it never happened");
+        thread::yield_now();
+    }
 }

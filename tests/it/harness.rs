@@ -2,8 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Output, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -91,7 +97,13 @@ pub struct Server {
 impl Server {
     /// `logship server` on a free port.
     pub fn start(data: &Path, args: &[&str]) -> Server {
-        let mut all = vec!["server", "--listen", "127.0.0.1:0"];
+        Server::at(data, 0, args)
+    }
+
+    /// The same on a port of [`port`], where it can be started again.
+    pub fn at(data: &Path, port: u16, args: &[&str]) -> Server {
+        let address = format!("127.0.0.1:{port}");
+        let mut all = vec!["server", "--listen", &address];
         all.extend(args);
         Server::of(
             logship(data, &all).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap(),
@@ -193,6 +205,87 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// `logship agent`, whose words are gathered as they come.
+pub struct Agent {
+    pub child: Child,
+    said: Arc<Mutex<String>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Agent {
+    /// One that ships what it finds by a pattern; it follows files already.
+    pub fn start(data: &Path, server: &str, files: &str, args: &[&str]) -> Agent {
+        let mut all = vec!["agent", "--server", server, "--files", files];
+        all.extend(args);
+        Agent::of(&mut logship(data, &all))
+    }
+
+    /// A command that becomes one.
+    pub fn of(command: &mut Command) -> Agent {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (stderr, heard) = (BufReader::new(child.stderr.take().unwrap()), said.clone());
+        let reading = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                *heard.lock().unwrap() += &(line + "\n");
+            }
+        });
+        let agent = Agent { child, said, reading: Some(reading) };
+        agent.until_said("logship: follows");
+        agent
+    }
+
+    /// All that it said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Waits until it has said something that contains this; panics if it ends before.
+    pub fn until_said(&self, text: &str) {
+        until(&format!("it says {text}"), || {
+            let ended = self.reading.as_ref().is_none_or(JoinHandle::is_finished);
+            let said = self.said();
+            assert!(!ended || said.contains(text), "it ended before it said {text}: {said}");
+            said.contains(text).then_some(())
+        });
+    }
+
+    /// Asks it to end: all that it said.
+    pub fn stop(mut self) -> String {
+        signal(&self.child, "TERM");
+        let status = wait(&mut self.child);
+        self.reading.take().unwrap().join().unwrap();
+        assert!(status.success(), "{status}: {}", self.said());
+        self.said()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody has and the system gives to nobody else, so that a server can come back to it.
+pub fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 200 * 100).unwrap();
+    loop {
+        let port = 11_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -8,12 +8,17 @@
     reason = "tests fail by panicking and wait by the real clock"
 )]
 
+mod agent;
+mod agent_chaos;
+mod agent_proxy;
+mod agent_world;
 mod bad_input;
 mod commands;
 mod contract;
 mod crash;
 mod damage;
 mod damaged_log;
+mod deploy;
 mod faults;
 mod frames;
 mod full_disk;

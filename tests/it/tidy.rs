@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["event", "flow"]),
     ("log", &["event", "flow", "fs", "clock"]),
     ("store", &["event", "flow", "fs", "clock"]),
-    ("codecs", &["event", "flow"]),
+    ("codecs", &["event", "flow", "clock"]),
     ("plan", &["event", "flow"]),
     ("query", &["event", "flow", "store", "clock"]),
     ("inputs", &["event", "flow", "codecs", "log", "clock"]),
@@ -213,17 +213,26 @@ fn openers() -> Vec<Opens> {
         test: "parsers/tests/join.rs",
         names: "fixtures/join",
     };
+    let redacted = Opens {
+        folder: "redact".to_owned(),
+        twins: Some(["log", "out"]),
+        test: "src/codecs/redact/mod.rs",
+        names: "fixtures/redact",
+    };
     let whole = [
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
+        ("containers", "src/inputs/containers/docker.rs", "/fixtures/containers"),
         ("fuzz", "parsers/tests/fuzz.rs", "fixtures/fuzz"),
+        ("inputs", "src/inputs/testing.rs", "fixtures/inputs"),
         ("lines/allocations.txt", "parsers/tests/allocations.rs", "allocations.txt"),
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
         ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
+        ("tls", "src/ship/testing.rs", "fixtures/tls"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
-    lines.chain(queries).chain([joined]).chain(whole).collect()
+    lines.chain(queries).chain([joined, redacted]).chain(whole).collect()
 }
 
 /// Whether a test opens this file, given by its path below `fixtures/`.

@@ -22,7 +22,11 @@ pub(super) fn put<'a>(text: &'a str, context: &Context, fields: &mut Fields<'a>)
         return;
     }
     let received = fields.time.unwrap_or(context.received);
-    let (_, inner) = Detector::parse(None, text, &Context { received, enclosed: true, ..*context });
+    let context = &Context { received, enclosed: true, ..*context };
+    let (_, inner) = match context.inside {
+        Some(named) => Detector::parse_as(named, text, context),
+        None => Detector::parse(None, text, context),
+    };
     merge(inner, fields);
 }
 

@@ -122,6 +122,8 @@ pub struct Context<'h> {
     pub header: Option<&'h str>,
     /// The text stands in an envelope ([`crate::envelope`]), so it is none itself.
     pub enclosed: bool,
+    /// What stands in an envelope is of this format, by the word of whoever runs the program.
+    pub inside: Option<detect::FormatId>,
 }
 
 /// The one shape of every line parser.

@@ -470,7 +470,7 @@ mod tests {
     /// 2026-06-15T12:00:00Z.
     const RECEIVED: i64 = 1_781_524_800 * NANOS_PER_SECOND;
     const CONTEXT: Context<'_> =
-        Context { received: RECEIVED, utc_offset_s: 0, day_first: false, header: None, enclosed: false };
+        Context { received: RECEIVED, utc_offset_s: 0, day_first: false, header: None, enclosed: false, inside: None };
 
     fn at(year: i64, month: u32, day: u32, second: i64, nanos: i64) -> Option<i64> {
         Some((days_from_civil(year, month, day) * SECONDS_PER_DAY + second) * NANOS_PER_SECOND + nanos)

@@ -15,6 +15,7 @@ pub mod identity;
 mod known;
 #[cfg(test)]
 mod model;
+mod origin;
 pub mod pattern;
 mod reader;
 mod stream;
@@ -28,6 +29,7 @@ pub use tailer::{
     BATCH_WAIT, Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer,
 };
 
+use super::containers::AnyOf;
 use crate::{
     clock,
     flow::{Intake, Origin, Pending, SyncClass},
@@ -74,6 +76,8 @@ pub struct Settings {
     pub ignore_older: Option<Duration>,
     /// What all records share.
     pub origin: Origin,
+    /// What is known of containers by the paths of their files.
+    pub containers: AnyOf,
 }
 
 /// What others see of it.

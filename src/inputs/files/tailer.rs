@@ -16,13 +16,14 @@ use super::{
     glob::Found,
     identity::Prefix,
     known::{Known, KnownContents, folder_of, is_rotation_of, stem_of},
+    origin,
     reader::Reader,
     stream::{CHUNK_BYTES, Came, Place, Stream},
     tree::{Files, Stat},
 };
 use crate::{
     event::Timestamp,
-    flow::{AppendError, Appended, FileMark, LogId, Origin, RawBatch},
+    flow::{AppendError, Appended, FileMark, LogId, RawBatch},
     log::SourceTable,
 };
 use logship_parsers::join::JOIN_WAIT_MS;
@@ -30,7 +31,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -62,6 +62,8 @@ pub(super) struct Followed {
     /// Nobody writes to the file any more: it is a copy.
     pub(super) complete: bool,
     settled: bool,
+    /// All is known of the container that writes it, if one does.
+    described: bool,
 }
 
 /// What was done, counted since the start.
@@ -154,6 +156,7 @@ impl Tailer {
         }
         for (key, followed) in &mut self.followed {
             let id = followed.stream.id;
+            followed.described = followed.described || origin::renew(&self.settings, &mut followed.stream);
             if !there.contains(&id) && followed.gone.is_none() && self.by_id.get(&id) == Some(key) {
                 followed.gone = Some(now);
                 self.awake.insert(*key);
@@ -182,6 +185,9 @@ impl Tailer {
     /// A file that is not followed was found.
     fn meet(&mut self, path: &Path, stat: &Stat, now: Instant, wall: Timestamp) {
         if self.is_too_old(stat, wall) && self.known.candidates(path, (stat.device, stat.inode)).is_empty() {
+            return;
+        }
+        if origin::is_skipped(&self.settings, path) {
             return;
         }
         let mut reader = match Reader::open(&*self.files, path) {
@@ -229,7 +235,7 @@ impl Tailer {
         mut reader: Reader,
         now: Instant,
     ) -> Option<Key> {
-        let origin = Arc::new(self.origin(&known.source, &known.path));
+        let (origin, _) = origin::of(&self.settings, &known.source, &known.path);
         let before = known.end.min(FileMark::MARKER_BYTES);
         let read = super::identity::read(&mut reader, known.end - before, before);
         let prefix = Prefix::read(&mut reader, known.end);
@@ -240,7 +246,7 @@ impl Tailer {
     /// Begins with a content that nobody has read.
     pub(super) fn begin(&mut self, path: PathBuf, id: (u64, u64), mut reader: Reader, from: u64, now: Instant) -> Key {
         let source = format!("file:{}", LogId::random());
-        let origin = Arc::new(self.origin(&source, &path));
+        let (origin, _) = origin::of(&self.settings, &source, &path);
         let before = from.min(FileMark::MARKER_BYTES);
         let before = super::identity::read(&mut reader, from - before, before).unwrap_or_default();
         let prefix = Prefix::read(&mut reader, from).unwrap_or_default();
@@ -256,7 +262,7 @@ impl Tailer {
         self.suspects.remove(&stream.id);
         self.by_stem.entry(stem_of(&stream.path)).or_default().insert(key);
         self.awake.insert(key);
-        self.followed.insert(key, Followed { stream, gone: None, complete: false, settled: true });
+        self.followed.insert(key, Followed { stream, gone: None, complete: false, settled: true, described: false });
         key
     }
 
@@ -268,11 +274,6 @@ impl Tailer {
         let is_original =
             |key: &&Key| self.followed.get(key).is_some_and(|followed| is_rotation_of(copy, &followed.stream.path));
         keys.filter(is_original).copied().collect()
-    }
-
-    fn origin(&self, source: &str, path: &Path) -> Origin {
-        let path = path.to_string_lossy().into_owned();
-        Origin { source: source.to_owned(), input: "file".to_owned(), path: Some(path), ..self.settings.origin.clone() }
     }
 
     /// Wakes the streams of these paths, or all: something may have happened to them.

@@ -1,0 +1,145 @@
+//! `logship status`: how a server or an agent is, for people and for health checks.
+
+use super::{Failure, args::Shared, client::Remote, is_read, settings};
+use crate::config::DataDir;
+use clap::Args;
+use serde_json::Value;
+use std::{fmt::Write as _, io::Write as _};
+
+/// Files that are listed, those that are furthest behind first.
+const FILES_MAX: usize = 20;
+
+/// `logship status`
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Print the status as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints it, unless quiet; fails unless all is well.
+pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
+    let remote = match &shared.server {
+        Some(_) => Remote::find(shared)?,
+        None => {
+            let data = DataDir::open_existing(&settings::data_path(shared)?).map_err(Failure::failed)?;
+            let known = data.read_agent().into_iter().chain(data.read_server());
+            let mut alive = known.filter_map(|file| Remote::at(shared, &file.url).ok()).filter(Remote::is_there);
+            alive.next()
+        }
+    };
+    let Some(remote) = remote else {
+        return Err(Failure::failed(
+            "nobody serves this data directory: name a server with --server URL, or its --data DIR",
+        ));
+    };
+    let mut text = String::new();
+    let mut body = remote.get("/api/v1/status", &[])?;
+    std::io::Read::read_to_string(&mut body, &mut text).map_err(Failure::failed)?;
+    let status: Value = serde_json::from_str(&text)
+        .map_err(|cause| Failure::failed(format!("the answer is no status of a logship: {cause}")))?;
+    if !shared.quiet {
+        let shown = if options.json { format!("{text}\n") } else { describe(&status) };
+        is_read(std::io::stdout().write_all(shown.as_bytes()))?;
+    }
+    match problem(&status) {
+        None => Ok(()),
+        Some(problem) => Err(Failure::failed(problem)),
+    }
+}
+
+/// What is wrong, in one sentence.
+fn problem(status: &Value) -> Option<String> {
+    let word = status["status"].as_str().unwrap_or("unknown");
+    if word != "ok" {
+        return Some(format!("its status is {word}"));
+    }
+    let ship = &status["ship"];
+    if ship.is_object() && ship["reachable"] == false && ship["last_error"].is_string() {
+        return Some(format!("its server cannot be reached: {}", ship["last_error"].as_str().unwrap_or_default()));
+    }
+    None
+}
+
+fn describe(status: &Value) -> String {
+    let mut text = String::new();
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let _ = writeln!(
+        text,
+        "logship {} up {} s: {}",
+        status["version"].as_str().unwrap_or("?"),
+        number(&status["uptime_s"]),
+        status["status"].as_str().unwrap_or("?")
+    );
+    if let Some(events) = status["events"].as_u64() {
+        let _ = writeln!(text, "store: {events} events, {} bytes", number(&status["bytes_on_disk"]));
+    }
+    for component in status["components"].as_array().into_iter().flatten() {
+        let _ = write!(
+            text,
+            "{}: {} in, {} out, {} queued",
+            component["name"].as_str().unwrap_or("?"),
+            component["in"],
+            component["out"],
+            component["queued"]
+        );
+        for (why, count) in component["dropped"].as_object().into_iter().flatten() {
+            let _ = write!(text, ", {count} dropped ({why})");
+        }
+        text.push('\n');
+    }
+    let ship = &status["ship"];
+    if ship.is_object() {
+        let server = ship["servers"][usize::try_from(number(&ship["server"])).unwrap_or(0)].as_str().unwrap_or("?");
+        let reach = if ship["reachable"] == true { "reachable" } else { "not reached" };
+        let _ = writeln!(text, "server: {server} {reach}, {} bytes wait in the spool", number(&ship["queued_bytes"]));
+        if let Some(error) = ship["last_error"].as_str() {
+            let _ = writeln!(text, "last error at {}: {error}", ship["last_error_at"].as_str().unwrap_or("?"));
+        }
+    }
+    if let Some(files) = status["files"].as_array() {
+        let _ =
+            writeln!(text, "files: {} followed, {} unreadable", status["files_followed"], status["files_unreadable"]);
+        for file in files.iter().take(FILES_MAX) {
+            let path = file["path"].as_str().unwrap_or("?");
+            let _ = write!(text, "  {path}: {} of {} bytes", file["durable"], file["size"]);
+            if number(&file["lag_bytes"]) > 0 {
+                let _ = write!(
+                    text,
+                    ", behind by {} bytes for {:.1} s",
+                    file["lag_bytes"],
+                    file["lag_s"].as_f64().unwrap_or(0.0)
+                );
+            }
+            if let Some(error) = file["error"].as_str() {
+                let _ = write!(text, ": {error}");
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_status_is_described_and_judged() {
+        let check = |status: Value, healthy: bool, part: &str| {
+            assert_eq!(problem(&status).is_none(), healthy, "{status}");
+            let text = format!("{}{}", describe(&status), problem(&status).unwrap_or_default());
+            assert!(text.contains(part), "{text}");
+        };
+        check(json!({"status": "ok", "version": "1", "events": 7}), true, "store: 7 events");
+        check(json!({"status": "full"}), false, "its status is full");
+        let ship = json!({"servers": ["http://a"], "server": 0, "reachable": false, "last_error": "refused"});
+        check(json!({"status": "ok", "ship": ship}), false, "cannot be reached: refused");
+        let file = json!({"path": "/a.log", "durable": 5, "size": 9, "lag_bytes": 4, "lag_s": 1.5});
+        let status = json!({"status": "ok", "files": [file], "files_followed": 1, "files_unreadable": 0});
+        check(status, true, "/a.log: 5 of 9 bytes, behind by 4 bytes for 1.5 s");
+        let component = json!({"name": "input.syslog", "in": 3, "out": 1, "queued": 0, "dropped": {"full": 2}});
+        check(json!({"status": "ok", "components": [component]}), true, "3 in, 1 out, 0 queued, 2 dropped (full)");
+    }
+}

@@ -1,0 +1,34 @@
+//! What the records of a file share: what the user said, and what is known of the container that writes it.
+
+use super::{Settings, stream::Stream};
+use crate::{flow::Origin, inputs::containers::Describe as _};
+use std::{path::Path, sync::Arc};
+
+/// Whether the owner of a container does not want its logs to be shipped.
+pub(super) fn is_skipped(settings: &Settings, path: &Path) -> bool {
+    settings.containers.describe(path).is_some_and(|container| container.skip)
+}
+
+/// The origin of a file, and whether nothing more will be known of it.
+pub(super) fn of(settings: &Settings, source: &str, path: &Path) -> (Arc<Origin>, bool) {
+    let text = path.to_string_lossy().into_owned();
+    let mut origin =
+        Origin { source: source.to_owned(), input: "file".to_owned(), path: Some(text), ..settings.origin.clone() };
+    let Some(container) = settings.containers.describe(path) else { return (Arc::new(origin), true) };
+    // What the user said about all files counts less than what a container's owner said about it.
+    origin.service = container.service.or(origin.service);
+    origin.format = container.format.or(origin.format);
+    origin.container = container.container;
+    origin.fields.extend(container.fields);
+    (Arc::new(origin), container.complete)
+}
+
+/// Asks again about a container of which not all was known; whether all is now.
+pub(super) fn renew(settings: &Settings, stream: &mut Stream) -> bool {
+    let path = stream.origin.path.clone().unwrap_or_default();
+    let (origin, complete) = of(settings, &stream.source, Path::new(&path));
+    if *origin != *stream.origin {
+        stream.origin = origin;
+    }
+    complete
+}
