@@ -2,7 +2,8 @@
 //!
 //! A new file is taken for the copy that copytruncate makes only if it is in the same folder, its name begins with the
 //! original's, it begins as the original does, and the original shrinks within [`COPY_WAIT`]. Until then it is not read.
-//! In doubt it is read, and its lines are there twice.
+//! In doubt it is read, and its lines are there twice. A compressed file that begins as a followed one does waits as long as
+//! that one is followed, because nobody writes lines to it.
 
 use super::{
     identity::{self, Content as _},
@@ -14,6 +15,7 @@ use super::{
 use crate::flow::{FileMark, LogId};
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -54,6 +56,7 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
     let Some(original) = original else { return false };
     let suspect = Suspect { path: path.to_owned(), original, since: now, same_to: 0 };
     tailer.suspects.insert(id, suspect);
+    tailer.suspects_due = Some(now + COPY_POLL);
     true
 }
 
@@ -72,11 +75,14 @@ fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
 
 /// Lets go of suspects that are no copies, and learns how far the others are the same.
 pub(super) fn release(tailer: &mut Tailer, now: Instant) {
+    if tailer.suspects_due.is_none_or(|due| due > now) {
+        return;
+    }
     let ids: Vec<_> = tailer.suspects.keys().copied().collect();
     for id in ids {
         let Some(suspect) = tailer.suspects.get_mut(&id) else { continue };
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
-        let waits = now.saturating_duration_since(suspect.since) < COPY_WAIT;
+        let waits = now.saturating_duration_since(suspect.since) < COPY_WAIT || copy.is_compressed();
         if let Some(original) = tailer.by_id.get(&suspect.original).and_then(|key| tailer.followed.get_mut(key))
             && waits
             && begins_alike(original, &mut copy)
@@ -88,16 +94,20 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
         if copy.stat().is_ok_and(|stat| (stat.device, stat.inode) == id) {
             // What it holds may have ended meanwhile.
             match tailer.recognise(&suspect.path, id, &mut copy) {
-                Some(known) => tailer.resume(&known, suspect.path, id, copy, now),
-                None => Some(tailer.begin(suspect.path, id, copy, 0, now)),
+                Some(known) => tailer.resume(&known, suspect.path, copy, now),
+                None => tailer.begin(suspect.path, copy, 0, now),
             };
         }
     }
+    tailer.suspects_due = (!tailer.suspects.is_empty()).then(|| now + COPY_POLL);
 }
 
 /// The length of a copy, if what lies before its end is in the original, too, and was read there.
 fn same_to(original: &mut Followed, copy: &mut Reader) -> Option<u64> {
-    let length = copy.end().ok()?;
+    if copy.is_compressed() {
+        return None;
+    }
+    let length = copy.extent().ok()?.length;
     if length == 0 || length > original.stream.read_to() {
         return None;
     }
@@ -105,11 +115,6 @@ fn same_to(original: &mut Followed, copy: &mut Reader) -> Option<u64> {
     let copied = identity::read(copy, length - tail, tail).ok()?;
     let there = identity::read(original.stream.file.as_mut()?, length - tail, tail).ok()?;
     (copied == there && copied.len() as u64 == tail).then_some(length)
-}
-
-/// When suspects are looked at again.
-pub(super) fn due(tailer: &Tailer, now: Instant) -> Option<Instant> {
-    (!tailer.suspects.is_empty()).then(|| now + COPY_POLL)
 }
 
 /// The file of a stream holds something else: the rest of what it held is read from its copy, if there is one, and the new
@@ -123,14 +128,9 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
     let Some(followed) = tailer.followed.get_mut(&key) else { return };
     followed.gone = Some(now);
     match copy {
-        Some((copy, stat, reader)) => {
-            followed.complete = true;
-            tailer.suspects.remove(&(stat.device, stat.inode));
-            tailer.by_id.insert((stat.device, stat.inode), key);
-            followed.stream.continue_in(copy, stat, reader);
-        }
+        Some(copy) => go_on_in(tailer, key, copy),
         None => {
-            tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.read_to());
+            tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.taken);
             followed.stream.file = None;
             followed.stream.finish();
             note_copies(tailer, id);
@@ -139,8 +139,21 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
     if let Ok(reader) = Reader::open(&*tailer.files, &path)
         && reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == id)
     {
-        tailer.begin(path, id, reader, 0, now);
+        tailer.begin(path, reader, 0, now);
     }
+}
+
+/// A stream is read to its end in a file that nobody else writes to.
+fn go_on_in(tailer: &mut Tailer, key: Key, copy: (PathBuf, Stat, Reader)) {
+    let (path, stat, reader) = copy;
+    let Some(followed) = tailer.followed.get_mut(&key) else { return };
+    if tailer.by_id.get(&followed.stream.id) == Some(&key) {
+        tailer.by_id.remove(&followed.stream.id);
+    }
+    followed.complete = true;
+    followed.stream.continue_in(path, stat, reader);
+    tailer.suspects.remove(&(stat.device, stat.inode));
+    tailer.by_id.insert((stat.device, stat.inode), key);
 }
 
 /// A file beside it that holds all that was read of this stream.
@@ -164,7 +177,7 @@ fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
     let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == original).collect();
     for (id, suspect) in of_it {
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
-        if suspect.same_to == 0 || copy.end().ok() != Some(suspect.same_to) {
+        if suspect.same_to == 0 || copy.stat().map_or(0, |stat| stat.size) != suspect.same_to {
             continue;
         }
         let tail = suspect.same_to.min(FileMark::MARKER_BYTES);
@@ -179,17 +192,33 @@ fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
     }
 }
 
-/// Opens the file of a stream again, under its name or under one that rotation gave it; whether it is open.
-pub(super) fn reopen(files: &dyn Files, followed: &mut Followed) -> bool {
-    let stream = &mut followed.stream;
-    let is_it = |path: &Path| {
-        let reader = Reader::open(files, path).ok()?;
-        let stat = reader.stat().ok()?;
-        ((stat.device, stat.inode) == stream.id).then_some(reader)
-    };
-    let found = is_it(&stream.path).or_else(|| siblings(files, &stream.path).iter().find_map(|path| is_it(path)));
-    stream.file = found;
-    stream.file.is_some()
+/// Opens the file of a stream again, under its name or under one that rotation gave it, or the copy that is left of it.
+///
+/// # Errors
+/// There is none, or the operating system does not let us read it.
+pub(super) fn reopen(tailer: &mut Tailer, key: Key) -> io::Result<()> {
+    let gone = io::Error::from(io::ErrorKind::NotFound);
+    let Some(followed) = tailer.followed.get_mut(&key) else { return Err(gone) };
+    let (files, stream) = (&*tailer.files, &mut followed.stream);
+    let is_it = |reader: &Reader| reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == stream.id);
+    let named = Reader::open(files, &stream.path);
+    match named {
+        Ok(reader) if is_it(&reader) => {
+            stream.open(reader);
+            return Ok(());
+        }
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    let opened = siblings(files, &stream.path).into_iter().filter_map(|path| Reader::open(files, &path).ok());
+    if let Some(reader) = opened.into_iter().find(is_it) {
+        stream.open(reader);
+        return Ok(());
+    }
+    match copy_of(tailer, key) {
+        Some(copy) => Ok(go_on_in(tailer, key, copy)),
+        None => Err(gone),
+    }
 }
 
 /// Rotated files beside a path.
@@ -230,7 +259,7 @@ pub(super) fn seek_rests(tailer: &mut Tailer, now: Instant) {
         });
         if let Some((path, other, reader, true)) = found {
             tailer.known.take(&known.source);
-            let key = tailer.resume(&known, path, other, reader, now);
+            let key = tailer.resume(&known, path, reader, now);
             if let Some(followed) = key.and_then(|key| tailer.followed.get_mut(&key)) {
                 followed.gone = Some(now);
                 followed.complete = other != id;

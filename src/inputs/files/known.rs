@@ -2,7 +2,7 @@
 //!
 //! Limit: [`KNOWN_MAX`]; past it those seen longest ago are forgotten, and what is left of them would be read again.
 
-use super::identity::{self, Content};
+use super::{identity, reader::Reader};
 use crate::{flow::FileMark, log::SourceTable};
 use std::{
     collections::HashMap,
@@ -35,7 +35,11 @@ impl Known {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn is_in(&self, content: &mut dyn Content) -> io::Result<bool> {
+    pub fn is_in(&self, content: &mut Reader) -> io::Result<bool> {
+        if self.end > 0 && content.is_undecided() {
+            // So few bytes were read as text.
+            content.finish();
+        }
         identity::is_same(content, self.end, self.mark.prefix, self.mark.marker)
     }
 }

@@ -20,14 +20,15 @@ pub mod pattern;
 mod reader;
 mod stream;
 mod tailer;
+mod text;
 pub mod transcode;
 pub mod tree;
+mod turns;
 pub mod watch;
 
 pub use known::is_rotation_of;
-pub use tailer::{
-    BATCH_WAIT, Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer,
-};
+pub use tailer::{Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer};
+pub use turns::BATCH_WAIT;
 
 use super::containers::AnyOf;
 use crate::{
@@ -37,7 +38,6 @@ use crate::{
 };
 use glob::Globs;
 use std::{
-    collections::BTreeSet,
     io,
     path::Path,
     sync::{
@@ -56,6 +56,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// Looking and asking may take one part in so many of the time.
 const SHARE: u32 = 100;
+/// The same for looking when it is known that there is something.
+const SHARE_ASKED: u32 = 10;
 /// The longest pause that comes of it.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a stop waits for batches on their way.
@@ -74,6 +76,10 @@ pub struct Settings {
     pub from_end: bool,
     /// Files that were not written for so long are not begun.
     pub ignore_older: Option<Duration>,
+    /// Rotated and compressed files of which all is durable are deleted when they were not written for so long.
+    pub delete_after: Option<Duration>,
+    /// How the text of files without a byte order mark is written.
+    pub encoding: transcode::Encoding,
     /// What all records share.
     pub origin: Origin,
     /// What is known of containers by the paths of their files.
@@ -148,19 +154,23 @@ impl Wake for Bell {
 #[derive(Debug)]
 struct Recurring {
     due: Instant,
+    /// If somebody asks for it, not sooner than this.
+    soonest: Instant,
     every: Duration,
 }
 
 impl Recurring {
     fn new(every: Duration) -> Recurring {
-        Recurring { due: clock::instant(), every }
+        let now = clock::instant();
+        Recurring { due: now, soonest: now, every }
     }
 
     fn run(&mut self, work: impl FnOnce()) {
         let begun = clock::instant();
         work();
-        let took = clock::since(begun);
-        self.due = clock::instant() + (took * SHARE).clamp(self.every, PAUSE_MAX);
+        let (took, now) = (clock::since(begun), clock::instant());
+        self.due = now + (took * SHARE).clamp(self.every, PAUSE_MAX);
+        self.soonest = now + took * SHARE_ASKED;
     }
 }
 
@@ -181,7 +191,10 @@ impl Driver {
         let (mut look, mut sweep) = (Recurring::new(LOOK_EVERY), Recurring::new(SWEEP_EVERY));
         let mut shown = Recurring::new(STATUS_EVERY);
         while !self.stop.load(Ordering::Acquire) {
-            if self.hear() || look.due <= clock::instant() {
+            if self.hear() {
+                look.due = look.due.min(look.soonest);
+            }
+            if look.due <= clock::instant() {
                 look.run(|| self.look());
             }
             if sweep.due <= clock::instant() {
@@ -215,15 +228,10 @@ impl Driver {
             return false;
         }
         if changes.all {
-            self.tailer.touched(|_| true);
-            return true;
+            self.tailer.all_touched();
         }
-        let mut strange: BTreeSet<&str> = changes.paths.iter().map(String::as_str).collect();
-        self.tailer.touched(|path| {
-            let path = path.to_str().unwrap_or_default();
-            strange.remove(path) || changes.paths.contains(path)
-        });
-        !strange.is_empty()
+        let strange = changes.paths.iter().filter(|path| !self.tailer.touched(Path::new(path))).count();
+        changes.all || strange > 0
     }
 
     fn look(&mut self) {
@@ -272,7 +280,7 @@ impl Driver {
             files: self.tailer.status(clock::instant()),
             counts: self.tailer.counts(),
             queued: self.pending.iter().map(|(_, records, _)| records).sum(),
-            problems: self.problems,
+            problems: self.problems + self.tailer.unreadable(),
         };
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }

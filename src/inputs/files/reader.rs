@@ -48,6 +48,11 @@ impl Reader {
         self.content.read(&*self.file, offset, into)
     }
 
+    /// Whether what was read of it is the file's bytes themselves.
+    pub fn is_plain(&self) -> bool {
+        self.content.form() == Form::Plain
+    }
+
     /// Whether it is compressed, as far as its beginning is known.
     pub fn is_compressed(&mut self) -> bool {
         let _ = self.step(&mut [0], 0);
@@ -81,21 +86,17 @@ impl Reader {
         }
     }
 
-    /// Whether more bytes are needed to understand those that are there: the first ones, or a compressed file's last.
+    /// Whether it is compressed and ends, as far as it was read, within a member: it is still being written.
     pub fn is_unfinished(&self) -> bool {
-        match self.content.form() {
-            Form::Plain => false,
-            Form::Undecided => !self.finished && self.file.stat().is_ok_and(|stat| stat.size > 0),
-            Form::Gzip | Form::Zstd => !self.finished && self.content.whole_len().is_none(),
-        }
+        matches!(self.content.form(), Form::Gzip | Form::Zstd) && !self.finished && self.content.whole_len().is_none()
     }
 
     /// Whether its few bytes may still begin a compressed file.
     pub fn is_undecided(&self) -> bool {
-        self.content.form() == Form::Undecided && self.is_unfinished()
+        self.content.form() == Form::Undecided && !self.finished && self.file.stat().is_ok_and(|stat| stat.size > 0)
     }
 
-    /// No more bytes will come.
+    /// No more bytes will come: few of them are text, a compressed file that ends too early is damaged.
     pub fn finish(&mut self) {
         self.finished = true;
         self.content.finish();

@@ -7,7 +7,7 @@ use super::transcode::{ByteOrderMark, Encoding, Transcoder};
 use crate::{codecs::lines::Lines, flow::Record};
 
 /// A byte order mark has at most so many bytes.
-pub const HEAD_BYTES: usize = 3;
+pub const HEAD_BYTES: u64 = 3;
 
 /// The framing of one content.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Text {
 
 #[derive(Debug)]
 enum Form {
+    /// Nothing was read yet; this is what it has without a byte order mark.
     Undecided(Encoding),
     /// The bytes are the text.
     Utf8,
@@ -30,46 +31,39 @@ enum Form {
 }
 
 impl Text {
-    /// The text of a content from a place on, where a line begins; `head` is what the content begins with, if something of
-    /// it was read before.
+    /// The text of a content from a place on, where a line begins; `head` is what lies at its beginning and before this place.
     pub fn new(wanted: Encoding, from: u64, head: &[u8]) -> Text {
-        let lines = Lines::starting_at(from);
-        let mut text =
-            Text { lines, form: Form::Undecided(wanted), done: from, is_stalled: false, dropped_seen: 0 };
-        if from > 0 {
-            text.decide(wanted, from, head, true);
+        let form = Form::Undecided(wanted);
+        let mut text = Text { lines: Lines::starting_at(from), form, done: from, is_stalled: false, dropped_seen: 0 };
+        match ByteOrderMark::find(head) {
+            _ if from == 0 => {}
+            ByteOrderMark::Of(encoding, _) => text.begin(encoding, from),
+            ByteOrderMark::None | ByteOrderMark::Undecided => text.begin(wanted, from),
         }
         text
     }
 
-    /// Whether it is known how the text is to be read.
-    fn decide(&mut self, wanted: Encoding, from: u64, head: &[u8], is_all: bool) -> bool {
-        let (encoding, begin) = match ByteOrderMark::find(head) {
-            ByteOrderMark::Undecided if !is_all => return false,
-            ByteOrderMark::Of(encoding, length) => (encoding, length.max(from)),
-            ByteOrderMark::None | ByteOrderMark::Undecided => (wanted, from),
-        };
+    fn begin(&mut self, encoding: Encoding, from: u64) {
         if encoding.is_utf8() {
-            (self.form, self.lines) = (Form::Utf8, Lines::starting_at(begin));
+            (self.form, self.lines) = (Form::Utf8, Lines::starting_at(from));
         } else {
-            (self.form, self.lines) = (Form::Other(Box::new(Transcoder::new(encoding, begin))), Lines::starting_at(0));
+            (self.form, self.lines) = (Form::Other(Box::new(Transcoder::new(encoding, from))), Lines::starting_at(0));
         }
-        true
     }
 
-    /// Takes the bytes at `place`, which follow those before; answers how many it took: none where more are needed, or where
-    /// records must be taken first. With `is_all` no more will come soon.
-    pub fn push(&mut self, place: u64, bytes: &[u8], is_all: bool) -> usize {
+    /// Takes bytes, which follow those before; answers how many it took: none where more are needed to tell what they are,
+    /// fewer where records must be taken first.
+    pub fn push(&mut self, bytes: &[u8]) -> usize {
         let mut mark = 0;
         if let Form::Undecided(wanted) = self.form {
-            if !self.decide(wanted, 0, bytes, is_all) {
-                return 0;
+            match ByteOrderMark::find(bytes) {
+                ByteOrderMark::Undecided => return 0,
+                ByteOrderMark::None => self.begin(wanted, 0),
+                ByteOrderMark::Of(encoding, length) => {
+                    self.begin(encoding, length);
+                    mark = length as usize;
+                }
             }
-            mark = match ByteOrderMark::find(bytes) {
-                ByteOrderMark::Of(_, length) => length as usize,
-                ByteOrderMark::None | ByteOrderMark::Undecided => 0,
-            };
-            debug_assert_eq!(place, 0);
         }
         let Form::Other(transcoder) = &mut self.form else {
             self.lines.push(&bytes[mark..]);
@@ -79,15 +73,14 @@ impl Text {
         let taken = mark + transcoder.push(&bytes[mark..], &mut text);
         self.lines.push(&text);
         self.is_stalled = taken < bytes.len();
-        if self.lines.ready_records() == 0 && !self.lines.unsettled() {
+        if self.is_stalled && self.lines.ready_records() == 0 {
             // Blank lines make no records.
-            let (_, reach) = self.lines.take_up_to(1, 1);
-            transcoder.confirm(reach);
+            self.take_up_to(1, 1);
         }
         taken
     }
 
-    /// Whether its first bytes are waited for.
+    /// Whether its first bytes do not say yet what they are.
     pub fn is_undecided(&self) -> bool {
         matches!(self.form, Form::Undecided(_))
     }
@@ -113,9 +106,13 @@ impl Text {
         (records, self.done)
     }
 
-    /// Nothing has come for long: an unfinished line is taken for a whole one.
-    pub fn end_line(&mut self) {
+    /// Nothing has come for long: an unfinished line is taken for a whole one. In the middle of a character it is waited for,
+    /// unless this is the end.
+    pub fn end_line(&mut self, is_all: bool) {
         if let Form::Other(transcoder) = &mut self.form {
+            if !is_all && !transcoder.is_between_characters() {
+                return;
+            }
             let mut text = Vec::new();
             transcoder.finish(&mut text);
             self.lines.push(&text);
@@ -123,14 +120,25 @@ impl Text {
         self.lines.finish();
     }
 
+    /// Whether a line has begun and not ended.
+    pub fn has_partial(&self) -> bool {
+        let between = |transcoder: &Transcoder| transcoder.is_between_characters();
+        self.lines.has_partial() || matches!(&self.form, Form::Other(transcoder) if !between(transcoder))
+    }
+
     /// The lines, for what places do not matter to.
     pub fn lines(&mut self) -> &mut Lines {
         &mut self.lines
     }
 
-    /// Bytes of the finished records, and how many these are.
-    pub fn ready(&self) -> (usize, usize) {
-        (self.lines.ready_bytes(), self.lines.ready_records())
+    /// How many records are finished.
+    pub fn ready_records(&self) -> usize {
+        self.lines.ready_records()
+    }
+
+    /// Their bytes.
+    pub fn ready_bytes(&self) -> usize {
+        self.lines.ready_bytes()
     }
 
     /// Bytes that it holds in memory, roughly.

@@ -333,6 +333,7 @@ impl Model {
 
 /// Appends as the log does: what a source has made durable is not stored again.
 fn append(log: &mut Log, batch: &RawBatch) -> Appended {
+    // Only of mixed streams can records come in parts.
     let span = batch.span.unwrap();
     let duplicate = log.table.covers(&batch.origin.source, span);
     if !duplicate {

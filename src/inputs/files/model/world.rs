@@ -136,6 +136,11 @@ impl Files for World {
         disk.inodes.get_mut(&number).unwrap().open += 1;
         Ok(Box::new(Handle { world: self.clone(), number }))
     }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.delete(path);
+        Ok(())
+    }
 }
 
 impl OpenFile for Handle {
