@@ -2,8 +2,8 @@
 //!
 //! A new file is taken for the copy that copytruncate makes only if it is in the same folder, its name begins with the
 //! original's, it begins as the original does, and the original shrinks within [`COPY_WAIT`]. Until then it is not read.
-//! In doubt it is read, and its lines are there twice. A compressed file that begins as a followed one does waits as long as
-//! that one is followed, because nobody writes lines to it.
+//! In doubt it is read, and its lines are there twice. A compressed file is no file of today: it waits until it has not grown
+//! for [`COPY_WAIT`], and as long as a file is followed that begins as it does.
 
 use super::{
     identity::{self, Content as _},
@@ -34,8 +34,10 @@ const SIBLINGS_MAX: usize = 1_000;
 pub(super) struct Suspect {
     path: PathBuf,
     /// The file whose copy it may be, whatever that holds by now.
-    original: (u64, u64),
+    original: Option<(u64, u64)>,
     since: Instant,
+    /// Its size when it was last looked at, and since when it has been that.
+    size: (u64, Instant),
     /// So much of it was seen to be what the original holds.
     same_to: u64,
 }
@@ -48,16 +50,24 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
     if tailer.suspects.len() >= SUSPECTS_MAX {
         return false;
     }
-    let original = tailer.originals_of(path).into_iter().find_map(|key| {
-        let original = tailer.followed.get_mut(&key)?;
-        let holds = tailer.by_id.get(&original.stream.id) == Some(&key);
-        (holds && begins_alike(original, reader)).then_some(original.stream.id)
-    });
-    let Some(original) = original else { return false };
-    let suspect = Suspect { path: path.to_owned(), original, since: now, same_to: 0 };
+    let original = original_of(tailer, path, reader);
+    let mut is_packed = || reader.is_compressed() && !tailer.known.candidates(path, id).is_empty();
+    if original.is_none() && !is_packed() {
+        return false;
+    }
+    let suspect = Suspect { path: path.to_owned(), original, since: now, size: (0, now), same_to: 0 };
     tailer.suspects.insert(id, suspect);
     tailer.suspects_due = Some(now + COPY_POLL);
     true
+}
+
+/// The file whose copy this one may be.
+fn original_of(tailer: &mut Tailer, path: &Path, reader: &mut Reader) -> Option<(u64, u64)> {
+    tailer.originals_of(path).into_iter().find_map(|key| {
+        let original = tailer.followed.get_mut(&key)?;
+        let holds = tailer.by_id.get(&original.stream.id) == Some(&key);
+        (holds && begins_alike(original, reader)).then_some(original.stream.id)
+    })
 }
 
 /// Whether a file begins as what was read of another, or as what that one holds now, as far as both reach. Nothing at all
@@ -65,6 +75,9 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
 fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
     let stream = &mut original.stream;
     let Ok(head) = identity::read(copy, 0, FileMark::PREFIX_BYTES) else { return false };
+    if head.is_empty() {
+        return true;
+    }
     let read = stream.read_to().min(FileMark::PREFIX_BYTES) as usize;
     if read > 0 && head.get(..read).is_some_and(|head| identity::hash(head) == stream.mark().prefix) {
         return true;
@@ -80,17 +93,12 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
     }
     let ids: Vec<_> = tailer.suspects.keys().copied().collect();
     for id in ids {
-        let Some(suspect) = tailer.suspects.get_mut(&id) else { continue };
+        let Some(mut suspect) = tailer.suspects.remove(&id) else { continue };
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
-        let waits = now.saturating_duration_since(suspect.since) < COPY_WAIT || copy.is_compressed();
-        if let Some(original) = tailer.by_id.get(&suspect.original).and_then(|key| tailer.followed.get_mut(key))
-            && waits
-            && begins_alike(original, &mut copy)
-        {
-            suspect.same_to = same_to(original, &mut copy).unwrap_or(suspect.same_to);
+        if is_in_doubt(tailer, &mut suspect, &mut copy, now) {
+            tailer.suspects.insert(id, suspect);
             continue;
         }
-        let Some(suspect) = tailer.suspects.remove(&id) else { continue };
         if copy.stat().is_ok_and(|stat| (stat.device, stat.inode) == id) {
             // What it holds may have ended meanwhile.
             match tailer.recognise(&suspect.path, id, &mut copy) {
@@ -100,6 +108,31 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
         }
     }
     tailer.suspects_due = (!tailer.suspects.is_empty()).then(|| now + COPY_POLL);
+}
+
+/// Whether it cannot be told yet what a suspect is.
+fn is_in_doubt(tailer: &mut Tailer, suspect: &mut Suspect, copy: &mut Reader, now: Instant) -> bool {
+    let is_packed = copy.is_compressed();
+    let size = copy.stat().map_or(0, |stat| stat.size);
+    if size != suspect.size.0 {
+        suspect.size = (size, now);
+    }
+    let since = if is_packed { suspect.size.1 } else { suspect.since };
+    let waits = now.saturating_duration_since(since) < COPY_WAIT;
+    if !waits && !is_packed {
+        return false;
+    }
+    let original = suspect.original.and_then(|id| tailer.by_id.get(&id)).and_then(|key| tailer.followed.get_mut(key));
+    if let Some(original) = original
+        && begins_alike(original, copy)
+    {
+        suspect.same_to = same_to(original, copy).unwrap_or(suspect.same_to);
+        return true;
+    }
+    // While it was empty, it began as all do.
+    suspect.original = original_of(tailer, &suspect.path, copy);
+    suspect.same_to = 0;
+    suspect.original.is_some() || (is_packed && waits)
 }
 
 /// The length of a copy, if what lies before its end is in the original, too, and was read there.
@@ -174,7 +207,7 @@ fn copy_of(tailer: &Tailer, key: Key) -> Option<(PathBuf, Stat, Reader)> {
 
 /// Suspects that hold less than was read: they need not be read.
 fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
-    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == original).collect();
+    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == Some(original)).collect();
     for (id, suspect) in of_it {
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
         if suspect.same_to == 0 || copy.stat().map_or(0, |stat| stat.size) != suspect.same_to {

@@ -42,7 +42,7 @@ pub const READY_BYTES_MAX: usize = 1 << 20;
 const KEPT_BYTES_MAX: usize = 2 << 20;
 /// How long after a batch was refused it is tried again, at first and at most.
 const AGAIN: Duration = Duration::from_millis(100);
-const AGAIN_MAX: Duration = Duration::from_secs(5);
+const AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// How far one reading came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
