@@ -51,8 +51,8 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
         return false;
     }
     let original = original_of(tailer, path, reader);
-    let mut is_packed = || reader.is_compressed() && !tailer.known.candidates(path, id).is_empty();
-    if original.is_none() && !is_packed() {
+    let has_relatives = !tailer.originals_of(path).is_empty() || !tailer.known.candidates(path, id).is_empty();
+    if original.is_none() && !(has_relatives && reader.is_compressed()) {
         return false;
     }
     let suspect = Suspect { path: path.to_owned(), original, since: now, size: (0, now), same_to: 0 };
@@ -79,7 +79,8 @@ fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
         return true;
     }
     let read = stream.read_to().min(FileMark::PREFIX_BYTES) as usize;
-    if read > 0 && head.get(..read).is_some_and(|head| identity::hash(head) == stream.mark().prefix) {
+    let begun = head.get(..read).is_some_and(|head| identity::hash(head) == stream.mark().prefix);
+    if read > 0 && (begun || stream.has_begun_with(&head)) {
         return true;
     }
     let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, FileMark::PREFIX_BYTES).ok());

@@ -52,6 +52,12 @@ impl Prefix {
         }
     }
 
+    /// Whether the content begins with these bytes, as far as its own are kept.
+    #[must_use]
+    pub fn begins_with(&self, head: &[u8]) -> bool {
+        !head.is_empty() && self.bytes.starts_with(head)
+    }
+
     /// Nobody asks for the hash at a place before this one any more.
     pub fn forget_before(&mut self, position: u64) {
         if self.whole.is_some() && position >= FileMark::PREFIX_BYTES {

@@ -157,6 +157,11 @@ impl Stream {
         self.mark_at(self.read, &self.kept)
     }
 
+    /// Whether its first bytes are these, as far as it remembers them.
+    pub fn has_begun_with(&self, head: &[u8]) -> bool {
+        self.prefix.begins_with(head)
+    }
+
     fn mark_at(&self, position: u64, before: &[u8]) -> FileMark {
         let length = before.len().min(FileMark::MARKER_BYTES as usize);
         let marker = identity::hash(&before[before.len() - length..]);

@@ -467,15 +467,15 @@ proptest! {
 fn programs_that_failed() {
     use Action::*;
     let write = |file, lines, length| Write { file, lines, length };
-    let programs = [(
-        "/logs/*",
-        vec![
+    let programs = [
+        ("/logs/*", vec![
             Down(vec![write(2, 3, 5)]),
             CopyTruncate { file: 2, between_ms: 4900 },
             write(0, 1, 4),
             Compress { file: 2, members: 1, between_ms: 100 },
-        ],
-    )];
+        ]),
+        // MORE
+    ];
     for (pattern, actions) in programs {
         let mut model = Model::new(pattern);
         actions.iter().for_each(|action| model.act(action));
