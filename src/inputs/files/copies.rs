@@ -66,13 +66,13 @@ fn original_of(tailer: &mut Tailer, path: &Path, reader: &mut Reader) -> Option<
     tailer.originals_of(path).into_iter().find_map(|key| {
         let original = tailer.followed.get_mut(&key)?;
         let holds = tailer.by_id.get(&original.stream.id) == Some(&key);
-        (holds && begins_alike(original, reader)).then_some(original.stream.id)
+        (holds && begins_alike(&*tailer.files, original, reader)).then_some(original.stream.id)
     })
 }
 
 /// Whether a file begins as what was read of another, or as what that one holds now, as far as both reach. Nothing at all
 /// begins as everything does: a copy that is about to be written.
-fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
+fn begins_alike(files: &dyn Files, original: &mut Followed, copy: &mut Reader) -> bool {
     let stream = &mut original.stream;
     let Ok(head) = identity::read(copy, 0, FileMark::PREFIX_BYTES) else { return false };
     if head.is_empty() {
@@ -83,8 +83,19 @@ fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
     if read > 0 && (begun || stream.has_begun_with(&head)) {
         return true;
     }
-    let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, FileMark::PREFIX_BYTES).ok());
+    let there = read_original(files, original, 0, FileMark::PREFIX_BYTES);
     there.is_some_and(|there| !there.is_empty() && there.iter().zip(&head).all(|(there, copied)| there == copied))
+}
+
+/// What an original holds now, also if it is closed.
+fn read_original(files: &dyn Files, original: &mut Followed, offset: u64, length: u64) -> Option<Vec<u8>> {
+    let stream = &mut original.stream;
+    if let Some(file) = &mut stream.file {
+        return identity::read(file, offset, length).ok();
+    }
+    let mut file = Reader::open(files, &stream.path).ok()?;
+    let is_it = file.stat().is_ok_and(|stat| (stat.device, stat.inode) == stream.id);
+    if is_it { identity::read(&mut file, offset, length).ok() } else { None }
 }
 
 /// Lets go of suspects that are no copies, and learns how far the others are the same.
@@ -125,9 +136,9 @@ fn is_in_doubt(tailer: &mut Tailer, suspect: &mut Suspect, copy: &mut Reader, no
     }
     let original = suspect.original.and_then(|id| tailer.by_id.get(&id)).and_then(|key| tailer.followed.get_mut(key));
     if let Some(original) = original
-        && begins_alike(original, copy)
+        && begins_alike(&*tailer.files, original, copy)
     {
-        suspect.same_to = same_to(original, copy).unwrap_or(suspect.same_to);
+        suspect.same_to = same_to(&*tailer.files, original, copy).unwrap_or(suspect.same_to);
         return true;
     }
     // While it was empty, it began as all do.
@@ -137,7 +148,7 @@ fn is_in_doubt(tailer: &mut Tailer, suspect: &mut Suspect, copy: &mut Reader, no
 }
 
 /// The length of a copy, if what lies before its end is in the original, too, and was read there.
-fn same_to(original: &mut Followed, copy: &mut Reader) -> Option<u64> {
+fn same_to(files: &dyn Files, original: &mut Followed, copy: &mut Reader) -> Option<u64> {
     if copy.is_compressed() {
         return None;
     }
@@ -147,7 +158,7 @@ fn same_to(original: &mut Followed, copy: &mut Reader) -> Option<u64> {
     }
     let tail = length.min(FileMark::MARKER_BYTES);
     let copied = identity::read(copy, length - tail, tail).ok()?;
-    let there = identity::read(original.stream.file.as_mut()?, length - tail, tail).ok()?;
+    let there = read_original(files, original, length - tail, tail)?;
     (copied == there && copied.len() as u64 == tail).then_some(length)
 }
 

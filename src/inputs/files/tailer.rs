@@ -36,7 +36,7 @@ use std::{
 pub const GONE_WAIT: Duration = Duration::from_secs(60);
 /// How long a line waits for its end before what there is of it is taken for one.
 pub const PARTIAL_WAIT: Duration = Duration::from_secs(30);
-/// Files that are open at a time, besides those that have no name any more.
+/// Files that are open at a time, and as many of those that have no name any more.
 pub const OPEN_FILES_MAX: usize = 256;
 /// Bytes of all streams that are held in memory; past it only what is read already goes on.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
@@ -126,8 +126,12 @@ pub struct Tailer {
     pub(super) awake: BTreeSet<Key>,
     /// and those that have one at a moment.
     pub(super) timers: BTreeSet<(Instant, Key)>,
-    /// Streams whose files are open.
+    /// Streams whose files are open,
     pub(super) open: BTreeSet<Key>,
+    /// and have no name any more.
+    pub(super) open_gone: BTreeSet<Key>,
+    /// [`OPEN_FILES_MAX`], but in tests.
+    pub(super) open_max: usize,
     /// Bytes that streams hold in memory.
     pub(super) held: usize,
     pub(super) counts: Counts,
@@ -154,6 +158,8 @@ impl Tailer {
             awake: BTreeSet::new(),
             timers: BTreeSet::new(),
             open: BTreeSet::new(),
+            open_gone: BTreeSet::new(),
+            open_max: OPEN_FILES_MAX,
             held: 0,
             counts: Counts::default(),
             by_stem: HashMap::new(),
@@ -183,6 +189,7 @@ impl Tailer {
             followed.described = followed.described || origin::renew(&self.settings, &mut followed.stream);
             if !there.contains(&id) && followed.gone.is_none() && self.by_id.get(&id) == Some(key) {
                 followed.gone = Some(now);
+                followed.stream.at_end = false;
                 self.awake.insert(*key);
             }
         }
@@ -303,7 +310,7 @@ impl Tailer {
         if let Ok(stat) = reader.stat() {
             stream.seen(&stat);
         }
-        if self.open.len() < OPEN_FILES_MAX {
+        if self.open.len() < self.open_max {
             stream.open(reader);
             self.open.insert(key);
         }
@@ -333,6 +340,7 @@ impl Tailer {
         let Some(Followed { stream, timer, held, .. }) = self.followed.remove(&key) else { return };
         self.awake.remove(&key);
         self.open.remove(&key);
+        self.open_gone.remove(&key);
         self.held -= held;
         if let Some(timer) = timer {
             self.timers.remove(&(timer, key));

@@ -1,14 +1,14 @@
 //! Turns of streams: when each reads, cuts batches and ends what has waited long enough.
 //!
 //! A stream to which nothing happens has no turns, only a moment at which it has to do something even so, if there is one:
-//! ten thousand idle files cost memory and nothing else. Few of them are open ([`OPEN_FILES_MAX`]): those that are being read,
-//! have no name any more, or were written last.
+//! ten thousand idle files cost memory and nothing else. Few of them are open: [`super::OPEN_FILES_MAX`] of those that are being
+//! read or were written last, and as many of those that have no name any more.
 
 use super::{
     content::ContentError,
     copies,
     stream::Came,
-    tailer::{Followed, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, RETRY, RETRY_MAX, Tailer},
+    tailer::{Followed, GONE_WAIT, HELD_BYTES_MAX, Key, PARTIAL_WAIT, RETRY, RETRY_MAX, Tailer},
     tree::Stat,
 };
 use crate::{
@@ -61,7 +61,11 @@ impl Tailer {
             return Came::End;
         }
         if stream.file.is_none() {
-            if self.open.len() >= OPEN_FILES_MAX && !self.close_one() {
+            let has_room = match followed.gone {
+                Some(_) => self.open_gone.len() < self.open_max,
+                None => self.open.len() < self.open_max || self.close_one(),
+            };
+            if !has_room {
                 return Came::End;
             }
             if let Err(cause) = copies::reopen(self, key) {
@@ -123,7 +127,7 @@ impl Tailer {
         }
         let is_copied = followed.complete && stream.at_end && !stream.is_unfinished();
         let gone = followed.gone.is_some_and(|since| now.saturating_duration_since(since) >= GONE_WAIT);
-        let is_left = gone && quiet >= GONE_WAIT && (stream.at_end || stream.file.is_none() || stream.again.is_some());
+        let is_left = gone && quiet >= GONE_WAIT && (stream.at_end || stream.again.is_some());
         if !stream.is_finished() && (is_copied || is_left) {
             self.counts.lost_bytes += stream.size.saturating_sub(stream.taken);
             stream.finish();
@@ -155,13 +159,16 @@ impl Tailer {
     }
 
     fn note_open(&mut self, key: Key) {
-        if self.followed.get(&key).is_some_and(|followed| followed.stream.file.is_some()) {
-            self.open.insert(key);
-            if self.open.len() > OPEN_FILES_MAX {
-                self.close_one();
-            }
-        } else {
-            self.open.remove(&key);
+        self.open.remove(&key);
+        self.open_gone.remove(&key);
+        let Some(followed) = self.followed.get(&key).filter(|followed| followed.stream.file.is_some()) else { return };
+        if followed.gone.is_some() {
+            self.open_gone.insert(key);
+            return;
+        }
+        self.open.insert(key);
+        if self.open.len() > self.open_max {
+            self.close_one();
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod world;
 
-use super::{Settings, Tailer, copies::COPY_WAIT, glob::Globs};
+use super::{OPEN_FILES_MAX, Settings, Tailer, copies::COPY_WAIT, glob::Globs};
 use crate::{
     event::Timestamp,
     flow::{AppendError, Appended, LogId, Pos, RawBatch},
@@ -34,8 +34,8 @@ enum Action {
     Finish { file: u8 },
     /// The file is renamed and created anew by the next write.
     Rename { file: u8 },
-    /// It is copied and truncated; the tailer runs for so long in between.
-    CopyTruncate { file: u8, between_ms: u16 },
+    /// It is copied and truncated; the tailer runs for so long in between, and so many lines come meanwhile.
+    CopyTruncate { file: u8, between_ms: u16, late: u8 },
     /// Its newest rotated file is compressed, in as many members, and deleted; the tailer runs for so long at each step.
     Compress { file: u8, members: u8, between_ms: u16 },
     /// It is emptied.
@@ -69,7 +69,8 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => file.clone().prop_map(|file| Action::Begin { file }),
         1 => file.clone().prop_map(|file| Action::Finish { file }),
         2 => file.clone().prop_map(|file| Action::Rename { file }),
-        2 => (file.clone(), between).prop_map(|(file, between_ms)| Action::CopyTruncate { file, between_ms }),
+        2 => (file.clone(), between, prop_oneof![3 => Just(0u8), 1 => 0u8..3])
+            .prop_map(|(file, between_ms, late)| Action::CopyTruncate { file, between_ms, late }),
         2 => compress.prop_map(|(file, members, between_ms)| Action::Compress { file, members, between_ms }),
         1 => file.clone().prop_map(|file| Action::Truncate { file }),
         1 => file.clone().prop_map(|file| Action::Delete { file }),
@@ -145,10 +146,11 @@ struct Model {
     /// When the log was last full.
     full_at: Option<Instant>,
     pattern: &'static str,
+    open_max: usize,
 }
 
 impl Model {
-    fn new(pattern: &'static str) -> Model {
+    fn new(pattern: &'static str, open_max: usize) -> Model {
         let mut model = Model {
             world: World::default(),
             log: Log::default(),
@@ -165,6 +167,7 @@ impl Model {
             full: false,
             full_at: None,
             pattern,
+            open_max,
         };
         model.start();
         model
@@ -172,7 +175,8 @@ impl Model {
 
     fn start(&mut self) {
         let globs = Globs::below("/", &[self.pattern.to_owned()], &[]).unwrap();
-        let tailer = Tailer::new(Settings::default(), Box::new(self.world.clone()), &self.log.table);
+        let mut tailer = Tailer::new(Settings::default(), Box::new(self.world.clone()), &self.log.table);
+        tailer.open_max = self.open_max;
         self.life = Some(Life { world: self.world.clone(), tailer, globs, waiting: Vec::new() });
         self.look();
     }
@@ -294,7 +298,7 @@ impl Model {
                     self.moved(&path, &rotated);
                 }
             }
-            Action::CopyTruncate { file, between_ms } => self.copy_truncate(*file, *between_ms),
+            Action::CopyTruncate { file, between_ms, late } => self.copy_truncate(*file, *between_ms, *late),
             Action::Truncate { file } => {
                 let path = Model::path(*file);
                 self.endanger(&path);
@@ -337,24 +341,39 @@ impl Model {
         path
     }
 
-    fn copy_truncate(&mut self, file: u8, between_ms: u16) {
+    fn copy_truncate(&mut self, file: u8, between_ms: u16, late: u8) {
         let path = Model::path(file);
         if !self.world.exists(&path) {
             return;
         }
+        if late > 0 {
+            self.act(&Action::Finish { file });
+        }
         let rotated = self.rotated(file);
         self.world.copy(&path, &rotated);
+        // A line that was begun is finished in no file.
+        self.begun.retain(|_, (_, begun)| *begun != path);
+        let copied = numbers(&self.world.content(&rotated));
+        let unread = self.unread.remove(&path).unwrap_or_default();
+        if late > 0 {
+            self.act(&Action::Write { file, lines: late, length: 30 });
+        }
         if between_ms > 0 && self.life.is_some() {
             self.run(u64::from(between_ms), 100);
         }
-        if Duration::from_millis(u64::from(between_ms) + 200) > COPY_WAIT && self.pattern == "/logs/*" {
-            for number in numbers(&self.world.content(&path)) {
+        let is_late = Duration::from_millis(u64::from(between_ms) + 200) > COPY_WAIT;
+        if (is_late || late > 0) && self.pattern == "/logs/*" {
+            for number in copied {
                 self.fates.insert(number, Fate::MayBeTwice);
             }
         }
-        // A line that was begun is finished in no file.
-        self.begun.retain(|_, (_, begun)| *begun != path);
-        // What is in the copy is not lost.
+        // What is in the copy is not lost, what came later is.
+        let met = self.met.contains(&path);
+        self.endanger(&path);
+        self.unread.insert(path.clone(), unread);
+        if met {
+            self.met.insert(path.clone());
+        }
         self.moved(&path, &rotated);
         self.world.truncate(&path);
     }
@@ -453,8 +472,9 @@ proptest! {
     fn every_line_is_there_once(
         actions in prop::collection::vec(any_action(), 0..24),
         pattern in prop_oneof![Just("/logs/*.log"), Just("/logs/*")],
+        open_max in prop_oneof![Just(1usize), Just(2), Just(OPEN_FILES_MAX)],
     ) {
-        let mut model = Model::new(pattern);
+        let mut model = Model::new(pattern, open_max);
         for action in &actions {
             model.act(action);
         }
@@ -468,16 +488,19 @@ fn programs_that_failed() {
     use Action::*;
     let write = |file, lines, length| Write { file, lines, length };
     let programs = [
-        ("/logs/*", vec![
+        ("/logs/*", 256, vec![
             Down(vec![write(2, 3, 5)]),
-            CopyTruncate { file: 2, between_ms: 4900 },
+            CopyTruncate { file: 2, between_ms: 4900, late: 0 },
             write(0, 1, 4),
             Compress { file: 2, members: 1, between_ms: 100 },
         ]),
+        ("/logs/*", 1, vec![ Write { file: 0, lines: 1, length: 4, }, Down( vec![ Write { file: 2, lines: 1, length: 4, }, ], ), Write { file: 1, lines: 1, length: 4, }, CopyTruncate { file: 1, between_ms: 100, late: 0, }, ]),
+        ("/logs/*.log", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Run { ms: 100, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Run { ms: 1500, }, Truncate { file: 2, }, ]),
+        ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Begin { file: 0, }, Rename { file: 0, }, Compress { file: 0, members: 1, between_ms: 200, }, Recreate { file: 1, }, Full { ms: 0, }, ]),
         // MORE
     ];
-    for (pattern, actions) in programs {
-        let mut model = Model::new(pattern);
+    for (pattern, open_max, actions) in programs {
+        let mut model = Model::new(pattern, open_max);
         actions.iter().for_each(|action| model.act(action));
         model.check();
     }
