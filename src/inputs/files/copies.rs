@@ -165,8 +165,12 @@ fn same_to(files: &dyn Files, original: &mut Followed, copy: &mut Reader) -> Opt
 /// The file of a stream holds something else: the rest of what it held is read from its copy, if there is one, and the new
 /// content from its beginning.
 pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
-    let Some(followed) = tailer.followed.get(&key) else { return };
+    let Some(followed) = tailer.followed.get_mut(&key) else { return };
     let (id, path) = (followed.stream.id, followed.stream.path.clone());
+    let moved_from = followed.stream.moved_from.take();
+    if let Some(before) = &moved_from {
+        tailer.rename(key, before);
+    }
     tailer.counts.replaced += 1;
     tailer.by_id.remove(&id);
     let copy = copy_of(tailer, key);
@@ -175,13 +179,17 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
     match copy {
         Some(copy) => go_on_in(tailer, key, copy),
         None => {
-            tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.taken);
+            if moved_from.is_none() {
+                tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.taken);
+            }
             followed.stream.file = None;
             followed.stream.finish();
             note_copies(tailer, id);
         }
     }
-    if let Ok(reader) = Reader::open(&*tailer.files, &path)
+    // Another file that has its inode is new: discovery sees to it.
+    if moved_from.is_none()
+        && let Ok(reader) = Reader::open(&*tailer.files, &path)
         && reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == id)
     {
         tailer.begin(path, reader, 0, now);
@@ -191,12 +199,13 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
 /// A stream is read to its end in a file that nobody else writes to.
 fn go_on_in(tailer: &mut Tailer, key: Key, copy: (PathBuf, Stat, Reader)) {
     let (path, stat, reader) = copy;
+    tailer.rename(key, &path);
     let Some(followed) = tailer.followed.get_mut(&key) else { return };
     if tailer.by_id.get(&followed.stream.id) == Some(&key) {
         tailer.by_id.remove(&followed.stream.id);
     }
     followed.complete = true;
-    followed.stream.continue_in(path, stat, reader);
+    followed.stream.continue_in(stat, reader);
     tailer.suspects.remove(&(stat.device, stat.inode));
     tailer.by_id.insert((stat.device, stat.inode), key);
 }

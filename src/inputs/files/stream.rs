@@ -71,6 +71,8 @@ pub struct Stream {
     pub source: String,
     /// Where the file is, or was when it had a name.
     pub path: PathBuf,
+    /// Where it was before, if nothing was read since: another file may have its inode now.
+    pub moved_from: Option<PathBuf>,
     /// Device and inode.
     pub id: (u64, u64),
     /// What its records share.
@@ -116,6 +118,7 @@ impl Stream {
         Stream {
             source,
             path,
+            moved_from: None,
             id,
             origin,
             file: None,
@@ -260,6 +263,7 @@ impl Stream {
         if again != &self.kept[self.kept.len() - before..] {
             return Ok(Came::Replaced);
         }
+        self.moved_from = None;
         let count = if data.is_empty() { 0 } else { self.text.push(data) };
         // A few bytes that say nothing yet have been looked at.
         let looked_at = if self.text.is_undecided() { data.len() } else { count };
@@ -414,8 +418,7 @@ impl Stream {
     }
 
     /// The content goes on in another file: in the copy that was made of it.
-    pub fn continue_in(&mut self, path: PathBuf, stat: Stat, file: Reader) {
-        self.path = path;
+    pub fn continue_in(&mut self, stat: Stat, file: Reader) {
         self.id = (stat.device, stat.inode);
         (self.size, self.modified_ns, self.taken) = (stat.size, stat.modified_ns, 0);
         self.is_plain = false;

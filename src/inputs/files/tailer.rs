@@ -214,13 +214,23 @@ impl Tailer {
         }
         followed.gone = None;
         if moved {
-            let begun = stem_of(Path::new(stream.origin.path.as_deref().unwrap_or_default()));
-            let old = stem_of(&std::mem::replace(&mut stream.path, path.to_owned()));
-            if old != begun {
-                forget(&mut self.by_stem, &old, key);
+            let before = self.rename(key, path);
+            if let Some(followed) = self.followed.get_mut(&key) {
+                followed.stream.moved_from.get_or_insert(before);
             }
-            self.by_stem.entry(stem_of(path)).or_default().insert(key);
         }
+    }
+
+    /// Notes the name of a stream's file; answers the name it had.
+    pub(super) fn rename(&mut self, key: Key, path: &Path) -> PathBuf {
+        let Some(followed) = self.followed.get_mut(&key) else { return PathBuf::new() };
+        let stream = &mut followed.stream;
+        let before = std::mem::replace(&mut stream.path, path.to_owned());
+        if stem_of(&before) != stem_of(Path::new(stream.origin.path.as_deref().unwrap_or_default())) {
+            forget(&mut self.by_stem, &stem_of(&before), key);
+        }
+        self.by_stem.entry(stem_of(path)).or_default().insert(key);
+        before
     }
 
     /// A file that is not followed was found.
