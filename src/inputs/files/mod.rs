@@ -20,6 +20,8 @@ pub mod pattern;
 mod reader;
 mod stream;
 mod tailer;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod transcode;
 pub mod tree;
@@ -80,6 +82,8 @@ pub struct Settings {
     pub delete_after: Option<Duration>,
     /// How the text of files without a byte order mark is written.
     pub encoding: transcode::Encoding,
+    /// Nothing is announced by the system: everything is found by looking.
+    pub polling: bool,
     /// What all records share.
     pub origin: Origin,
     /// What is known of containers by the paths of their files.
@@ -115,11 +119,12 @@ impl FileInput {
     pub fn start(settings: Settings, globs: Globs, table: &SourceTable, intake: Intake) -> io::Result<FileInput> {
         let stop = Arc::new(AtomicBool::new(false));
         let status = Arc::new(Mutex::new(FilesStatus::default()));
+        let polling = settings.polling;
         let tailer = Tailer::new(settings, Box::new(tree::RealTree), table);
-        let driver = |stop, status| {
+        let driver = move |stop, status| {
             let bell = Arc::new(Bell(thread::current()));
             let ring = bell.clone();
-            let watcher = Watcher::new(move || ring.0.unpark());
+            let watcher = (!polling).then(|| Watcher::new(move || ring.0.unpark()));
             let waker = Waker::from(bell);
             Driver { tailer, globs, watcher, intake, waker, pending: Vec::new(), problems: 0, stop, status }.run();
         };
@@ -177,7 +182,7 @@ impl Recurring {
 struct Driver {
     tailer: Tailer,
     globs: Globs,
-    watcher: Watcher,
+    watcher: Option<Watcher>,
     intake: Intake,
     waker: Waker,
     pending: Vec<(Key, u64, Pending)>,
@@ -189,7 +194,7 @@ struct Driver {
 impl Driver {
     fn run(mut self) {
         let (mut look, mut sweep) = (Recurring::new(LOOK_EVERY), Recurring::new(SWEEP_EVERY));
-        let mut shown = Recurring::new(STATUS_EVERY);
+        let (mut shown, mut was_idle) = (Recurring::new(STATUS_EVERY), false);
         while !self.stop.load(Ordering::Acquire) {
             if self.hear() {
                 look.due = look.due.min(look.soonest);
@@ -201,8 +206,10 @@ impl Driver {
                 sweep.run(|| self.tailer.sweep());
             }
             let log_lives = self.step();
-            if shown.due <= clock::instant() {
+            let idle = self.tailer.is_idle() && self.pending.is_empty();
+            if shown.due <= clock::instant() && !(idle && was_idle) {
                 shown.run(|| self.show());
+                was_idle = idle;
             }
             if !log_lives {
                 break;
@@ -223,7 +230,7 @@ impl Driver {
 
     /// Wakes the files that something happened to; whether there may be new ones.
     fn hear(&mut self) -> bool {
-        let changes = self.watcher.take();
+        let Some(changes) = self.watcher.as_ref().map(Watcher::take) else { return false };
         if changes.is_empty() {
             return false;
         }
@@ -242,9 +249,10 @@ impl Driver {
         }
         self.problems = walked.problems + walked.beyond;
         self.tailer.look(&found, clock::instant(), clock::now());
+        let Some(watcher) = &mut self.watcher else { return };
         let parents = found.iter().filter_map(|found| Path::new(&found.path).parent()?.to_str());
-        self.watcher.watch(self.globs.watch_roots().iter().map(String::as_str).chain(parents));
-        if let Some(problem) = self.watcher.take_problem() {
+        watcher.watch(self.globs.watch_roots().iter().map(String::as_str).chain(parents));
+        if let Some(problem) = watcher.take_problem() {
             tracing::warn!("{problem}");
         }
     }

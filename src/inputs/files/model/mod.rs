@@ -498,6 +498,7 @@ fn programs_that_failed() {
         ("/logs/*.log", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Run { ms: 100, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Run { ms: 1500, }, Truncate { file: 2, }, ]),
         ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Begin { file: 0, }, Rename { file: 0, }, Compress { file: 0, members: 1, between_ms: 200, }, Recreate { file: 1, }, Full { ms: 0, }, ]),
         ("/logs/*", 1, vec![ Write { file: 0, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 100, }, Delete { file: 0, }, CopyTruncate { file: 1, between_ms: 0, late: 0, }, ]),
+        ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 600, }, Recreate { file: 1, }, ]),
         // MORE
     ];
     for (pattern, open_max, actions) in programs {

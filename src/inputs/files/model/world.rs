@@ -20,6 +20,7 @@ struct Inode {
 struct Disk {
     inodes: BTreeMap<u64, Inode>,
     names: BTreeMap<PathBuf, u64>,
+    changes: i64,
 }
 
 impl Disk {
@@ -55,9 +56,11 @@ impl World {
         let mut disk = self.disk();
         let number = disk.names.get(path).copied().unwrap_or_else(|| disk.free());
         disk.names.insert(path.to_owned(), number);
+        disk.changes += 1;
+        let modified_ns = disk.changes;
         let inode = disk.inodes.entry(number).or_insert_with(|| Inode { names: 1, ..Inode::default() });
         inode.bytes.extend_from_slice(bytes);
-        inode.modified_ns += 1;
+        inode.modified_ns = modified_ns;
     }
 
     pub(super) fn rename(&self, from: &Path, to: &Path) {
@@ -77,7 +80,11 @@ impl World {
     pub(super) fn truncate(&self, path: &Path) {
         let mut disk = self.disk();
         if let Some(number) = disk.names.get(path).copied() {
-            disk.inodes.get_mut(&number).unwrap().bytes.clear();
+            disk.changes += 1;
+            let modified_ns = disk.changes;
+            let inode = disk.inodes.get_mut(&number).unwrap();
+            inode.bytes.clear();
+            inode.modified_ns = modified_ns;
         }
     }
 
