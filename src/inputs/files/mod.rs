@@ -179,6 +179,14 @@ impl Recurring {
     }
 }
 
+/// What was announced, besides what happened to known files.
+struct Heard {
+    /// Anything may have happened.
+    all: bool,
+    /// There may be new files.
+    strange: bool,
+}
+
 struct Driver {
     tailer: Tailer,
     globs: Globs,
@@ -196,8 +204,12 @@ impl Driver {
         let (mut look, mut sweep) = (Recurring::new(LOOK_EVERY), Recurring::new(SWEEP_EVERY));
         let (mut shown, mut was_idle) = (Recurring::new(STATUS_EVERY), false);
         while !self.stop.load(Ordering::Acquire) {
-            if self.hear() {
+            let heard = self.hear();
+            if heard.strange || heard.all {
                 look.due = look.due.min(look.soonest);
+            }
+            if heard.all {
+                sweep.due = sweep.due.min(sweep.soonest);
             }
             if look.due <= clock::instant() {
                 look.run(|| self.look());
@@ -228,17 +240,11 @@ impl Driver {
         self.show();
     }
 
-    /// Wakes the files that something happened to; whether there may be new ones.
-    fn hear(&mut self) -> bool {
-        let Some(changes) = self.watcher.as_ref().map(Watcher::take) else { return false };
-        if changes.is_empty() {
-            return false;
-        }
-        if changes.all {
-            self.tailer.all_touched();
-        }
+    /// Wakes the files that something happened to.
+    fn hear(&mut self) -> Heard {
+        let changes = self.watcher.as_ref().map(Watcher::take).unwrap_or_default();
         let strange = changes.paths.iter().filter(|path| !self.tailer.touched(Path::new(path))).count();
-        changes.all || strange > 0
+        Heard { all: changes.all, strange: strange > 0 }
     }
 
     fn look(&mut self) {

@@ -180,6 +180,10 @@ impl Tailer {
             let path = Path::new(path);
             let id = (stat.device, stat.inode);
             match self.by_id.get(&id) {
+                Some(key) if self.is_other(*key, path) => {
+                    self.end(*key, wall);
+                    self.meet(path, stat, now, wall);
+                }
                 Some(key) => self.met(*key, path, stat),
                 None => self.meet(path, stat, now, wall),
             }
@@ -202,6 +206,13 @@ impl Tailer {
             let there: BTreeSet<&Path> = found.iter().map(|found| Path::new(&found.path)).collect();
             self.unreadable.retain(|path, _| there.contains(&**path));
         }
+    }
+
+    /// Whether the inode of a file that was closed and of which nothing was read has another name: it is another file's.
+    fn is_other(&self, key: Key, path: &Path) -> bool {
+        self.followed.get(&key).is_some_and(|Followed { stream, .. }| {
+            stream.path != *path && stream.file.is_none() && stream.read_to() == 0
+        })
     }
 
     /// A file that is followed was found.
@@ -363,7 +374,9 @@ impl Tailer {
             forget(&mut self.by_stem, &stem_of(path), key);
         }
         let (mark, end) = (stream.mark(), stream.read_to());
-        self.known.add(Known { mark, end, source: stream.source, path, seen: wall.as_millis() });
+        if end > 0 {
+            self.known.add(Known { mark, end, source: stream.source, path, seen: wall.as_millis() });
+        }
     }
 
     /// The streams whose files may have this one as a copy.
@@ -379,15 +392,15 @@ impl Tailer {
     /// Wakes the streams of this path, to which something happened; whether there are any.
     pub fn touched(&mut self, path: &Path) -> bool {
         let keys = self.by_stem.get(&stem_of(path)).into_iter().flatten();
-        let here = |key: &&Key| self.followed.get(key).is_some_and(|followed| followed.stream.path == *path);
-        let touched: Vec<Key> = keys.filter(here).copied().collect();
-        self.awake.extend(&touched);
-        !touched.is_empty()
-    }
-
-    /// Wakes all streams: nobody knows what happened.
-    pub fn all_touched(&mut self) {
-        self.awake.extend(self.followed.keys());
+        let mut any = false;
+        for key in keys {
+            if let Some(followed) = self.followed.get_mut(key).filter(|followed| followed.stream.path == *path) {
+                followed.stream.at_end = false;
+                self.awake.insert(*key);
+                any = true;
+            }
+        }
+        any
     }
 
     /// Asks each sleeping file whether it has changed: for what no watcher tells.

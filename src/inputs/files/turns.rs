@@ -61,6 +61,9 @@ impl Tailer {
             return Came::End;
         }
         if stream.file.is_none() {
+            if stream.at_end {
+                return Came::End;
+            }
             let has_room = match followed.gone {
                 Some(_) => self.open_gone.len() < self.open_max,
                 None => self.open.len() < self.open_max || self.close_one(),

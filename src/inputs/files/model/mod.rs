@@ -5,6 +5,7 @@
 //!
 //! `LOGSHIP_MODEL_PROGRAMS=20000 cargo test --lib files::model` tries more programs.
 
+mod cases;
 mod world;
 
 use super::{OPEN_FILES_MAX, Settings, Tailer, copies::COPY_WAIT, glob::Globs};
@@ -147,10 +148,11 @@ struct Model {
     full_at: Option<Instant>,
     pattern: &'static str,
     open_max: usize,
+    settings: Settings,
 }
 
 impl Model {
-    fn new(pattern: &'static str, open_max: usize) -> Model {
+    fn new(pattern: &'static str, open_max: usize, settings: Settings) -> Model {
         let mut model = Model {
             world: World::default(),
             log: Log::default(),
@@ -168,6 +170,7 @@ impl Model {
             full_at: None,
             pattern,
             open_max,
+            settings,
         };
         model.start();
         model
@@ -175,7 +178,7 @@ impl Model {
 
     fn start(&mut self) {
         let globs = Globs::below("/", &[self.pattern.to_owned()], &[]).unwrap();
-        let mut tailer = Tailer::new(Settings::default(), Box::new(self.world.clone()), &self.log.table);
+        let mut tailer = Tailer::new(self.settings.clone(), Box::new(self.world.clone()), &self.log.table);
         tailer.open_max = self.open_max;
         self.life = Some(Life { world: self.world.clone(), tailer, globs, waiting: Vec::new() });
         self.look();
@@ -474,7 +477,7 @@ proptest! {
         pattern in prop_oneof![Just("/logs/*.log"), Just("/logs/*")],
         open_max in prop_oneof![Just(1usize), Just(2), Just(OPEN_FILES_MAX)],
     ) {
-        let mut model = Model::new(pattern, open_max);
+        let mut model = Model::new(pattern, open_max, Settings::default());
         for action in &actions {
             model.act(action);
         }
@@ -499,10 +502,11 @@ fn programs_that_failed() {
         ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Begin { file: 0, }, Rename { file: 0, }, Compress { file: 0, members: 1, between_ms: 200, }, Recreate { file: 1, }, Full { ms: 0, }, ]),
         ("/logs/*", 1, vec![ Write { file: 0, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 100, }, Delete { file: 0, }, CopyTruncate { file: 1, between_ms: 0, late: 0, }, ]),
         ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 600, }, Recreate { file: 1, }, ]),
+        ("/logs/*", 1, vec![ Recreate { file: 2, }, CopyTruncate { file: 2, between_ms: 0, late: 0, }, Run { ms: 100, }, Delete { file: 2, }, Finish { file: 0, }, Compress { file: 2, members: 1, between_ms: 0, }, ]),
         // MORE
     ];
     for (pattern, open_max, actions) in programs {
-        let mut model = Model::new(pattern, open_max);
+        let mut model = Model::new(pattern, open_max, Settings::default());
         actions.iter().for_each(|action| model.act(action));
         model.check();
     }

@@ -2,7 +2,7 @@
 
 use crate::inputs::files::tree::{Entry, FileTree, Files, Kind, OpenFile, Stat};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
@@ -21,6 +21,9 @@ struct Disk {
     inodes: BTreeMap<u64, Inode>,
     names: BTreeMap<PathBuf, u64>,
     changes: i64,
+    /// How often a file was opened or read.
+    uses: u64,
+    unreadable: BTreeSet<PathBuf>,
 }
 
 impl Disk {
@@ -101,6 +104,17 @@ impl World {
         disk.names.get(path).map(|number| disk.inodes[number].bytes.clone()).unwrap_or_default()
     }
 
+    /// How many files are open, and how often one was opened or read.
+    pub(super) fn uses(&self) -> (usize, u64) {
+        let disk = self.disk();
+        (disk.inodes.values().map(|inode| inode.open).sum(), disk.uses)
+    }
+
+    pub(super) fn set_readable(&self, path: &Path, readable: bool) {
+        let unreadable = &mut self.disk().unreadable;
+        if readable { unreadable.remove(path) } else { unreadable.insert(path.to_owned()) };
+    }
+
     pub(super) fn names(&self) -> Vec<PathBuf> {
         self.disk().names.keys().cloned().collect()
     }
@@ -139,6 +153,10 @@ struct Handle {
 impl Files for World {
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let mut disk = self.disk();
+        disk.uses += 1;
+        if disk.unreadable.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let number = *disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         disk.inodes.get_mut(&number).unwrap().open += 1;
         Ok(Box::new(Handle { world: self.clone(), number }))
@@ -156,7 +174,8 @@ impl OpenFile for Handle {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let disk = self.world.disk();
+        let mut disk = self.world.disk();
+        disk.uses += 1;
         let rest = disk.inodes[&self.number].bytes.get(offset as usize..).unwrap_or_default();
         let count = rest.len().min(into.len());
         into[..count].copy_from_slice(&rest[..count]);
