@@ -141,20 +141,21 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 /// Whether a name is one that rotation gives to a file: in the same folder, and it begins with the file's name, or with
-/// what that has before its extension (`app.log.1`, `app-20260101.log`).
+/// what that has before its extension (`app.log.1`, `app-20260101.log`); what follows is no part of a word.
 ///
 /// ```
 /// use logship::inputs::files::is_rotation_of;
 /// use std::path::Path;
 /// let rotated = |copy: &str| is_rotation_of(Path::new(copy), Path::new("/var/log/app.log"));
 /// assert!(rotated("/var/log/app.log.1") && rotated("/var/log/app.log-20260101.gz") && rotated("/var/log/app-2.log"));
-/// assert!(!rotated("/var/log/app.log") && !rotated("/var/log/web.log") && !rotated("/tmp/app.log.1"));
+/// assert!(!rotated("/var/log/app.log") && !rotated("/var/log/app2.log") && !rotated("/var/log/web.log") && !rotated("/tmp/app.log.1"));
 /// ```
 #[must_use]
 pub fn is_rotation_of(copy: &Path, original: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (copied, named) = (name(copy), name(original));
-    folder_of(copy) == folder_of(original) && copied != named && copied.starts_with(stem(&named))
+    let behind = copied.strip_prefix(stem(&named)).filter(|_| copied != named && folder_of(copy) == folder_of(original));
+    behind.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
 }
 
 fn stem(name: &str) -> &str {

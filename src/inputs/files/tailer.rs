@@ -384,8 +384,13 @@ impl Tailer {
         let name = copy.file_name().unwrap_or_default().to_string_lossy();
         let stems = name.char_indices().skip(1).map(|(at, _)| folder_of(copy).join(&name[..at]));
         let keys = stems.filter_map(|stem| self.by_stem.get(&stem)).flatten();
-        let is_original =
-            |key: &&Key| self.followed.get(key).is_some_and(|followed| is_rotation_of(copy, &followed.stream.path));
+        let is_original = |key: &&Key| {
+            self.followed.get(key).is_some_and(|Followed { stream, .. }| {
+                let begun = stream.origin.path.as_deref().map(Path::new);
+                let names = [Some(&*stream.path), stream.moved_from.as_deref(), begun];
+                names.into_iter().flatten().any(|name| is_rotation_of(copy, name))
+            })
+        };
         keys.filter(is_original).copied().collect()
     }
 

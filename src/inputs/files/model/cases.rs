@@ -104,10 +104,9 @@ fn idle_files_are_not_touched_and_few_are_open() {
     }
     let mut most = 0;
     model.look();
-    for _ in 0..90 {
+    for _ in 0..30 {
         model.step();
         most = most.max(model.world.uses().0);
-        eprintln!("DBG {} {:?}", model.log.lines.len(), model.world.uses());
         model.now += Duration::from_millis(100);
     }
     assert_eq!((model.log.lines.len() as u64, most), (FILES, OPEN_FILES_MAX));

@@ -503,6 +503,7 @@ fn programs_that_failed() {
         ("/logs/*", 1, vec![ Write { file: 0, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 100, }, Delete { file: 0, }, CopyTruncate { file: 1, between_ms: 0, late: 0, }, ]),
         ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 600, }, Recreate { file: 1, }, ]),
         ("/logs/*", 1, vec![ Recreate { file: 2, }, CopyTruncate { file: 2, between_ms: 0, late: 0, }, Run { ms: 100, }, Delete { file: 2, }, Finish { file: 0, }, Compress { file: 2, members: 1, between_ms: 0, }, ]),
+        ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Run { ms: 600, }, Down( vec![ Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, ], ), Compress { file: 1, members: 1, between_ms: 0, }, Delete { file: 2, }, Write { file: 2, lines: 1, length: 4, }, ]),
         // MORE
     ];
     for (pattern, open_max, actions) in programs {
