@@ -265,14 +265,16 @@ pub(super) fn reopen(tailer: &mut Tailer, key: Key) -> io::Result<()> {
         _ => {}
     }
     let opened = siblings(files, &stream.path).into_iter().filter_map(|path| Reader::open(files, &path).ok());
-    if let Some(reader) = opened.into_iter().find(is_it) {
+    if let Some(mut reader) = opened.into_iter().find(is_it)
+        // Of which nothing was read, nothing tells that its inode is not another file's by now.
+        && (stream.read_to() > 0 || !reader.is_compressed())
+    {
         stream.open(reader);
         return Ok(());
     }
-    match copy_of(tailer, key) {
-        Some(copy) => Ok(go_on_in(tailer, key, copy)),
-        None => Err(gone),
-    }
+    let copy = copy_of(tailer, key).ok_or(gone)?;
+    go_on_in(tailer, key, copy);
+    Ok(())
 }
 
 /// Rotated files beside a path.

@@ -5,7 +5,9 @@
 use super::{identity, reader::Reader};
 use crate::{flow::FileMark, log::SourceTable};
 use std::{
+    borrow::Borrow,
     collections::HashMap,
+    hash::Hash,
     io,
     path::{Path, PathBuf},
 };
@@ -119,12 +121,10 @@ impl KnownContents {
     }
 }
 
-fn forget<K: std::hash::Hash + Eq, Q: std::hash::Hash + Eq + ?Sized>(
-    index: &mut HashMap<K, Vec<String>>,
-    key: &Q,
-    source: &str,
-) where
-    K: std::borrow::Borrow<Q>,
+fn forget<K, Q>(index: &mut HashMap<K, Vec<String>>, key: &Q, source: &str)
+where
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
 {
     if let Some(sources) = index.get_mut(key) {
         sources.retain(|known| known != source);
@@ -154,7 +154,8 @@ pub fn folder_of(path: &Path) -> &Path {
 pub fn is_rotation_of(copy: &Path, original: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (copied, named) = (name(copy), name(original));
-    let behind = copied.strip_prefix(stem(&named)).filter(|_| copied != named && folder_of(copy) == folder_of(original));
+    let behind =
+        copied.strip_prefix(stem(&named)).filter(|_| copied != named && folder_of(copy) == folder_of(original));
     behind.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
 }
 

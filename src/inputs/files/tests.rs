@@ -51,7 +51,7 @@ impl World {
     fn start(&mut self) {
         let (intake, receiver) = Intake::channel();
         let log = self.log.clone();
-        thread::spawn(move || keep(receiver, &log));
+        thread::Builder::new().name("log".into()).spawn(move || keep(receiver, &log)).unwrap();
         let globs = Globs::new(&self.settings.files, &[]).unwrap();
         let table = self.log.0.lock().unwrap().table.clone();
         self.input = Some(FileInput::start(self.settings.clone(), globs, &table, intake).unwrap());
@@ -155,7 +155,9 @@ fn a_file_that_is_truncated() {
 
 #[test]
 fn the_rest_of_a_file_that_was_compressed_meanwhile() {
-    for packed in [gzip("1\n2\n3\n"), [gzip("1\n2"), gzip("\n3\n")].concat(), zstd::encode_all(&b"1\n2\n3\n"[..], 3).unwrap()] {
+    for packed in
+        [gzip("1\n2\n3\n"), [gzip("1\n2"), gzip("\n3\n")].concat(), zstd::encode_all(&b"1\n2\n3\n"[..], 3).unwrap()]
+    {
         let mut world = World::started("*.log");
         world.write("app.log", b"1\n2\n");
         world.expect(&["1", "2"]);

@@ -226,10 +226,13 @@ impl Tailer {
         let is_behind = |path: &[u8]| name.len() > path.len() && name.starts_with(path);
         let is_rotated = stream.is_compressed()
             || begun.is_some_and(|begun| is_behind(begun.as_bytes()))
-            || self.originals_of(&stream.path).iter().filter_map(|key| self.followed.get(key)).any(|original| {
-                is_behind(original.stream.path.as_os_str().as_encoded_bytes())
-            });
-        if followed.discarded || !followed.is_idle() || stream.is_unfinished() || stream.again.is_some() || !is_rotated {
+            || self
+                .originals_of(&stream.path)
+                .iter()
+                .filter_map(|key| self.followed.get(key))
+                .any(|original| is_behind(original.stream.path.as_os_str().as_encoded_bytes()));
+        if followed.discarded || !followed.is_idle() || stream.is_unfinished() || stream.again.is_some() || !is_rotated
+        {
             return None;
         }
         if followed.quiet(now) < wait {

@@ -37,8 +37,12 @@ impl Model {
 #[test]
 fn a_last_line_without_its_end_is_given_when_nothing_comes() {
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    for (encoding, texts) in [("utf-8", ["a\nb", "c\n", "d"].map(|text| text.as_bytes().to_vec())), ("utf-16le", ["a\nb", "c\n", "d"].map(utf16))] {
-        let mut model = Model::following(Settings { encoding: Encoding::parse(encoding).unwrap(), ..Settings::default() });
+    for (encoding, texts) in [
+        ("utf-8", ["a\nb", "c\n", "d"].map(|text| text.as_bytes().to_vec())),
+        ("utf-16le", ["a\nb", "c\n", "d"].map(utf16)),
+    ] {
+        let mut model =
+            Model::following(Settings { encoding: Encoding::parse(encoding).unwrap(), ..Settings::default() });
         let [first, second, third] = texts;
         model.add(FILE, &first);
         model.wait(25);

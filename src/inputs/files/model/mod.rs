@@ -6,6 +6,8 @@
 //! `LOGSHIP_MODEL_PROGRAMS=20000 cargo test --lib files::model` tries more programs.
 
 mod cases;
+mod failed;
+mod program;
 mod world;
 
 use super::{OPEN_FILES_MAX, Settings, Tailer, copies::COPY_WAIT, glob::Globs};
@@ -15,6 +17,7 @@ use crate::{
     log::SourceTable,
 };
 use flate2::{Compression, write::GzEncoder};
+use program::{Action, any_action, programs};
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,77 +26,6 @@ use std::{
     time::{Duration, Instant},
 };
 use world::World;
-
-/// What happens next. Files are numbered.
-#[derive(Clone, Debug)]
-enum Action {
-    /// So many lines, of about that length.
-    Write { file: u8, lines: u8, length: u16 },
-    /// The beginning of a line.
-    Begin { file: u8 },
-    /// The end of the line that was begun.
-    Finish { file: u8 },
-    /// The file is renamed and created anew by the next write.
-    Rename { file: u8 },
-    /// It is copied and truncated; the tailer runs for so long in between, and so many lines come meanwhile.
-    CopyTruncate { file: u8, between_ms: u16, late: u8 },
-    /// Its newest rotated file is compressed, in as many members, and deleted; the tailer runs for so long at each step.
-    Compress { file: u8, members: u8, between_ms: u16 },
-    /// It is emptied.
-    Truncate { file: u8 },
-    /// It is deleted.
-    Delete { file: u8 },
-    /// It is deleted and written anew at once, with the same inode if nobody has the old one open.
-    Recreate { file: u8 },
-    /// Time passes in which the tailer runs.
-    Run { ms: u16 },
-    /// The process dies and starts again; of the batches on their way, so many sixteenths are durable.
-    Kill { kept: u8 },
-    /// It ends orderly and starts again.
-    Stop,
-    /// While it is down, these happen.
-    Down(Vec<Action>),
-    /// The log takes nothing for a while.
-    Full { ms: u16 },
-    /// Somebody sets the clock.
-    ClockJump { seconds: i32 },
-}
-
-fn any_action() -> impl Strategy<Value = Action> {
-    let file = 0u8..3;
-    let write = (file.clone(), 1u8..6, prop_oneof![4 => 4u16..60, 1 => 400u16..3_000])
-        .prop_map(|(file, lines, length)| Action::Write { file, lines, length });
-    let between = prop_oneof![Just(0u16), 0u16..7_000];
-    let compress = (file.clone(), 1u8..4, prop_oneof![Just(0u16), 0u16..3_000]);
-    let calm = prop_oneof![
-        6 => write,
-        1 => file.clone().prop_map(|file| Action::Begin { file }),
-        1 => file.clone().prop_map(|file| Action::Finish { file }),
-        2 => file.clone().prop_map(|file| Action::Rename { file }),
-        2 => (file.clone(), between, prop_oneof![3 => Just(0u8), 1 => 0u8..3])
-            .prop_map(|(file, between_ms, late)| Action::CopyTruncate { file, between_ms, late }),
-        2 => compress.prop_map(|(file, members, between_ms)| Action::Compress { file, members, between_ms }),
-        1 => file.clone().prop_map(|file| Action::Truncate { file }),
-        1 => file.clone().prop_map(|file| Action::Delete { file }),
-        1 => file.prop_map(|file| Action::Recreate { file }),
-    ];
-    prop_oneof![
-        12 => calm.clone(),
-        6 => prop_oneof![3 => 0u16..2_500, 1 => 0u16..20_000].prop_map(|ms| Action::Run { ms }),
-        1 => (0u8..=16).prop_map(|kept| Action::Kill { kept }),
-        1 => Just(Action::Stop),
-        1 => prop::collection::vec(calm, 0..4).prop_map(Action::Down),
-        1 => (0u16..3_000).prop_map(|ms| Action::Full { ms }),
-        1 => (-100_000i32..100_000).prop_map(|seconds| Action::ClockJump { seconds }),
-    ]
-}
-
-/// So many programs are tried, or as many as the environment says.
-fn programs() -> ProptestConfig {
-    let asked = std::env::var("LOGSHIP_MODEL_PROGRAMS").ok().and_then(|programs| programs.parse().ok());
-    let cases = asked.unwrap_or(2_000);
-    ProptestConfig { cases, max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() }
-}
 
 /// What a line may be in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,6 +166,12 @@ impl Model {
         self.world.append(path, text.as_bytes());
     }
 
+    fn write_line(&mut self, path: &Path, length: u16) {
+        let (number, line) = self.new_line(length);
+        self.write(path, &line);
+        self.unread.entry(path.to_owned()).or_default().insert(number);
+    }
+
     fn new_line(&mut self, length: u16) -> (u64, String) {
         let number = self.next_line;
         self.next_line += 1;
@@ -269,12 +207,7 @@ impl Model {
             Action::Write { file, lines, length } => {
                 // A begun line would become one with the first of these.
                 self.act(&Action::Finish { file: *file });
-                let path = Model::path(*file);
-                for _ in 0..*lines {
-                    let (number, line) = self.new_line(*length);
-                    self.write(&path, &line);
-                    self.unread.entry(path.clone()).or_default().insert(number);
-                }
+                (0..*lines).for_each(|_| self.write_line(&Model::path(*file), *length));
             }
             Action::Begin { file } => {
                 if self.begun.contains_key(file) {
@@ -432,8 +365,13 @@ impl Model {
                 Fate::MayBeLost => count <= 1,
                 Fate::MayBeTwice => (1..=2).contains(&count),
             };
-            let sources: Vec<_> = self.log.lines.iter().filter(|(_, line)| super::model::number(line) == Some(*number)).collect();
-            assert!(right, "line {number} ({fate:?}) is there {count} times: {sources:?}; files: {:?}", self.world.names());
+            let sources: Vec<_> =
+                self.log.lines.iter().filter(|(_, line)| super::model::number(line) == Some(*number)).collect();
+            assert!(
+                right,
+                "line {number} ({fate:?}) is there {count} times: {sources:?}; files: {:?}",
+                self.world.names()
+            );
         }
     }
 }
@@ -481,34 +419,6 @@ proptest! {
         for action in &actions {
             model.act(action);
         }
-        model.check();
-    }
-}
-
-/// Programs that found a mistake once.
-#[test]
-fn programs_that_failed() {
-    use Action::*;
-    let write = |file, lines, length| Write { file, lines, length };
-    let programs = [
-        ("/logs/*", 256, vec![
-            Down(vec![write(2, 3, 5)]),
-            CopyTruncate { file: 2, between_ms: 4900, late: 0 },
-            write(0, 1, 4),
-            Compress { file: 2, members: 1, between_ms: 100 },
-        ]),
-        ("/logs/*", 1, vec![ Write { file: 0, lines: 1, length: 4, }, Down( vec![ Write { file: 2, lines: 1, length: 4, }, ], ), Write { file: 1, lines: 1, length: 4, }, CopyTruncate { file: 1, between_ms: 100, late: 0, }, ]),
-        ("/logs/*.log", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Run { ms: 100, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Run { ms: 1500, }, Truncate { file: 2, }, ]),
-        ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Begin { file: 0, }, Rename { file: 0, }, Compress { file: 0, members: 1, between_ms: 200, }, Recreate { file: 1, }, Full { ms: 0, }, ]),
-        ("/logs/*", 1, vec![ Write { file: 0, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 100, }, Delete { file: 0, }, CopyTruncate { file: 1, between_ms: 0, late: 0, }, ]),
-        ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, Recreate { file: 1, }, Run { ms: 600, }, Recreate { file: 1, }, ]),
-        ("/logs/*", 1, vec![ Recreate { file: 2, }, CopyTruncate { file: 2, between_ms: 0, late: 0, }, Run { ms: 100, }, Delete { file: 2, }, Finish { file: 0, }, Compress { file: 2, members: 1, between_ms: 0, }, ]),
-        ("/logs/*", 1, vec![ Write { file: 1, lines: 1, length: 4, }, Run { ms: 600, }, Down( vec![ Rename { file: 1, }, Write { file: 2, lines: 1, length: 4, }, ], ), Compress { file: 1, members: 1, between_ms: 0, }, Delete { file: 2, }, Write { file: 2, lines: 1, length: 4, }, ]),
-        // MORE
-    ];
-    for (pattern, open_max, actions) in programs {
-        let mut model = Model::new(pattern, open_max, Settings::default());
-        actions.iter().for_each(|action| model.act(action));
         model.check();
     }
 }

@@ -112,7 +112,11 @@ impl World {
 
     pub(super) fn set_readable(&self, path: &Path, readable: bool) {
         let unreadable = &mut self.disk().unreadable;
-        if readable { unreadable.remove(path) } else { unreadable.insert(path.to_owned()) };
+        if readable {
+            unreadable.remove(path)
+        } else {
+            unreadable.insert(path.to_owned())
+        };
     }
 
     pub(super) fn names(&self) -> Vec<PathBuf> {
