@@ -7,13 +7,18 @@ build:
 test: tools lint test-rust test-ui test-e2e
 
 # Debian's packages that tests use: a browser for the page, strace to make fdatasync fail, bsdutils for a terminal, valgrind to
-# count instructions.
+# count instructions, nftables and iproute2 for a network that loses packets, logrotate and systemd for the deployment files.
 tools:
 	@missing=""; \
 	[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || missing="$$missing chromium"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
 	command -v valgrind >/dev/null || missing="$$missing valgrind"; \
 	command -v script >/dev/null || missing="$$missing bsdutils"; \
+	PATH="$$PATH:/usr/sbin:/sbin"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
+	command -v tc >/dev/null || missing="$$missing iproute2"; \
+	command -v logrotate >/dev/null || missing="$$missing logrotate"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \

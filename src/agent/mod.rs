@@ -7,10 +7,12 @@
 //! Several processes may use one data directory. Each writes a log of its own; one of them, which holds `ship.lock`, ships
 //! all. Files are followed by one process at a time, which holds `files.lock` and carries on what dead logs know of files.
 
+mod losses;
 mod sources;
 mod spool;
 mod status;
 
+pub use losses::Losses;
 pub use sources::{InputStatus, Sources, SourcesSettings};
 pub use spool::{Spool, SpoolSettings, WhenFull};
 pub use status::{FILES_SHOWN_MAX, inputs, status};
@@ -92,8 +94,38 @@ impl Agent {
         &self.sources
     }
 
+    /// Takes up other settings without losing a byte: files are followed on from where they are durable, and what waits is
+    /// shipped by the new ones. Other inputs go on undisturbed unless theirs or the rules of the spool changed. The data
+    /// directory and the limit of the spool stay what they are.
+    ///
+    /// # Errors
+    /// A pattern, a server or a certificate is wrong: then nothing has changed. An address cannot be had: then the inputs
+    /// are what they were, as far as they can be had again.
+    pub fn reload(&mut self, settings: AgentSettings) -> Result<(), AgentError> {
+        let AgentSettings { spool, files, sources } = settings;
+        let globs = Globs::new(&files.files, &files.exclude).map_err(AgentError::new)?;
+        let same_gate = self.spool.is_behind(spool.gate.as_ref());
+        self.spool.reload(&spool)?;
+        if let Some(files) = self.files.take() {
+            files.stop();
+        }
+        let known = self.spool.known()?;
+        self.files = follow(files, globs, &known, &self.spool)?;
+        if same_gate && sources == *self.sources.settings() {
+            return Ok(());
+        }
+        let before = self.sources.settings().clone();
+        self.sources.stop();
+        let known = self.spool.known()?;
+        let started = self.sources.start_again(sources, &self.spool.intake(), &known);
+        if started.is_err() {
+            self.sources.start_again(before, &self.spool.intake(), &known)?;
+        }
+        started
+    }
+
     /// Stops reading, ships what there is for at most `drain`, and leaves the rest in the spool; whether there is none.
-    pub fn finish(self, drain: Duration) -> bool {
+    pub fn finish(mut self, drain: Duration) -> bool {
         if let Some(files) = self.files {
             files.stop();
         }

@@ -34,7 +34,7 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// What is taken in besides files.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourcesSettings {
     /// Where syslog is taken in.
     pub syslog: Vec<Address>,
@@ -130,6 +130,7 @@ pub struct Sources {
     journal: Option<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     counted: Vec<(&'static str, Counted)>,
+    settings: SourcesSettings,
 }
 
 impl Sources {
@@ -150,7 +151,14 @@ impl Sources {
             ),
             false => None,
         };
-        let mut sources = Sources { runtime, tasks: JoinSet::new(), journal: None, stop, counted: Vec::new() };
+        let mut sources = Sources {
+            runtime,
+            tasks: JoinSet::new(),
+            journal: None,
+            stop,
+            counted: Vec::new(),
+            settings: settings.clone(),
+        };
         sources.listen(&settings, intake, &shutdown)?;
         if let Some(socket) = settings.engine {
             let options = DockerApiOptions { host: settings.host.clone(), ..DockerApiOptions::at(socket) };
@@ -219,11 +227,31 @@ impl Sources {
         self.counted.iter().map(|(name, counted)| counted.status(name)).collect()
     }
 
+    /// What is taken in.
+    #[must_use]
+    pub fn settings(&self) -> &SourcesSettings {
+        &self.settings
+    }
+
+    /// Starts others after [`Sources::stop`].
+    ///
+    /// # Errors
+    /// As [`Sources::start`].
+    pub fn start_again(
+        &mut self,
+        settings: SourcesSettings,
+        intake: &Intake,
+        known: &SourceTable,
+    ) -> Result<(), AgentError> {
+        *self = Sources::start(settings, intake, known)?;
+        Ok(())
+    }
+
     /// Stops taking in, and waits for what was taken in.
-    pub fn stop(mut self) {
+    pub fn stop(&mut self) {
         let _ = self.stop.send(true);
         if let Some(runtime) = self.runtime.take() {
-            let mut tasks = self.tasks;
+            let tasks = &mut self.tasks;
             runtime.block_on(async {
                 let ending = async { while tasks.join_next().await.is_some() {} };
                 // What takes longer has been given to the log, which waits for it.
@@ -231,7 +259,7 @@ impl Sources {
             });
             runtime.shutdown_timeout(Duration::ZERO);
         }
-        if let Some(journal) = self.journal {
+        if let Some(journal) = self.journal.take() {
             // A panic has been printed.
             let _ = journal.join();
         }

@@ -4,7 +4,7 @@ use super::AgentError;
 use crate::{
     clock,
     codecs::gate::Rules,
-    flow::{Gate, Intake},
+    flow::{Gate, Intake, LogId},
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
     pipeline::carry_over,
@@ -67,7 +67,9 @@ pub struct Spool {
     bytes_max: u64,
     /// Nobody else follows files here.
     _files: Option<Box<dyn Lock>>,
-    shipping: Shipping,
+    shipping: Option<Shipping>,
+    /// Logs whose sources this one carries on.
+    carried: Vec<LogId>,
 }
 
 /// The shipping of all logs, by this process or another.
@@ -102,25 +104,56 @@ impl Spool {
             false => (SourceTable::default(), Vec::new()),
         };
         let log = log::open(&real, &root, settings.log, &known).map_err(AgentError::new)?;
-        let limit = settings.log.bytes_max;
-        let when_full = settings.when_full;
-        let ship_lock = settings.data.join("ship.lock");
-        let ship = ShipSettings {
-            spool: root,
+        let bytes_max = settings.log.bytes_max;
+        let gate = settings.gate.clone();
+        let mut spool = Spool { log, gate, bytes_max, _files: files, shipping: None, carried: dead };
+        spool.ship(&settings)?;
+        Ok((spool, known))
+    }
+
+    /// Ships by other settings from now on; the data directory and the limit stay what they are. What is on its way is sent
+    /// again, which doubles nothing.
+    ///
+    /// # Errors
+    /// A server is no URL or a certificate cannot be read: then all stays as it is. Or there is no thread.
+    pub fn reload(&mut self, settings: &SpoolSettings) -> Result<(), AgentError> {
+        self.ship_settings(settings).check().map_err(AgentError::new)?;
+        self.gate.clone_from(&settings.gate);
+        if let Some(shipping) = self.shipping.take() {
+            shipping.end();
+        }
+        self.ship(settings)
+    }
+
+    fn ship(&mut self, settings: &SpoolSettings) -> Result<(), AgentError> {
+        let lock = settings.data.join("ship.lock");
+        let limit = (settings.when_full == WhenFull::DropOldest).then_some(self.bytes_max);
+        self.shipping = Some(Shipping::start(Arc::new(RealFs), lock, self.ship_settings(settings), limit)?);
+        Ok(())
+    }
+
+    fn ship_settings(&self, settings: &SpoolSettings) -> ShipSettings {
+        ShipSettings {
+            spool: settings.data.join("spool"),
             progress: settings.data.join("ship.json"),
-            servers: settings.servers,
-            token: settings.token,
-            tls: settings.tls,
+            servers: settings.servers.clone(),
+            token: settings.token.clone(),
+            tls: settings.tls.clone(),
             batch_bytes_max: BATCH_BYTES,
             fresh_after: FRESH_AFTER,
             pace: Pace::default(),
-            own: vec![(log.id, log.durable.clone())],
-            carried: dead,
-            fs: real.clone(),
-        };
-        let shipping = Shipping::start(real, ship_lock, ship, (when_full == WhenFull::DropOldest).then_some(limit))?;
-        let spool = Spool { log, gate: settings.gate, bytes_max: limit, _files: files, shipping };
-        Ok((spool, known))
+            own: vec![(self.log.id, self.log.durable.clone())],
+            carried: self.carried.clone(),
+            fs: Arc::new(RealFs),
+        }
+    }
+
+    /// What its log knows of its sources by now.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn known(&self) -> Result<SourceTable, AgentError> {
+        log::sources_by_now(&(Arc::new(RealFs) as Arc<dyn Fs>), &self.log.dir).map_err(AgentError::new)
     }
 
     /// The entrance.
@@ -134,6 +167,12 @@ impl Spool {
     #[must_use]
     pub fn gate(&self) -> Option<&Rules> {
         self.gate.as_deref()
+    }
+
+    /// Whether it is behind these very rules.
+    #[must_use]
+    pub fn is_behind(&self, gate: Option<&Arc<Rules>>) -> bool {
+        self.gate.as_ref().map(Arc::as_ptr) == gate.map(Arc::as_ptr)
     }
 
     /// The limit of its log.
@@ -151,20 +190,25 @@ impl Spool {
     /// How shipping is; none while another process ships.
     #[must_use]
     pub fn ship_status(&self) -> Option<ShipStatus> {
-        self.shipping.shipper().map(|shipper| shipper.status())
+        self.shipper().map(|shipper| shipper.status())
     }
 
     /// Tells the server how this agent is, if this process ships.
     pub fn report(&self, status: &str) {
-        if let Some(shipper) = self.shipping.shipper() {
+        if let Some(shipper) = self.shipper() {
             shipper.report(status);
         }
+    }
+
+    fn shipper(&self) -> Option<Arc<Shipper>> {
+        self.shipping.as_ref()?.shipper()
     }
 
     /// Closes the log once nobody holds its entrance, and ships for at most `drain`; whether all is shipped.
     pub fn finish(self, drain: Duration) -> bool {
         let Spool { log, shipping, .. } = self;
         let _ = log.join();
+        let Some(shipping) = shipping else { return false };
         let shipped = shipping.shipper().is_some_and(|shipper| shipper.drain(drain));
         shipping.end();
         shipped

@@ -1,15 +1,17 @@
 //! `logship agent`: follows files and ships what they say to a server.
 
 use super::{
-    Failure, agent_node,
-    args::Shared,
+    Failure,
+    agent_node::{self, Watched},
+    args::{self, Shared},
     say::say,
     settings,
     shipping::{Shipping, host_name},
-    signals,
+    signals::{self, Signal},
 };
 use crate::{
     agent::{Agent, AgentSettings, SourcesSettings},
+    codecs::gate::Rules,
     flow::Origin,
     inputs::{
         address::Address,
@@ -100,22 +102,14 @@ pub enum From {
 }
 
 pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
-    signals::outlive_terminal()?;
     let (sender, signals) = crossbeam_channel::bounded(8);
-    // A full queue means that the end was asked for already.
-    signals::watch(move |signal| {
+    // A full queue means that enough was asked for already.
+    signals::watch_with_hangups(move |signal| {
         let _ = sender.try_send(signal);
     })?;
-    signals::outlive_terminal()?;
-    let sources = sources(shared, options)?;
-    if options.files.is_empty() && sources.is_empty() {
-        return Err(Failure::usage(
-            "nothing to ship: name files with --files PATTERN, such as --files '/var/log/*.log', or another input \
-             (--syslog, --forward, --gelf, --otlp, --docker, --journald)",
-        ));
-    }
     let drain = settings::age("drain", &options.drain)?.unwrap_or(Duration::MAX);
-    let settings = AgentSettings { spool: options.shipping.spool(shared)?, files: files(shared, options)?, sources };
+    let settings = options.settings(shared)?;
+    let mut in_use = (options.clone(), settings.spool.gate.clone());
     let servers = settings.spool.servers.join(", ");
     let agent = Agent::start(settings).map_err(Failure::failed)?;
     if !shared.quiet {
@@ -125,10 +119,31 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
     }
     let watched = agent_node::serve(agent, options, shared)?;
     // The sender lives as long as the process.
-    let _ = signals.recv();
+    while signals.recv() == Ok(Signal::Hangup) {
+        match reload(&watched, &mut in_use) {
+            Ok(()) if shared.quiet => {}
+            Ok(()) => say("settings are read again"),
+            Err(failure) => say(format_args!("settings stay as they are: {}", failure.message)),
+        }
+    }
     if watched.end().is_some_and(|agent| !agent.finish(drain)) {
         tracing::warn!("not everything is shipped: the rest waits in the spool for the next start");
     }
+    Ok(())
+}
+
+/// Reads the config file and the files that options name again. `in_use` are the options and the rules before lines reach
+/// the disk.
+fn reload(watched: &Watched, in_use: &mut (Options, Option<Arc<Rules>>)) -> Result<(), Failure> {
+    let cli = settings::with_config_file(args::parsed())?;
+    let Some(args::Command::Agent(options)) = cli.command else { return Ok(()) };
+    let mut settings = options.settings(&cli.shared)?;
+    if options.shipping.has_gate_of(&in_use.0.shipping) {
+        settings.spool.gate.clone_from(&in_use.1);
+    }
+    let gate = settings.spool.gate.clone();
+    watched.reload(settings).map_err(Failure::failed)?;
+    *in_use = (options, gate);
     Ok(())
 }
 
@@ -150,6 +165,17 @@ fn sources(shared: &Shared, options: &Options) -> Result<SourcesSettings, Failur
 }
 
 impl Options {
+    fn settings(&self, shared: &Shared) -> Result<AgentSettings, Failure> {
+        let sources = sources(shared, self)?;
+        if self.files.is_empty() && sources.is_empty() {
+            return Err(Failure::usage(
+                "nothing to ship: name files with --files PATTERN, such as --files '/var/log/*.log', or another input \
+                 (--syslog, --forward, --gelf, --otlp, --docker, --journald)",
+            ));
+        }
+        Ok(AgentSettings { spool: self.shipping.spool(shared)?, files: files(shared, self)?, sources })
+    }
+
     /// The name of this machine.
     pub fn host(&self) -> String {
         self.host.clone().unwrap_or_else(host_name)

@@ -2,7 +2,7 @@
 
 use super::{Failure, agent::Options, args::Shared, node::component_json, say::say, settings};
 use crate::{
-    agent::{Agent, FILES_SHOWN_MAX, inputs, status},
+    agent::{Agent, AgentError, AgentSettings, FILES_SHOWN_MAX, Losses, inputs, status},
     api::{self, Access, Component, Gauge, Health, Node},
     auth::Tokens,
     clock,
@@ -15,7 +15,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 use serde_json::{Value, json};
 use std::{
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -28,9 +28,15 @@ const REPORT_FIRST: Duration = Duration::from_secs(1);
 
 /// An agent that is shown.
 struct Shown {
-    agent: Agent,
+    agent: RwLock<Agent>,
     name: String,
     started: (Timestamp, Instant),
+}
+
+impl Shown {
+    fn agent(&self) -> RwLockReadGuard<'_, Agent> {
+        self.agent.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Node for Shown {
@@ -39,14 +45,15 @@ impl Node for Shown {
     }
 
     fn status(&self) -> Value {
-        let mut status = status(&self.agent, &self.name, self.started);
+        let mut status = status(&self.agent(), &self.name, self.started);
         status["status"] = json!("ok");
         status["components"] = self.components().iter().map(component_json).collect();
         status
     }
 
     fn components(&self) -> Vec<Component> {
-        let mut components: Vec<_> = inputs(&self.agent)
+        let agent = self.agent();
+        let mut components: Vec<_> = inputs(&agent)
             .into_iter()
             .map(|input| Component {
                 name: input.name,
@@ -56,7 +63,7 @@ impl Node for Shown {
                 queued: input.queued,
             })
             .collect();
-        if let Some(ship) = self.agent.spool().ship_status() {
+        if let Some(ship) = agent.spool().ship_status() {
             let dropped = [("refused", ship.refused), ("oldest", ship.dropped_oldest)];
             let dropped: Vec<_> = dropped
                 .into_iter()
@@ -75,7 +82,8 @@ impl Node for Shown {
         let gauge = |name, help, value: f64| Gauge { name, help, labels: Vec::new(), value };
         let mut gauges =
             vec![gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started.1).as_secs() as f64)];
-        if let Some(ship) = self.agent.spool().ship_status() {
+        let agent = self.agent();
+        if let Some(ship) = agent.spool().ship_status() {
             gauges.extend([
                 gauge("ship_reachable", "Whether the server answered last.", f64::from(u8::from(ship.reachable))),
                 gauge("ship_queued_bytes", "Bytes in the spool that no server has.", ship.queued_bytes as f64),
@@ -95,7 +103,7 @@ impl Node for Shown {
                 }),
             );
         }
-        let files = self.agent.files().map(|files| files.status(|status| (status.files.clone(), status.counts)));
+        let files = agent.files().map(|files| files.status(|status| (status.files.clone(), status.counts)));
         let Some((files, counts)) = files else { return gauges };
         gauges.extend([
             gauge("files_followed", "Files that are followed.", files.len() as f64),
@@ -130,7 +138,8 @@ pub struct Watched {
 
 /// Shows an agent where the options say, and tells the server of it from time to time.
 pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched, Failure> {
-    let shown = Arc::new(Shown { agent, name: options.host(), started: (clock::now(), clock::instant()) });
+    let shown =
+        Arc::new(Shown { agent: RwLock::new(agent), name: options.host(), started: (clock::now(), clock::instant()) });
     let page = match options.status_listen.as_str() {
         "none" => None,
         address => page(address, &shown, shared)?,
@@ -138,9 +147,11 @@ pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let told = shown.clone();
     let reporting = Builder::new().name("report".into()).spawn(move || {
-        let mut patience = REPORT_FIRST;
+        let (mut patience, mut losses) = (REPORT_FIRST, Losses::default());
         while stopped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-            told.agent.spool().report(&status(&told.agent, &told.name, told.started).to_string());
+            let agent = told.agent();
+            losses.tell(&agent, &told.name);
+            agent.spool().report(&status(&agent, &told.name, told.started).to_string());
             patience = REPORT_EVERY;
         }
     });
@@ -196,6 +207,11 @@ fn page(
 }
 
 impl Watched {
+    /// Takes up other settings, as [`Agent::reload`].
+    pub fn reload(&self, settings: AgentSettings) -> Result<(), AgentError> {
+        self.shown.agent.write().unwrap_or_else(PoisonError::into_inner).reload(settings)
+    }
+
     /// Ends the showing; the agent goes on.
     pub fn end(self) -> Option<Agent> {
         let Watched { shown, page, reporting } = self;
@@ -206,6 +222,7 @@ impl Watched {
             let _ = stop.send(true);
             let _ = thread.join();
         }
-        Arc::into_inner(shown).map(|shown| shown.agent)
+        let shown = Arc::into_inner(shown)?;
+        Some(shown.agent.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -19,36 +19,65 @@ use logship_parsers::{
 };
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-/// Applies the config file below flags and environment.
+/// Applies the config file below flags and environment. Its keys are the options of every command; those of another command
+/// than this one mean nothing here, so that one file serves a whole machine.
 pub fn with_config_file(cli: Cli) -> Result<Cli, Failure> {
     let Some(path) = cli.shared.config.clone() else { return Ok(cli) };
     let named = |what: &str| Failure::usage(format!("config file {}: {what}", path.display()));
     let text = std::fs::read_to_string(&path)
         .map_err(|cause| Failure::usage(format!("cannot read the config file {}: {cause}", path.display())))?;
     let table: toml::Table = text.parse().map_err(|cause: toml::de::Error| named(&cause.to_string()))?;
-    let matches = args::command().get_matches();
     let command = args::command();
-    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let matches = command.clone().get_matches();
+    let (used, matched) = match matches.subcommand() {
+        Some((name, matched)) => (command.find_subcommand(name).unwrap_or(&command), matched),
+        None => (&command, &matches),
+    };
+    let mut line: Vec<OsString> = std::env::args_os().collect();
+    // What is behind -- is a program's own.
+    let mut at = line.iter().position(|word| word == "--").unwrap_or(line.len());
     for (key, value) in &table {
-        let Some(option) = command.get_arguments().find(|a| a.get_long() == Some(key)) else {
-            let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
-            let known: Vec<_> = shown.filter_map(clap::Arg::get_long).collect();
+        let given = words(key, value).ok_or_else(|| {
+            named(&format!("`{key}` must be a text, a number, true or false, or a list of texts and numbers"))
+        })?;
+        let is_key = |argument: &&clap::Arg| argument.get_long() == Some(key);
+        let global = command.get_arguments().filter(|argument| argument.is_global_set()).find(is_key);
+        let Some(option) = global.or_else(|| used.get_arguments().find(is_key)) else {
+            let everywhere =
+                || std::iter::once(&command).chain(command.get_subcommands()).flat_map(clap::Command::get_arguments);
+            if everywhere().any(|argument| is_key(&argument)) {
+                continue;
+            }
+            let mut known: Vec<_> =
+                everywhere().filter(|argument| !argument.is_hide_set()).filter_map(clap::Arg::get_long).collect();
+            known.sort_unstable();
+            known.dedup();
             return Err(named(&format!("unknown option `{key}`; known are {}", known.join(", "))));
         };
-        let source = matches.value_source(option.get_id().as_str());
-        if matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
-            continue;
-        }
-        match value {
-            toml::Value::Boolean(false) => {}
-            toml::Value::Boolean(true) => words.insert(1, format!("--{key}").into()),
-            toml::Value::String(text) => words.insert(1, format!("--{key}={text}").into()),
-            toml::Value::Integer(number) => words.insert(1, format!("--{key}={number}").into()),
-            _ => return Err(named(&format!("`{key}` must be a text, a number, true or false"))),
+        let source = matched.value_source(option.get_id().as_str());
+        if !matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {
+            let count = given.len();
+            line.splice(at..at, given);
+            at += count;
         }
     }
-    let matches = args::command().try_get_matches_from(words).map_err(|error| named(&error.to_string()))?;
+    let matches = args::command().try_get_matches_from(line).map_err(|error| named(&error.to_string()))?;
     Cli::from_arg_matches(&matches).map_err(|error| named(&error.to_string()))
+}
+
+/// The words of a command line that mean the same as a key of the config file; none where nothing does.
+fn words(key: &str, value: &toml::Value) -> Option<Vec<OsString>> {
+    match value {
+        toml::Value::Boolean(false) => Some(Vec::new()),
+        toml::Value::Boolean(true) => Some(vec![format!("--{key}").into()]),
+        toml::Value::String(text) => Some(vec![format!("--{key}={text}").into()]),
+        toml::Value::Integer(number) => Some(vec![format!("--{key}={number}").into()]),
+        toml::Value::Array(values) => {
+            let each = values.iter().map(|value| (!value.is_array()).then(|| words(key, value)).flatten());
+            Some(each.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
 }
 
 /// Sends logship's own messages to stderr. `LOGSHIP_LOG` chooses what (`debug`, `logship=trace`).

@@ -68,19 +68,26 @@ impl Shipping {
                 "no server to ship to: name one with --server URL, such as http://logs.example:7447",
             ));
         };
+        let free_bytes_min = settings::size("free-disk", &shared.free_disk)?.unwrap_or(0);
         let bytes_max = settings::size("spool-size", &self.spool_size)?.unwrap_or(u64::MAX);
         Ok(SpoolSettings {
             data: settings::data_dir(shared).map_err(Failure::failed)?.root().to_owned(),
             servers: servers.split(',').map(|server| server.trim().trim_end_matches('/').to_owned()).collect(),
             token: settings::tokens(shared)?.first().map(str::to_owned),
             tls: Tls { ca: self.ca.clone(), cert: self.cert.clone(), key: self.key.clone() },
-            log: log::Options { bytes_max, ..settings::storage(shared)?.log },
+            log: log::Options { bytes_max, together: true, free_bytes_min, ..settings::storage(shared)?.log },
             when_full: match self.when_full {
                 Full::Block => WhenFull::Block,
                 Full::DropOldest => WhenFull::DropOldest,
             },
             gate: self.gate()?.map(Arc::new),
         })
+    }
+
+    /// Whether lines pass the same before they reach the disk.
+    pub fn has_gate_of(&self, other: &Shipping) -> bool {
+        let rules = |of: &Shipping| (of.redact.clone(), of.redact_pattern.clone(), of.sample, of.rate_limit);
+        rules(self) == rules(other)
     }
 
     /// What lines pass before they reach the disk.

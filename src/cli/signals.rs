@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM. SIGPIPE is ignored by the runtime, so that a closed stdout is an error of one write.
+//! SIGINT, SIGTERM, and SIGHUP where it means to read the settings again. SIGPIPE is ignored by the runtime, so that a closed stdout is an error of one write.
 
 use super::Failure;
 use signal_hook::{
@@ -17,15 +17,29 @@ pub enum Signal {
     Interrupt,
     /// `kill`, `docker stop`.
     Terminate,
+    /// `kill -HUP`, `systemctl reload`.
+    Hangup,
 }
 
 /// Calls `on_signal` on a thread of its own for each signal.
-pub fn watch(mut on_signal: impl FnMut(Signal) + Send + 'static) -> Result<(), Failure> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|c| Failure::failed(format!("cannot watch signals: {c}")))?;
+pub fn watch(on_signal: impl FnMut(Signal) + Send + 'static) -> Result<(), Failure> {
+    call(&[SIGINT, SIGTERM], on_signal)
+}
+
+/// As [`watch`], with hangups, which no longer end the process.
+pub fn watch_with_hangups(on_signal: impl FnMut(Signal) + Send + 'static) -> Result<(), Failure> {
+    call(&[SIGINT, SIGTERM, SIGHUP], on_signal)
+}
+
+fn call(signals: &[i32], mut on_signal: impl FnMut(Signal) + Send + 'static) -> Result<(), Failure> {
+    let mut signals = Signals::new(signals).map_err(|c| Failure::failed(format!("cannot watch signals: {c}")))?;
     let body = move || {
         for signal in signals.forever() {
-            on_signal(if signal == SIGINT { Signal::Interrupt } else { Signal::Terminate });
+            on_signal(match signal {
+                SIGINT => Signal::Interrupt,
+                SIGHUP => Signal::Hangup,
+                _ => Signal::Terminate,
+            });
         }
     };
     let spawned = thread::Builder::new().name("signals".into()).spawn(body);

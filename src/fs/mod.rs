@@ -8,7 +8,7 @@ mod real;
 #[cfg(test)]
 pub mod sim;
 
-pub use real::RealFs;
+pub use real::{RealFs, free_space};
 
 use std::{fmt::Debug, io, path::Path, sync::Arc};
 use tantivy::directory::FileHandle;
@@ -74,6 +74,12 @@ pub trait Fs: Debug + Send + Sync {
     /// # Errors
     /// As the operating system says; then nothing is known about names changed since the last success.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Bytes that may still be written to the disk of a folder.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn free_space(&self, dir: &Path) -> io::Result<u64>;
 
     /// Takes the lock that a file stands for, creating the file; `None` if somebody holds it. The lock lasts until the
     /// value is dropped or the process ends, however it ends.

@@ -30,6 +30,15 @@ struct Held {
 
 impl Lock for Held {}
 
+/// The bytes that an unprivileged process may still write to the disk that holds a folder.
+///
+/// # Errors
+/// As the operating system says.
+pub fn free_space(dir: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(dir)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 impl Fs for RealFs {
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
@@ -42,6 +51,10 @@ impl Fs for RealFs {
 
     fn edit(&self, path: &Path) -> io::Result<Box<dyn File>> {
         Ok(Box::new(RealFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn free_space(&self, dir: &Path) -> io::Result<u64> {
+        free_space(dir)
     }
 
     fn len(&self, path: &Path) -> io::Result<u64> {

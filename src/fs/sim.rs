@@ -55,6 +55,7 @@ struct Disk {
     ops: u64,
     faults: BTreeMap<u64, Fault>,
     random: u64,
+    free: u64,
 }
 
 /// The file system as one life of a process sees it; when the life ends, everything fails.
@@ -182,8 +183,15 @@ impl SimFs {
     /// An empty one.
     pub fn new(seed: u64) -> SimFs {
         let root = Node::Dir { visible: Names::new(), durable: Names::new(), pending: Vec::new() };
-        let disk =
-            Disk { nodes: vec![root], locks: BTreeMap::new(), life: 0, ops: 0, faults: BTreeMap::new(), random: seed };
+        let disk = Disk {
+            nodes: vec![root],
+            locks: BTreeMap::new(),
+            life: 0,
+            ops: 0,
+            faults: BTreeMap::new(),
+            random: seed,
+            free: u64::MAX,
+        };
         SimFs { disk: Arc::new(Mutex::new(disk)), life: 0 }
     }
 
@@ -207,6 +215,11 @@ impl SimFs {
     /// No faults from now on.
     pub fn heal(&self) {
         self.disk.lock().unwrap().faults.clear();
+    }
+
+    /// The disk has so much room from now on; what is written takes none of it.
+    pub fn set_free_space(&self, bytes: u64) {
+        self.disk.lock().unwrap().free = bytes;
     }
 
     /// How many operations that change something there were.
@@ -269,6 +282,10 @@ impl Fs for SimFs {
             Ok(node)
         })?;
         Ok(Box::new(SimFile { fs: self.clone(), node }))
+    }
+
+    fn free_space(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.disk()?.free)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {

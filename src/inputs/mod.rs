@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod files;
 pub mod forward;
 pub mod gelf;
+pub mod notice;
 pub mod otlp;
 pub mod process;
 pub mod stdin;

@@ -6,7 +6,10 @@
 //! [`CHUNKS_QUEUED_MAX`] chunks of [`CHUNK_BYTES`], for each stream one unfinished record, and [`UNANSWERED_BYTES_MAX`] of
 //! batches on their way to the disk.
 
-use super::streams::{JOINED_IDLE, Streams};
+use super::{
+    notice,
+    streams::{JOINED_IDLE, Streams},
+};
 use crate::{
     clock,
     codecs::lines::Gap,
@@ -200,6 +203,9 @@ pub struct Framer {
     unanswered: VecDeque<Unanswered>,
     unanswered_bytes: usize,
     first_failure: Option<AppendError>,
+    /// Lost lines that were told, and whose they are.
+    told: u64,
+    about: Arc<Origin>,
 }
 
 impl Framer {
@@ -211,6 +217,7 @@ impl Framer {
         origins: Vec<Origin>,
         counters: Arc<PipeCounters>,
     ) -> Framer {
+        let about = Arc::new(Origin { stream: None, format: None, ..origins.first().cloned().unwrap_or_default() });
         Framer {
             chunks,
             intake,
@@ -219,6 +226,8 @@ impl Framer {
             unanswered: VecDeque::new(),
             unanswered_bytes: 0,
             first_failure: None,
+            told: 0,
+            about,
         }
     }
 
@@ -295,6 +304,24 @@ impl Framer {
         }
     }
 
+    /// There is room again: says what was lost for want of it.
+    fn tell_losses(&mut self) {
+        let lines = self.counters.lines_not_stored.load(Ordering::Relaxed);
+        let lost = lines - std::mem::replace(&mut self.told, lines);
+        let (Some(intake), true) = (&self.intake, lost > 0) else { return };
+        let why = self.first_failure.as_ref().map_or("storing took too long".to_owned(), ToString::to_string);
+        let records = vec![notice::lost(lost, "lines of the program", &why)];
+        let batch = RawBatch { origin: self.about.clone(), span: None, mark: None, received: clock::now(), records };
+        self.counters.records.fetch_add(1, Ordering::Relaxed);
+        match intake.submit(batch, SyncClass::Relaxed) {
+            Ok(pending) => {
+                self.unanswered_bytes += BATCH_COST;
+                self.unanswered.push_back(Unanswered { pending, records: 1, lines: 0, cost: BATCH_COST });
+            }
+            Err(failure) => self.failed(failure, 1, 0),
+        }
+    }
+
     fn failed(&mut self, failure: AppendError, records: u64, lines: u64) {
         self.counters.lost(records, lines);
         self.first_failure.get_or_insert(failure);
@@ -317,6 +344,7 @@ impl Framer {
             match answer {
                 Ok(_) => {
                     self.counters.stored.fetch_add(records, Ordering::Relaxed);
+                    self.tell_losses();
                 }
                 Err(failure) => self.failed(failure, records, lines),
             }
@@ -422,6 +450,8 @@ mod tests {
             take();
             drop(framer_sender);
             let (records, failure) = frame(framed, counters.clone(), Ok(()));
+            let (notices, records): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.kind.json);
+            assert_eq!(notices.is_empty(), lines_lost == 0, "{stream}");
             let found: Vec<_> =
                 records.iter().map(|r| (std::str::from_utf8(&r.bytes).unwrap(), r.kind.truncated)).collect();
             assert_eq!(found, stored, "{stream}");
@@ -445,6 +475,40 @@ mod tests {
         let (records, _) = frame(chunks, counters.clone(), Ok(()));
         assert_eq!(records.iter().map(|record| &record.bytes[..]).collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(load(&counters.stored), 2);
+    }
+
+    #[test]
+    fn what_was_lost_is_told_when_there_is_room_again() {
+        let counters = Arc::new(PipeCounters::default());
+        let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
+        let (intake, mut appends) = Intake::channel();
+        let log = std::thread::spawn(move || {
+            let mut stored = Vec::new();
+            // The first batch finds no room.
+            for turn in 0.. {
+                let Some(append) = appends.blocking_recv() else { break };
+                let position = Appended { log: LogId::from_bits(1), end: Pos(1), duplicate: false };
+                let _ = append.answer.send(if turn == 0 { Err(AppendError::Full) } else { Ok(position) });
+                stored.extend((turn > 0).then_some(append.batch.records).into_iter().flatten());
+            }
+            stored
+        });
+        let lines = "x\n".repeat(BATCH_RECORDS_MAX + 5);
+        let reading = std::thread::spawn({
+            let counters = counters.clone();
+            move || Reader::new(0, sender, counters).run(lines.as_bytes(), &AtomicBool::new(false), &mut |_| {})
+        });
+        let framer = Framer::new(chunks, Some(intake), vec![Origin::default()], counters.clone());
+        assert_eq!(framer.run(&AtomicBool::new(false)), Some(AppendError::Full));
+        reading.join().unwrap().unwrap();
+        let stored = log.join().unwrap();
+        let notices: Vec<_> = stored.iter().filter(|record| record.kind.json).collect();
+        assert_eq!(notices.len(), 1, "{stored:?}");
+        let lost = load(&counters.lines_not_stored);
+        let said: serde_json::Value = serde_json::from_slice(&notices[0].bytes).unwrap();
+        assert_eq!((said["logship"]["lost"].as_u64(), lost > 0), (Some(lost), true), "{said}");
+        assert_eq!(load(&counters.records), load(&counters.stored) + load(&counters.not_stored));
+        assert_eq!(load(&counters.stored), stored.len() as u64);
     }
 
     #[test]

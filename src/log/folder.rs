@@ -76,6 +76,17 @@ pub(super) fn bytes(fs: &dyn Fs, dir: &Path) -> Result<u64, LogError> {
     Ok(sum)
 }
 
+/// The bytes of all logs in `root` but one.
+pub(super) fn bytes_beside(fs: &dyn Fs, root: &Path, id: LogId) -> Result<u64, LogError> {
+    let mut sum = 0;
+    for name in names(fs, root)? {
+        if name.parse().is_ok_and(|other: LogId| other != id) {
+            sum += bytes(fs, &root.join(name))?;
+        }
+    }
+    Ok(sum)
+}
+
 fn take(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, LogError> {
     let lock = fs.try_lock(&dir.join(LOCK)).map_err(LogError::io("lock", dir))?;
     lock.ok_or_else(|| LogError::Alive { dir: dir.to_owned() })

@@ -93,11 +93,15 @@ pub struct Options {
     pub bytes_max: u64,
     /// [`SEGMENT_BYTES_MAX`] unless set. At most a quarter of `bytes_max` is used, so that trimming can make room.
     pub segment_bytes_max: u64,
+    /// The limit is for all logs beside it together: what dead ones hold is not taken twice.
+    pub together: bool,
+    /// Nothing more is taken in where the disk has less room than this; 0 unless set.
+    pub free_bytes_min: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { bytes_max: LOG_BYTES_MAX, segment_bytes_max: SEGMENT_BYTES_MAX }
+        Options { bytes_max: LOG_BYTES_MAX, segment_bytes_max: SEGMENT_BYTES_MAX, together: false, free_bytes_min: 0 }
     }
 }
 

@@ -258,7 +258,7 @@ proptest! {
         faults in prop::collection::vec(any_fault(150), 0..5),
         seed in any::<u64>(),
     ) {
-        let options = Options { bytes_max, segment_bytes_max };
+        let options = Options { bytes_max, segment_bytes_max, ..Options::default() };
         let mut op = 0;
         while crash(&program, options, &faults, op, seed) {
             op += 1;

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::event::Timestamp;
     use crate::flow::{AppendError, Appended, Frame, Origin, RawBatch, Record, Span};
-    use crate::fs::RealFs;
+    use crate::fs::{RealFs, sim::SimFs};
     use crate::log::{Limit, Reader, list, remove, sources_of};
 
     fn batch(source: &str, span: Option<Span>, text: &str) -> RawBatch {
@@ -295,6 +295,37 @@ mod tests {
         let again = batch("source-2", Some(Span { from: 3, to: 9 }), "again");
         let answer = next.intake().submit(again, SyncClass::Prompt).unwrap().wait();
         assert_eq!(answer, Ok(Appended { log: next.id, end: Pos(0), duplicate: true }));
+    }
+
+    #[test]
+    fn logs_with_one_limit_share_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let options = Options { bytes_max: 16_000, together: true, ..Options::default() };
+        let fill = |log: &LogWriter| {
+            let append = || log.intake().submit(batch("", None, &"x".repeat(300)), SyncClass::Prompt).unwrap().wait();
+            (0..).find(|_| append() == Err(AppendError::Full)).unwrap()
+        };
+        let dead = real(temp.path(), Options { bytes_max: 8_000, ..options });
+        let first = fill(&dead);
+        let _ = dead.join();
+        let log = real(temp.path(), options);
+        let second = fill(&log);
+        assert!(first > 10 && second > 10 && first + second < 48, "{first} {second}");
+    }
+
+    #[test]
+    fn a_disk_keeps_the_room_that_it_must() {
+        let sim = SimFs::new(1);
+        let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+        let options = Options { free_bytes_min: 1 << 20, ..Options::default() };
+        let log = open(&fs, Path::new("/log"), options, &SourceTable::default()).unwrap();
+        let append = || log.intake().submit(batch("", None, &"x".repeat(300 << 10)), SyncClass::Prompt).unwrap().wait();
+        append().unwrap();
+        sim.set_free_space(1 << 20);
+        let taken = (0..).find(|_| append() == Err(AppendError::Full)).unwrap();
+        assert!(taken <= 14, "{taken} batches before it looked");
+        sim.set_free_space(2 << 20);
+        append().unwrap();
     }
 
     #[test]

@@ -18,6 +18,10 @@ use std::{
 };
 use tokio::sync::{oneshot, watch};
 
+/// The disk is asked how much room it has once for so many bytes, or for a part of a smaller limit.
+const LOOK_BYTES: u64 = 4 << 20;
+const LOOK_PART: u64 = 64;
+
 /// Where frames go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -69,6 +73,10 @@ pub(crate) struct Writer {
     table: SourceTable,
     /// Bytes on disk and pending; the owner of the store trims behind our back, so never too low.
     disk: u64,
+    /// Bytes that may be taken until the disk is asked again.
+    unasked: u64,
+    /// Bytes of the logs beside it, where the limit is for all.
+    others: u64,
     origin: (Arc<Origin>, Vec<u8>),
     ends: watch::Sender<Pos>,
     counters: Arc<LogCounters>,
@@ -141,6 +149,8 @@ impl Writer {
             unmarked: false,
             table,
             disk,
+            unasked: 0,
+            others: 0,
             origin,
             ends,
             counters,
@@ -255,15 +265,42 @@ impl Writer {
     }
 
     fn make_room(&mut self, length: u64) -> Result<(), AppendError> {
-        let fits = |disk: u64| disk.saturating_add(length) <= self.options.bytes_max;
+        self.look_around(length)?;
+        let limit = self.options.bytes_max.saturating_sub(self.others);
+        let fits = |disk: u64| disk.saturating_add(length) <= limit;
         if fits(self.disk) {
             return Ok(());
         }
         let unwritten = (self.pending.len() - self.written) as u64;
         let disk = super::folder::bytes(&*self.fs, &self.dir).map_err(|error| AppendError::Io(error.to_string()))?;
-        let fits = fits(disk + unwritten);
         self.disk = disk + unwritten;
-        if fits { Ok(()) } else { Err(AppendError::Full) }
+        // Until there is room, every append looks.
+        self.unasked = 0;
+        if fits(self.disk) { Ok(()) } else { Err(AppendError::Full) }
+    }
+
+    /// Asks from time to time how much room the disk has, and what lies beside this log.
+    fn look_around(&mut self, length: u64) -> Result<(), AppendError> {
+        if !self.options.together && self.options.free_bytes_min == 0 {
+            return Ok(());
+        }
+        if let Some(left) = self.unasked.checked_sub(length) {
+            self.unasked = left;
+            return Ok(());
+        }
+        let failed = |error: io::Error| AppendError::Io(error.to_string());
+        if self.options.free_bytes_min > 0 {
+            let free = self.fs.free_space(&self.dir).map_err(failed)?;
+            if free < self.options.free_bytes_min.saturating_add(length) {
+                return Err(AppendError::Full);
+            }
+        }
+        if let (true, Some(root)) = (self.options.together, self.dir.parent()) {
+            let others = super::folder::bytes_beside(&*self.fs, root, self.id);
+            self.others = others.map_err(|error| AppendError::Io(error.to_string()))?;
+        }
+        self.unasked = LOOK_BYTES.min(self.options.bytes_max / LOOK_PART);
+        Ok(())
     }
 
     /// Gives the file system what is staged, so that it outlives this process; begins the segment that is due.

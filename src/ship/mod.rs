@@ -153,6 +153,28 @@ pub struct ShipSettings {
     pub fs: Arc<dyn Fs>,
 }
 
+impl ShipSettings {
+    /// Whether shipping can start.
+    ///
+    /// # Errors
+    /// A certificate file cannot be read, or a server is no URL.
+    pub fn check(&self) -> io::Result<()> {
+        self.client().map(|_| ())
+    }
+
+    fn client(&self) -> io::Result<client::Client> {
+        for server in &self.servers {
+            if !server.starts_with("http://") && !server.starts_with("https://") {
+                return Err(io::Error::other(format!("{server}: expected a URL such as http://logs.example:7447")));
+            }
+        }
+        if self.servers.is_empty() {
+            return Err(io::Error::other("no server to ship to: name one with --server URL"));
+        }
+        client::Client::new(self.token.as_deref(), &self.tls, &self.pace)
+    }
+}
+
 /// What others want of the thread that decides, and what the senders tell it.
 #[derive(Debug, Default)]
 struct Inbox {
@@ -224,15 +246,7 @@ impl Shipper {
     /// # Errors
     /// A certificate file cannot be read, a server is no URL, or a thread cannot be started.
     pub fn start(settings: ShipSettings) -> io::Result<Shipper> {
-        for server in &settings.servers {
-            if !server.starts_with("http://") && !server.starts_with("https://") {
-                return Err(io::Error::other(format!("{server}: expected a URL such as http://logs.example:7447")));
-            }
-        }
-        if settings.servers.is_empty() {
-            return Err(io::Error::other("no server to ship to: name one with --server URL"));
-        }
-        let client = client::Client::new(settings.token.as_deref(), &settings.tls, &settings.pace)?;
+        let client = settings.client()?;
         let shared = Arc::new(Shared::default());
         let (jobs, queue) = crossbeam_channel::bounded(SENDERS);
         let mut shipper = Shipper { shared: shared.clone(), client: client.clone(), threads: Vec::new() };

@@ -92,15 +92,9 @@ impl Default for Options {
             steps: Steps::default(),
             fs: Arc::new(RealFs),
             now: clock::now,
-            free_space,
+            free_space: crate::fs::free_space,
         }
     }
-}
-
-/// The bytes that an unprivileged process may still write to the disk that holds `path`.
-fn free_space(path: &Path) -> io::Result<u64> {
-    let disk = rustix::fs::statvfs(path)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Why a partition was dropped.

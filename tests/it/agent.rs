@@ -2,9 +2,9 @@
 
 use crate::{
     agent_world::{World, message, until_stored},
-    harness::{search, signal, until},
+    harness::{Agent, logship, port, search, signal, until},
 };
-use std::{fs, process::Command};
+use std::{fs, io::Write as _, net::TcpStream, process::Command};
 
 #[test]
 fn what_the_spool_has_needs_neither_its_file_nor_its_process() {
@@ -241,4 +241,58 @@ fn a_program_writes_while_its_file_is_rotated_by_others() {
     let wrong = world.differences(&world.events());
     // Four files: in order within each alone.
     assert!(wrong.iter().all(|wrong| wrong == "shell: not in order"), "{wrong:?}");
+}
+
+/// A config file that is changed under a running agent.
+#[test]
+fn settings_are_read_again_without_losing_a_byte() {
+    let mut world = World::new("*.log");
+    world.start_server();
+    let config = world.data("agent.toml");
+    let socket = format!("127.0.0.1:{}", port());
+    let settings = |files: &[&str], more: &str| {
+        let files: Vec<_> = files.iter().map(|name| world.path(name)).collect();
+        let text = format!("files = {files:?}\nserver = \"{}\"\nsyslog = [\"tcp://{socket}\"]\n{more}", world.route);
+        fs::write(&config, text).unwrap();
+    };
+    settings(&["a.log"], "");
+    let arguments = ["agent", "--status-listen", "127.0.0.1:0", "--config", config.to_str().unwrap()];
+    let agent = Agent::of(&mut logship(&world.data("agent"), &arguments));
+    let mut app = TcpStream::connect(&socket).unwrap();
+    let mut say =
+        |n: usize| writeln!(app, "<14>1 2026-01-02T03:04:05Z web app - - - socket says line {n} of many").unwrap();
+    world.append("a.log", "a says line 0 of many\n");
+    world.append("b.log", "b says line 0 of many\nb says user@shop.example of many\n");
+    say(0);
+    let count = |of: u64| until("all has arrived", || (world.server().count("*") == of).then_some(()));
+    count(2);
+    // Another file, while the first goes on; the connection is not disturbed.
+    settings(&["a.log", "b.log"], "quiet = false");
+    world.append("a.log", "a says line 1 of many\n");
+    signal(&agent.child, "HUP");
+    agent.until_said("settings are read again");
+    say(1);
+    world.append("a.log", "a says line 2 of many\n");
+    count(7);
+    // What is wrong changes nothing.
+    settings(&["c.log"], "redact = [\"name\"]");
+    signal(&agent.child, "HUP");
+    agent.until_said("settings stay as they are: --redact name: expected ");
+    fs::write(&config, "fils = 3").unwrap();
+    signal(&agent.child, "HUP");
+    agent.until_said("settings stay as they are: config file ");
+    assert!(agent.said().contains("unknown option `fils`"), "{}", agent.said());
+    say(2);
+    world.append("b.log", "b says line 2 of many\n");
+    count(9);
+    // Rules are before every input: sockets begin again with them.
+    settings(&["b.log"], "redact = [\"emails\"]");
+    signal(&agent.child, "HUP");
+    until("they are read", || (agent.said().matches("settings are read again").count() == 2).then_some(()));
+    world.append("b.log", "b says other@shop.example of many\n");
+    count(10);
+    let messages: Vec<_> = world.events().iter().map(|event| message(event).to_owned()).collect();
+    assert!(messages.iter().any(|message| message == "b says user@shop.example of many"), "{messages:?}");
+    assert!(messages.iter().any(|message| message == "b says [redacted:email] of many"), "{messages:?}");
+    agent.stop();
 }

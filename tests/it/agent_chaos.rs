@@ -105,15 +105,17 @@ fn a_server_that_is_away_is_asked_at_least_every_five_seconds_and_not_much_more(
 struct Network(Child);
 
 impl Network {
-    /// One whose loopback interface drops one packet in five to and from a port; none where that is not permitted or there
+    /// One whose loopback interface drops one packet in five to and from a port and carries
+    /// at most 4 Mbit/s; none where that is not permitted or there
     /// is no `nft`.
     fn lossy(port: u16) -> Option<Network> {
-        let rules = ["dport", "sport"].map(|of| {
-            format!("nft add rule inet lossy input tcp {of} {port} numgen random mod 100 '<' 20 drop")
-        });
+        let rules = ["dport", "sport"]
+            .map(|of| format!("nft add rule inet lossy input tcp {of} {port} numgen random mod 100 '<' 20 drop"));
+        // Debian keeps these tools where only root looks. Without them nothing waits for input.
         let script = format!(
-            "ip link set lo up && nft add table inet lossy && \
-             nft 'add chain inet lossy input {{ type filter hook input priority 0; }}' && {} && echo ready; exec cat",
+            "PATH=$PATH:/usr/sbin:/sbin; ip link set lo up && nft add table inet lossy && \
+             nft 'add chain inet lossy input {{ type filter hook input priority 0; }}' && {} && \
+             tc qdisc add dev lo root tbf rate 4mbit burst 32kb latency 200ms && echo ready && exec cat",
             rules.join(" && ")
         );
         let mut command = Command::new("unshare");

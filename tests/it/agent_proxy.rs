@@ -128,7 +128,8 @@ fn pass(from: &TcpStream, to: &TcpStream, to_server: bool, cut: Option<Cut>, sha
                     }
                     left -= count;
                 }
-                Err(cause) if matches!(cause.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(cause) if matches!(cause.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                }
                 Err(_) => break,
             }
         }

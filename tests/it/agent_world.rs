@@ -50,7 +50,6 @@ impl World {
         self.home.path().join(of)
     }
 
-
     pub fn start_server(&mut self) {
         if self.server.is_none() {
             self.server = Some(Server::at(&self.data("server"), self.port, &[]));

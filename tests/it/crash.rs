@@ -22,16 +22,21 @@ fn rounds() -> u64 {
 }
 
 /// A small generator, so that a run can be repeated.
-struct Luck(u64);
+pub struct Luck(u64);
 
 impl Luck {
     fn new() -> Luck {
         let seed = std::env::var("LOGSHIP_CRASH_SEED").map_or(0x5eed, |text| text.parse().unwrap());
         println!("LOGSHIP_CRASH_SEED={seed}");
-        Luck(seed | 1)
+        Luck::seeded(seed)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn seeded(seed: u64) -> Luck {
+        // Small seeds begin alike without it.
+        Luck(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,7 +1,7 @@
 //! The files under `deploy/`: that they are what their programs read, that they agree with each other, and that the commands
 //! in them do what they are there for.
 
-use crate::harness::{PATIENCE, Server, folder, signal, until, wait};
+use crate::harness::{Server, folder, signal, until, wait};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -288,7 +288,9 @@ fn images_versions_and_ports_agree() {
             assert_ne!(tag, "latest", "{}: {line}", path.display());
         }
         // The port is told by these, whoever names it.
-        for before in ["0.0.0.0:", "127.0.0.1:", "server:", ".svc:", "port: ", "containerPort: ", "EXPOSE ", "targetPort: "] {
+        for before in
+            ["0.0.0.0:", "127.0.0.1:", "server:", ".svc:", "port: ", "containerPort: ", "EXPOSE ", "targetPort: "]
+        {
             for (at, _) in text.match_indices(before) {
                 let digits = text[at + before.len()..].split(|c: char| !c.is_ascii_digit()).next().unwrap();
                 assert!(digits.is_empty() || digits == PORT, "{}: {before}{digits}", path.display());
@@ -303,7 +305,18 @@ fn images_versions_and_ports_agree() {
 #[test]
 fn the_image_is_one_binary_that_nobody_can_write() {
     const KNOWN: &[&str] = &[
-        "FROM", "ARG", "RUN", "WORKDIR", "COPY", "LABEL", "ENV", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT",
+        "FROM",
+        "ARG",
+        "RUN",
+        "WORKDIR",
+        "COPY",
+        "LABEL",
+        "ENV",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "ENTRYPOINT",
         "CMD",
     ];
     let all = instructions();
@@ -424,7 +437,10 @@ fn manifests_have_what_their_kinds_need() {
     }
     assert_eq!(kinds.len(), VERSIONS.len(), "{kinds:?}");
     let role = documents("kubernetes/daemonset.yaml").into_iter().find(|document| document["kind"] == "ClusterRole");
-    assert_eq!(at(&role.unwrap(), "/rules").to_string(), r#"[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]"#);
+    assert_eq!(
+        at(&role.unwrap(), "/rules").to_string(),
+        r#"[{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}]"#
+    );
     let cluster = cluster();
     for service in cluster.services.values() {
         assert!(cluster.labels.contains(at(service, "/spec/selector")), "{service:#} selects no pod");
@@ -474,7 +490,8 @@ fn check_pod(document: &Value, pod: &Value) {
             let volume = word(mount, "/name");
             assert!(volumes.contains_key(volume), "{name}: there is no volume {volume}");
             mounted.insert(volume.to_owned());
-            let written = volumes[volume].get("secret").is_none() && volumes[volume].pointer("/hostPath/path") != Some(&"/var/log".into());
+            let written = volumes[volume].get("secret").is_none()
+                && volumes[volume].pointer("/hostPath/path") != Some(&"/var/log".into());
             assert!(written || mount.get("readOnly") == Some(&true.into()), "{name}: {mount}");
         }
         if word(container, "/image") == image() {
@@ -502,7 +519,10 @@ fn check_ours(container: &Value, cluster: &Cluster) {
         let (host, port) = server.strip_prefix("http://").unwrap().split_once(':').unwrap();
         let (service, namespace) = host.strip_suffix(".svc").unwrap().split_once('.').unwrap();
         let found = &cluster.services[service];
-        assert_eq!((word(found, "/metadata/namespace"), at(found, "/spec/ports/0/port").to_string()), (namespace, port.to_owned()));
+        assert_eq!(
+            (word(found, "/metadata/namespace"), at(found, "/spec/ports/0/port").to_string()),
+            (namespace, port.to_owned())
+        );
         let files = option(&args, "--files").unwrap();
         let below = |mount: &&Value| Path::new(files).starts_with(mount["mountPath"].as_str().unwrap());
         let mount = mounts.iter().find(below).unwrap_or_else(|| panic!("{files} is on no volume"));
@@ -587,7 +607,8 @@ fn systemd_takes_the_units_and_finds_them_closed() {
         let ours: Vec<_> = said.lines().filter(|line| line.contains("logship")).collect();
         assert!(verified.status.success() && ours.is_empty(), "{unit}: {said}");
         let mut security = Command::new("systemd-analyze");
-        let rated = ran(security.args(["security", "--offline=true", "--threshold=20", "--no-pager"]).arg(&path)).unwrap();
+        let rated =
+            ran(security.args(["security", "--offline=true", "--threshold=20", "--no-pager"]).arg(&path)).unwrap();
         assert!(rated.status.success(), "{unit}: {}", String::from_utf8_lossy(&rated.stdout));
     }
 }
@@ -596,11 +617,11 @@ fn systemd_takes_the_units_and_finds_them_closed() {
 fn real(said: &Said, place: &Path, server: Option<&str>) -> Command {
     let below = place.to_str().unwrap();
     let here = |word: &str| {
-        if word.starts_with("http://") {
-            return server.unwrap().to_owned();
-        }
-        let word = word.replace("=http://", "=\n").split('\n').next().unwrap().to_owned();
-        word.replace(&format!("0.0.0.0:{PORT}"), "0.0.0.0:0").replace("/var/", &format!("{below}/var/")).replace("/etc/", &format!("{below}/etc/"))
+        let word = match word.find("http://") {
+            Some(url) => format!("{}{}", &word[..url], server.unwrap()),
+            None => word.replace(&format!("0.0.0.0:{PORT}"), "0.0.0.0:0"),
+        };
+        word.replace("/var/", &format!("{below}/var/")).replace("/etc/", &format!("{below}/etc/"))
     };
     fs::create_dir_all(place.join("etc/logship")).unwrap();
     fs::write(place.join("etc/logship/token"), format!("{TOKEN}\n")).unwrap();
@@ -608,6 +629,8 @@ fn real(said: &Said, place: &Path, server: Option<&str>) -> Command {
     command.args(said.args.iter().map(|word| here(word)));
     // What the image and `logship.env` say.
     command.env("LOGSHIP_DATA", here("/var/lib/logship")).env("LOGSHIP_LISTEN", "127.0.0.1:0");
+    // Its own port is one for all tests of a machine.
+    command.env("LOGSHIP_STATUS_LISTEN", "127.0.0.1:0");
     for (name, value) in &said.variables {
         let value = match name.as_str() {
             "LOGSHIP_TOKEN" => TOKEN.to_owned(),
@@ -684,7 +707,9 @@ fn check_deployment(server: &Said, agent: &Said, app: &Value) {
     drop(writing);
     running.stop(&agent.place);
     let written = fs::read_to_string(logs.join("app.log")).unwrap().lines().count();
-    let lines = until("all are found", || Some(found(&server.url, &query)).filter(|found| found.len() >= written.max(lines.len())));
+    let lines = until("all are found", || {
+        Some(found(&server.url, &query)).filter(|found| found.len() >= written.max(lines.len()))
+    });
     let once: BTreeSet<_> = lines.iter().collect();
     assert_eq!((once.len(), lines.len()), (written, written), "{lines:?}");
 }
@@ -713,7 +738,12 @@ fn the_daemon_set_and_the_unit_ship() {
             "2026-11-21T10:00:00.123456789Z stdout F from a pod\n",
             "\"from a pod\"",
         ),
-        (in_unit(UNITS[1]), "var/log/syslog.log", "Nov 21 10:00:00 web-1 app[42]: from a machine\n", "\"from a machine\""),
+        (
+            in_unit(UNITS[1]),
+            "var/log/syslog.log",
+            "Nov 21 10:00:00 web-1 app[42]: from a machine\n",
+            "\"from a machine\"",
+        ),
     ] {
         let place = folder();
         let path = place.path().join(file);
@@ -762,8 +792,14 @@ fn rotation_by_the_examples_loses_nothing() {
         };
         let mut agent = real(&in_unit(UNITS[1]), place.path(), Some(&server.url));
         let running = Running(agent.env("LOGSHIP_FILES", logs.join("*.log")).spawn().unwrap());
+        let query = format!("mark:{mark}");
+        let all_of = |count: usize| {
+            until("all are found", || Some(found(&server.url, &query)).filter(|lines| lines.len() >= count))
+        };
         write(0);
         for round in 1..4 {
+            // A file that was never seen under a name of the pattern is nobody's.
+            all_of((round - 1) * 100 + 1);
             let mut rotate = Command::new("logrotate");
             // Debian keeps it where only root looks.
             let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
@@ -773,8 +809,7 @@ fn rotation_by_the_examples_loses_nothing() {
             assert!(logs.join("app.log.1").exists(), "{example}");
             write(round * 100);
         }
-        let query = format!("mark:{mark}");
-        let lines = until("all are found", || Some(found(&server.url, &query)).filter(|lines| lines.len() >= 400));
+        let lines = all_of(400);
         running.stop(example);
         let expected: Vec<_> = (0..400).map(|n| format!("line {n:04}")).collect();
         let mut lines: Vec<_> = lines.iter().map(|line| line[line.find("line ").unwrap()..][..9].to_owned()).collect();
@@ -786,5 +821,4 @@ fn rotation_by_the_examples_loses_nothing() {
             scope.spawn(move || check(example));
         }
     });
-    let _ = PATIENCE;
 }

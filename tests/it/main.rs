@@ -10,6 +10,7 @@
 
 mod agent;
 mod agent_chaos;
+mod agent_programs;
 mod agent_proxy;
 mod agent_world;
 mod bad_input;

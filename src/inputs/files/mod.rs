@@ -62,6 +62,8 @@ const SHARE: u32 = 100;
 const SHARE_ASKED: u32 = 10;
 /// The longest pause that comes of it.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long a stop goes on reading what was written before it: the last lines of a program that ended just before.
+const STOP_READING: Duration = Duration::from_secs(2);
 /// How long a stop waits for batches on their way.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 /// How often the status is renewed.
@@ -138,7 +140,7 @@ impl FileInput {
         look(&self.status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stops reading. What is read and not durable is read again at the next start.
+    /// Stops when all that is there is read, or after a moment. What is not durable then is read at the next start.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -203,7 +205,9 @@ impl Driver {
     fn run(mut self) {
         let (mut look, mut sweep) = (Recurring::new(LOOK_EVERY), Recurring::new(SWEEP_EVERY));
         let (mut shown, mut was_idle) = (Recurring::new(STATUS_EVERY), false);
-        while !self.stop.load(Ordering::Acquire) {
+        let mut ends = None;
+        loop {
+            let is_last = ends.is_none() && self.stop.load(Ordering::Acquire);
             let heard = self.hear();
             if heard.strange || heard.all {
                 look.due = look.due.min(look.soonest);
@@ -211,11 +215,14 @@ impl Driver {
             if heard.all {
                 sweep.due = sweep.due.min(sweep.soonest);
             }
-            if look.due <= clock::instant() {
+            if is_last || look.due <= clock::instant() {
                 look.run(|| self.look());
             }
-            if sweep.due <= clock::instant() {
+            if is_last || sweep.due <= clock::instant() {
                 sweep.run(|| self.tailer.sweep());
+            }
+            if is_last {
+                ends = Some(clock::instant() + STOP_READING);
             }
             let log_lives = self.step();
             let idle = self.tailer.is_idle() && self.pending.is_empty();
@@ -223,11 +230,12 @@ impl Driver {
                 shown.run(|| self.show());
                 was_idle = idle;
             }
-            if !log_lives {
+            let now = clock::instant();
+            if !log_lives || ends.is_some_and(|ends| ends <= now || self.tailer.is_quiet()) {
                 break;
             }
-            let now = clock::instant();
             let next = self.tailer.due(now).map_or(look.due, |due| due.min(look.due)).min(sweep.due);
+            let next = ends.map_or(next, |ends| next.min(ends));
             if next > now {
                 thread::park_timeout(next - now);
             }

@@ -425,6 +425,15 @@ impl Tailer {
         }
     }
 
+    /// Whether all that was there at the last look is read and durable, but for unfinished lines and unreadable files.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.followed.values().all(|Followed { stream, .. }| {
+            let is_read = (stream.at_end && stream.taken >= stream.size) || stream.again.is_some();
+            stream.is_quiet() && (is_read || stream.is_finished())
+        })
+    }
+
     /// What was done.
     #[must_use]
     pub fn counts(&self) -> Counts {

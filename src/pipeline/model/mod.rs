@@ -117,7 +117,7 @@ proptest! {
         crashes in prop::collection::vec(any_crash(), CRASHES),
         seed in any::<u64>(),
     ) {
-        let log = log::Options { bytes_max, segment_bytes_max };
+        let log = log::Options { bytes_max, segment_bytes_max, ..log::Options::default() };
         let settings = Settings { log, seal_events, pipe };
         let ops = run(&program, settings, &faults, seed);
         for (n, (at, fault, again)) in (1..).zip(crashes) {
@@ -136,7 +136,7 @@ fn a_frame_in_the_place_of_a_mark_is_read() {
     let pipe = |records| Op::Pipe { known: false, records };
     let append = Op::Append { source: None, records: 0 };
     let program = [append.clone(), pipe(1), pipe(0), append, Op::Flush, Op::Read(4), pipe(1), pipe(1), Op::Drain];
-    let log = log::Options { bytes_max: 1 << 30, segment_bytes_max: 1 };
+    let log = log::Options { bytes_max: 1 << 30, segment_bytes_max: 1, ..log::Options::default() };
     let settings = Settings { log, seal_events: 1, pipe: false };
     for first in 20..90 {
         for second in first + 1..90 {
