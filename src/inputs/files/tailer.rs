@@ -220,7 +220,12 @@ impl Tailer {
         let Some(followed) = self.followed.get_mut(&key) else { return };
         let stream = &mut followed.stream;
         let moved = stream.path != *path;
-        if moved || followed.gone.is_some() || stream.seen(stat) {
+        let seen = stream.seen(stat);
+        if moved || followed.gone.is_some() {
+            // There is something to open again, whatever became of the last attempt.
+            (stream.again, stream.at_end) = (None, false);
+            self.awake.insert(key);
+        } else if seen {
             self.awake.insert(key);
         }
         followed.gone = None;

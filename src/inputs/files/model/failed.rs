@@ -52,4 +52,10 @@ fn inodes_of_closed_files_are_used_again() {
     let actions = [write(0), copy_truncate(0, 600), run(0), write(1), copy_truncate(1, 100), delete(0), compress(0, 0)];
     check("/logs/*.log", 1, &actions);
 }
-// MORE
+
+#[test]
+fn a_file_that_has_a_name_again_is_read_at_once() {
+    let (recreate, run) = (|file| Recreate { file }, |ms| Run { ms });
+    let gone = [write(0), write(2), Rename { file: 0 }, compress(0, 0), run(100), recreate(2), run(7000)];
+    check("/logs/*", 1, &[&gone[..], &[write(0), run(1500), recreate(0)]].concat());
+}
