@@ -172,7 +172,9 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
         tailer.rename(key, before);
     }
     tailer.counts.replaced += 1;
-    tailer.by_id.remove(&id);
+    if tailer.by_id.get(&id) == Some(&key) {
+        tailer.by_id.remove(&id);
+    }
     let copy = copy_of(tailer, key);
     let Some(followed) = tailer.followed.get_mut(&key) else { return };
     followed.gone = Some(now);
@@ -220,7 +222,8 @@ fn copy_of(tailer: &Tailer, key: Key) -> Option<(PathBuf, Stat, Reader)> {
     siblings(&*tailer.files, &stream.path).into_iter().find_map(|path| {
         let mut reader = Reader::open(&*tailer.files, &path).ok()?;
         let stat = reader.stat().ok()?;
-        let free = !tailer.by_id.contains_key(&(stat.device, stat.inode));
+        let holder = tailer.by_id.get(&(stat.device, stat.inode)).and_then(|key| tailer.followed.get(key));
+        let free = holder.is_none_or(|holder| holder.stream.moved_from.is_some());
         let same = free && identity::is_same(&mut reader, position, mark.prefix, mark.marker).unwrap_or(false);
         same.then_some((path, stat, reader))
     })
