@@ -32,6 +32,7 @@ for target in "$@"; do
     json) pieces "$target" "$HEAD" 1 fixtures/lines/{json,mongodb,postgresql_json}/*.log fixtures/captured/{pino,winston}.log ;;
     join) pieces "$target" '' 64 $(logs) ;;
     template) pieces "$target" '' $LINES_A_FILE $(logs) fixtures/templates/*.log ;;
+    config) pieces "$target" '' 64 fixtures/config/{ok,err}/*.conf ;;
     query) pieces "$target" '' 64 fixtures/query/{ok,err}/*.query ;;
     *) echo "no target $target" >&2 && exit 2 ;;
   esac

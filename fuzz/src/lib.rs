@@ -3,11 +3,13 @@
 //!
 //! A function panics where an invariant does not hold, and says which.
 
+mod config;
 mod json;
 mod lines;
 mod query;
 mod template;
 
+pub use config::config;
 pub use json::json;
 pub use lines::{detect, formats, join, syslog};
 pub use query::query;

@@ -6,6 +6,7 @@
 //! - [`join`]: which lines continue the one before (stack traces).
 //! - [`json`]: JSON values, for lines and for bodies.
 //! - [`time`]: timestamps in all the layouts that logs use.
+//! - [`config`]: the language of pipelines, as Logstash has it.
 //! - [`query`]: the search language: AST, grammar, printer.
 //! - [`template`]: what stays the same in messages of one kind.
 //!
@@ -13,8 +14,10 @@
 //! No I/O, no clock, no global state, no panic on any input. Linear time in the input, bounded depth.
 //! A value borrows from the line; only what an escape forced to be rebuilt is owned.
 
+pub mod config;
 pub mod envelope;
 pub mod error;
+mod excerpt;
 pub mod fields;
 mod grammar;
 pub mod join;

@@ -11,7 +11,8 @@ use std::path::Path;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 8] = [
+    ("config", invariants::config),
     ("detect", invariants::detect),
     ("formats", invariants::formats),
     ("join", invariants::join),

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test runner reads what valgrind wrote")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use logship_parsers::config::{self, Source};
 use logship_parsers::join::Joiner;
 use logship_parsers::json::parse_value;
 use logship_parsers::line::detect::Detector;
@@ -188,6 +189,55 @@ const QUERIES: [&str; 9] = [
     "⟦-(a ⟧x⟦)⟧",
     "⟦a:(b ⟧x⟦)⟧",
 ];
+/// What is repeated in a config, in an option's value and in a condition.
+const CONFIG_PIECES: [&str; 36] = [
+    "a ",
+    "a=>1 ",
+    "\"k№\" => 1 ",
+    "\"k№\" => \"v\"\n",
+    "\"",
+    "'",
+    "\\\"",
+    "a => \"\n",
+    "\"\n",
+    "# ${A:b}\n",
+    "${",
+    "${a:",
+    "${A:1} ",
+    "%{",
+    "a { } ",
+    "a { b => c } ",
+    "if [a] { } ",
+    "else if [a] { } ",
+    "[a]",
+    "[a] ",
+    "1, ",
+    "{ } ",
+    "}",
+    "]",
+    ") ",
+    "/",
+    "/a/ ",
+    "[a] and ",
+    "[a] or [b] and ",
+    "\"a\" in [b] and\n",
+    "!",
+    "=> ",
+    "\n",
+    " ",
+    "é",
+    "“",
+];
+/// Whole configs. What is nested is nested as deep as it may be.
+const CONFIGS: [&str; 7] = [
+    "filter { ⟦if [a] { ⟧⟦} ⟧}",
+    "filter { if ⟦(⟧[a]⟦)⟧ { } }",
+    "filter { a { b => ⟦[⟧⟦]⟧ } }",
+    "filter { a { b => ⟦{ c => ⟧1⟦}⟧ } }",
+    "filter { a { ⟦b => c { ⟧⟦}⟧ } }",
+    "filter { a { ⟦b => { k№ => 1 } ⟧ } }",
+    "⟦filter { a { b => \"c\" } }\n⟧",
+];
 /// The half of `QUERY_DEPTH_MAX`.
 const NESTED: usize = 16;
 
@@ -199,6 +249,7 @@ enum Subject {
     Json,
     Join,
     Query,
+    Config,
     Template,
     /// Quadratic work, which the test must find.
     Quadratic,
@@ -237,6 +288,7 @@ impl Case {
             Subject::Json => "JSON",
             Subject::Join => "joiner",
             Subject::Query => "query",
+            Subject::Config => "config",
             Subject::Template => "template",
             Subject::Quadratic => "quadratic",
         };
@@ -276,6 +328,18 @@ fn cases() -> Vec<Case> {
         let nested = query.starts_with('⟦');
         cases.push(Case { times: if nested { NESTED } else { case.times }, ..case });
     }
+    for (number, piece) in CONFIG_PIECES.into_iter().enumerate() {
+        let around =
+            ["filter { ⟦⟧ }", "filter { a { b => ⟦⟧ } }", "filter { a { b => { ⟦⟧ } } }", "filter { if ⟦⟧ { } }"];
+        for around in around.into_iter().skip(number % 2).step_by(2) {
+            let text = around.replace("⟦⟧", &format!("⟦{piece}⟧"));
+            cases.push(Case::new(Subject::Config, text, FEW_BYTES));
+        }
+    }
+    for (at, text) in CONFIGS.into_iter().enumerate() {
+        let case = Case::new(Subject::Config, text, FEW_BYTES);
+        cases.push(Case { times: if at < 5 { NESTED } else { case.times }, ..case });
+    }
     cases
 }
 
@@ -304,6 +368,10 @@ fn counted_work(subject: Subject, text: &str) {
             Ok(parsed) => _ = black_box((parsed.query.to_string(), words(&parsed.query))),
             Err(error) => _ = black_box(error.render(text)),
         },
+        Subject::Config => {
+            let parsed = config::parse(&[Source::new("a", text)], &config::Options::default());
+            _ = black_box((parsed.config.to_string(), parsed.diagnostics.len()));
+        }
         Subject::Template => _ = black_box((id(text), masked(text))),
         Subject::Quadratic => {
             for at in (0..text.len()).step_by(64) {

@@ -172,7 +172,7 @@ fn unanswered(cause: &ureq::Error, sent: bool) -> Failure {
             if text.contains("alert: ") && text.contains("ertificate") {
                 (Kind::Certificate, format!("{text}: it wants a certificate of ours that it trusts"))
             } else if text.contains("certificate") {
-                let advice = "is the right CA given with --tls-ca, and is it for this name and still valid?";
+                let advice = "is the right CA given with --ca, and is it for this name and still valid?";
                 (Kind::Certificate, format!("{text}: {advice}"))
             } else if text.contains("corrupt message") || text.contains("InvalidContentType") {
                 (Kind::Unreachable, format!("{text}: does it speak https?"))

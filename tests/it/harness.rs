@@ -23,6 +23,8 @@ pub fn logship(data: &Path, args: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.args(args).arg("--data").arg(data).args(["--free-disk", "1MiB"]).env("NO_COLOR", "1").env("TZ", "UTC");
+    // Its own port is one for all agents of a machine.
+    command.env("LOGSHIP_STATUS_LISTEN", "127.0.0.1:0");
     command
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod agent_bad_input;
 mod agent_chaos;
 mod agent_programs;
 mod agent_proxy;

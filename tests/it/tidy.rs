@@ -207,6 +207,12 @@ fn openers() -> Vec<Opens> {
         test: "parsers/tests/query.rs",
         names: "fixtures/query",
     });
+    let configs = ["ok", "err"].map(|name| Opens {
+        folder: format!("config/{name}"),
+        twins: Some(["conf", "txt"]),
+        test: "parsers/tests/config.rs",
+        names: "fixtures/config",
+    });
     let joined = Opens {
         folder: "join".to_owned(),
         twins: Some(["log", "json"]),
@@ -232,7 +238,7 @@ fn openers() -> Vec<Opens> {
         ("tls", "src/ship/testing.rs", "fixtures/tls"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
-    lines.chain(queries).chain([joined, redacted]).chain(whole).collect()
+    lines.chain(queries).chain(configs).chain([joined, redacted]).chain(whole).collect()
 }
 
 /// Whether a test opens this file, given by its path below `fixtures/`.

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeEvent, makeEvents, random } from "./generate.mjs";
+import { makeAgents } from "./agents.mjs";
 import { compile, flat, QueryError } from "./query.mjs";
 
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
@@ -20,6 +21,7 @@ export class MockStore {
   constructor(events = []) {
     this.rows = [];
     this.tails = new Set();
+    this.agents = () => [];
     for (const event of events) this.add(event, false);
   }
 
@@ -187,6 +189,7 @@ function api(store, options, req, res, url) {
     if (path === "fields/values") return reply(values(store, p));
     if (path === "tail") return tail(store, p, req, res);
     if (path === "status") return reply(status(store));
+    if (path === "agents") return reply({ agents: store.agents() });
     if (path === "ingest") return ingest(store, req, res);
     if (path.startsWith("events/")) {
       const row = store.rows.find((r) => r.event._id === decodeURIComponent(path.slice(7)));
@@ -223,6 +226,7 @@ export function startMock(store, { port = 0, ...options } = {}) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const store = new MockStore(makeEvents({ count: 18_204, hours: 24, now: Date.now() }));
+  store.agents = () => makeAgents(Date.now());
   const { url } = await startMock(store, { port: Number(process.env.PORT ?? 7447), token: process.env.MOCK_TOKEN });
   const rng = random(99);
   setInterval(() => store.add(makeEvent(rng, Date.now(), false)), 250);

@@ -4,10 +4,10 @@
 //! terminals with fixed-width characters. Lines are shown in a window of [`RENDER_COLUMNS_MAX`] columns.
 
 use super::ast::Span;
+use crate::excerpt::{Excerpt, floor_boundary};
 use std::fmt;
 
-/// The widest piece of a query line that a rendered error shows.
-pub const RENDER_COLUMNS_MAX: usize = 100;
+pub use crate::excerpt::RENDER_COLUMNS_MAX;
 
 /// The kind of a problem, stable enough for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ impl QueryError {
             lead = (text[..start].matches('\n').count() + 1).to_string();
         }
         let mut out = format!("{}\n", self.message);
-        let line = Line::window(&text[line_start..line_end], start - line_start, end.min(line_end) - line_start);
+        let line = Excerpt::new(&text[line_start..line_end], start - line_start, end.min(line_end) - line_start);
         let pad = " ".repeat(lead.len());
         out.push_str(&format!("{lead} | {}\n", line.shown));
         out.push_str(&format!("{pad} | {}{}", " ".repeat(line.before), "^".repeat(line.under.max(1))));
@@ -83,83 +83,6 @@ impl QueryError {
         }
         out
     }
-}
-
-/// One line of the query as shown, and where its carets go, in columns.
-struct Line {
-    shown: String,
-    before: usize,
-    under: usize,
-}
-
-impl Line {
-    fn window(line: &str, start: usize, end: usize) -> Line {
-        let before: usize = line[..start].chars().map(columns).sum();
-        let mut cells: Vec<(usize, char)> = line.char_indices().collect();
-        let wide = cells.iter().map(|(_, c)| columns(*c)).sum::<usize>() > RENDER_COLUMNS_MAX;
-        let mut shown = String::new();
-        let mut used = 0;
-        let mut skipped = 0;
-        if wide && before > RENDER_COLUMNS_MAX / 2 {
-            let drop_to = before - RENDER_COLUMNS_MAX / 2;
-            let mut dropped = 0;
-            while dropped < cells.len() && skipped < drop_to {
-                skipped += columns(cells[dropped].1);
-                dropped += 1;
-            }
-            cells.drain(..dropped);
-            shown.push('…');
-            used = 1;
-        }
-        let mut under = 0;
-        let indent = before - skipped + used;
-        for (at, c) in cells {
-            if used + columns(c) > RENDER_COLUMNS_MAX {
-                shown.push('…');
-                break;
-            }
-            used += columns(c);
-            if (start..end).contains(&at) {
-                under += columns(c);
-            }
-            match c {
-                '\t' => shown.push_str("    "),
-                c if c.is_control() => shown.push('\u{fffd}'),
-                c => shown.push(c),
-            }
-        }
-        Line { shown, before: indent, under }
-    }
-}
-
-/// The columns that a character takes on a terminal: two for East Asian wide characters and emoji, none for marks
-/// that join the character before.
-fn columns(c: char) -> usize {
-    match u32::from(c) {
-        0x09 => 4,
-        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f | 0x20d0..=0x20ff => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0x303e
-        | 0x3041..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1f64f
-        | 0x1f680..=0x1f6ff
-        | 0x1f900..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
-}
-
-fn floor_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 import { ApiError, asApiError, errorOf, isAbort, type ErrorBody } from "./errors";
 import { readNdjson } from "./streams";
 import type {
+  AgentsReply,
   FieldsReply,
   HistogramReply,
   LogEvent,
@@ -130,6 +131,13 @@ export function eventById(id: string, signal?: AbortSignal): Promise<LogEvent> {
 
 export function status(signal?: AbortSignal): Promise<StatusReply> {
   return json("status", {}, signal);
+}
+
+/** With the server's clock, by which their times are: the browser's may be another. */
+export async function agents(signal: AbortSignal): Promise<{ reply: AgentsReply; now: number }> {
+  const reply = await request("agents", {}, signal);
+  const date = Date.parse(reply.headers.get("Date") ?? "");
+  return { reply: (await reply.json()) as AgentsReply, now: Number.isNaN(date) ? Date.now() : date };
 }
 
 /** As `/api/v1/health` says it; `away` where nobody does. */

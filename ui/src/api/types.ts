@@ -63,6 +63,11 @@ export interface StatusReply {
   last_event?: string | null;
 }
 
+/** `status` is what the agent says of itself, in whatever version. */
+export interface AgentsReply {
+  agents: { name: string; seen: string; skew_ms: number | null; status: Json }[];
+}
+
 /** What a search covers. `from` and `to` are milliseconds; an absent end is open. */
 export interface Scope {
   q: string;

@@ -26,6 +26,8 @@ export function FirstUse() {
       <Command text={`curl '${url}/api/v1/ingest?service=demo'${token} -H 'Content-Type: text/plain' --data-binary 'hello from curl'`} />
       <h2>From a file</h2>
       <Command text={`curl '${url}/api/v1/ingest'${token} -H 'Content-Type: text/plain' --data-binary @app.log`} />
+      <h2>From the files of a machine, as they grow</h2>
+      <Command text={`${agentToken()}logship agent --files '/var/log/*.log' --server ${url}`} />
       <p class="waiting-dot">
         <span class="dot" aria-hidden="true" /> Waiting for the first line
       </p>
@@ -33,7 +35,12 @@ export function FirstUse() {
   );
 }
 
-function Command({ text }: { text: string }) {
+/** Set where the shell has the token already, too: so it is seen where it goes. */
+export function agentToken(): string {
+  return hasToken() ? 'LOGSHIP_TOKEN="$LOGSHIP_TOKEN" ' : "";
+}
+
+export function Command({ text }: { text: string }) {
   const session = useSession();
   return (
     <div class="command">

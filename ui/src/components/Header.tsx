@@ -1,8 +1,9 @@
+import mark from "../icon.svg";
 import { useStore } from "../state/store";
 import { useSession } from "../state/session";
 import { PHONE } from "../state/layout";
 import type { Theme } from "../state/model";
-import { AutoIcon, HelpIcon, MoonIcon, RunIcon, SidebarIcon, SunIcon } from "./icons";
+import { AgentsIcon, AutoIcon, HelpIcon, MoonIcon, RunIcon, SidebarIcon, SunIcon } from "./icons";
 import { useMedia } from "./media";
 import { QueryBox } from "./QueryBox";
 import { TimePicker } from "./TimePicker";
@@ -10,6 +11,7 @@ import { TimePicker } from "./TimePicker";
 export function Header() {
   const session = useSession();
   const sidebar = useStore(session.model.ui, (u) => u.sidebar);
+  const agents = useStore(session.model.view, (v) => v.page === "agents");
   const phone = useMedia(PHONE);
   return (
     <header class="header">
@@ -21,12 +23,13 @@ export function Header() {
           aria-haspopup={phone ? "dialog" : undefined}
           aria-label="Fields"
           title="Fields (f)"
+          disabled={agents}
           onClick={() => session.toggleFields()}
         >
           <SidebarIcon />
         </button>
         <a class="logo" href="/" aria-label="logship, start page">
-          logship
+          {phone ? <img src={mark} width="24" height="24" alt="" /> : "logship"}
         </a>
       </div>
       <QueryBox />
@@ -37,6 +40,16 @@ export function Header() {
           <span>Run</span>
         </button>
         <LiveButton />
+        <button
+          type="button"
+          class="button quiet square"
+          aria-pressed={agents}
+          aria-label="Agents"
+          title="Agents (g)"
+          onClick={() => session.showAgents(!agents)}
+        >
+          <AgentsIcon />
+        </button>
         <ThemeButton />
         <button
           type="button"

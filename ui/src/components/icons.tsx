@@ -46,4 +46,5 @@ export const LinkIcon = icon(<path d="M6.7 9.3a2.6 2.6 0 0 0 3.7 0l2.2-2.2a2.6 2
 export const SidebarIcon = icon(<path d="M2.5 3h11v10h-11zM6.5 3v10" />);
 export const WrapIcon = icon(<path d="M2.5 4h11M2.5 8h9a2 2 0 0 1 0 4H8.5m1.4-1.6L8.3 12l1.6 1.6M2.5 12h3" />);
 export const ZoomOutIcon = icon(<path d="M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10Zm3.6-1.4L14 14M5 7h4" />);
+export const AgentsIcon = icon(<path d="M2.5 2.5h11v4h-11zM2.5 9.5h11v4h-11zM5 4.5h.1M5 11.5h.1" />);
 export const AlertIcon = icon(<path d="M8 2.2 14.4 13.3H1.6zM8 6.4v3.2M8 11.5v.1" />);

@@ -15,6 +15,7 @@ export const KEYS: readonly { keys: string[]; does: string }[] = [
   { keys: ["w"], does: "Wrap long lines" },
   { keys: ["f"], does: "Show or hide the fields" },
   { keys: ["z"], does: "Zoom out" },
+  { keys: ["g"], does: "Show or hide the agents" },
   { keys: ["Esc"], does: "Leave the query; close what is open" },
   { keys: ["?"], does: "This help" },
 ];
@@ -34,8 +35,17 @@ function focusQuery(): void {
   box?.select();
 }
 
+/** There are no events on the page of agents: only what leads elsewhere works there. */
+const WITH_AGENTS = new Set(["/", "?", "g", "t"]);
+
 function act(session: Session, event: KeyboardEvent): boolean {
   const { ui, view } = session.model;
+  const agents = view.get().page === "agents";
+  if (agents && event.key === "Escape") {
+    session.showAgents(false);
+    return true;
+  }
+  if (agents && !WITH_AGENTS.has(event.key)) return false;
   switch (event.key) {
     case "/":
       focusQuery();
@@ -75,6 +85,9 @@ function act(session: Session, event: KeyboardEvent): boolean {
       return true;
     case "z":
       session.zoomOut();
+      return true;
+    case "g":
+      session.showAgents(!agents);
       return true;
     case "?":
       ui.set({ help: true });

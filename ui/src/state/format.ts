@@ -21,6 +21,28 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${formatCount(n)} ${n === 1 ? one : many}`;
 }
 
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** `3.7 MiB` */
+export function formatBytes(bytes: number): string {
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < BYTE_UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${unit === 0 || value >= 100 ? Math.round(value) : Math.round(value * 10) / 10} ${BYTE_UNITS[unit]}`;
+}
+
+/** Seconds, roughly: `0.4 s`, `12 s`, `5 min`, `3 h`, `2 d`. */
+export function formatSpan(seconds: number): string {
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 129_600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}
+
+/** A clock that is a little off makes no future. */
+export function formatAgo(ms: number): string {
+  return ms < 1500 ? "just now" : `${formatSpan(Math.round(ms / 1000))} ago`;
+}
+
 /** A length of time in the largest unit that divides it: `90 s`, `1 min`, `2 h`. */
 export function formatStep(ms: number): string {
   const units: [number, string][] = [

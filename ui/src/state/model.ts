@@ -5,6 +5,7 @@ import type { ServerHealth } from "../api/client";
 import type { TailState } from "../api/tail";
 import type { FieldInfo, HistogramReply, LogEvent, Scalar, Scope, StatusReply } from "../api/types";
 import { createStore, type Store } from "./store";
+import type { Agent } from "./agents";
 import { EMPTY_VIEW, type View } from "./url";
 
 export type Phase = "loading" | "ready" | "failed";
@@ -81,6 +82,14 @@ export interface Detail {
   error: ApiError | undefined;
 }
 
+export interface Agents {
+  /** Nothing before the first answer. */
+  list: readonly Agent[] | undefined;
+  /** The server's clock at that answer. */
+  now: number;
+  error: ApiError | undefined;
+}
+
 export interface ValueMenu {
   field: string;
   value: Scalar;
@@ -119,6 +128,7 @@ export interface Model {
   chart: Store<Chart>;
   fields: Store<Fields>;
   detail: Store<Detail>;
+  agents: Store<Agents>;
   ui: Store<Ui>;
 }
 
@@ -174,6 +184,7 @@ export function createModel(): Model {
     chart: createStore<Chart>({ reply: undefined, scope: NO_SCOPE, error: undefined }),
     fields: createStore<Fields>({ list: [], error: undefined, scope: NO_SCOPE }),
     detail: createStore<Detail>({ id: "", event: undefined, error: undefined }),
+    agents: createStore<Agents>({ list: undefined, now: 0, error: undefined }),
     ui: createStore<Ui>(NO_UI),
   };
 }

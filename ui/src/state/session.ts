@@ -5,6 +5,7 @@ import { useContext } from "preact/hooks";
 import * as api from "../api/client";
 import { asApiError, isAbort } from "../api/errors";
 import type { LogEvent, Scalar } from "../api/types";
+import { AgentWatch } from "./agentwatch";
 import { BESIDE_MIN_PX, PHONE } from "./layout";
 import { Living } from "./living";
 import { formatCount } from "./format";
@@ -28,6 +29,7 @@ export class Session {
   private readonly living: Living;
   private readonly typing: Typing;
   private readonly watching: Watching;
+  private readonly agentWatch: AgentWatch;
   private readonly zoomedFrom: Range[] = [];
   private detailAbort = new AbortController();
 
@@ -45,6 +47,7 @@ export class Session {
       },
       giveUp: () => this.searching.giveUpTyped(),
     });
+    this.agentWatch = new AgentWatch(this.model);
     this.watching = new Watching(this.model, () => {
       this.notify("The server answers again");
       if (this.model.results.get().retryAt !== undefined) void this.searching.run(true);
@@ -80,10 +83,10 @@ export class Session {
     if (view.event !== before.event) this.loadDetail(view.event);
   }
 
-  /** Changes the view and the address; a changed search runs. */
+  /** Changes the view and the address; a changed search runs. Whatever changes is about the events, unless it names another page. */
   navigate(change: Partial<View>, history: "push" | "replace" = "push"): void {
     const before = this.model.view.get();
-    const view = { ...before, ...change };
+    const view: View = { ...before, page: "", ...change };
     this.model.view.set(view);
     const address = location.pathname + formatView(view);
     if (history === "push" && address !== location.pathname + location.search) window.history.pushState(null, "", address);
@@ -120,6 +123,7 @@ export class Session {
   /** The text in the box changes under the hands of someone who types. */
   type(draft: string): void {
     this.model.ui.set({ draft });
+    if (this.model.view.get().page !== "") this.showAgents(false);
     this.typing.changed();
   }
 
@@ -205,6 +209,7 @@ export class Session {
     this.model.ui.set({ tokenAsked: false, tokenRefused: true });
     this.rerun();
     this.loadDetail(this.model.view.get().event);
+    if (this.model.view.get().page === "agents") this.agentWatch.start();
   }
 
   // The cursor and the detail panel.
@@ -288,6 +293,17 @@ export class Session {
         if (!isAbort(error)) this.model.detail.set({ error: asApiError(error) });
       },
     );
+  }
+
+  // The agents.
+
+  showAgents(yes: boolean): void {
+    this.navigate(yes ? { page: "agents", event: "" } : { page: "" });
+  }
+
+  watchAgents(yes: boolean): void {
+    if (yes) this.agentWatch.start();
+    else this.agentWatch.stop();
   }
 
   // Smaller things.

@@ -9,9 +9,11 @@ export interface View {
   /** The id of the event shown in the detail panel, or "". */
   event: string;
   utc: boolean;
+  /** What stands in place of the events. */
+  page: "" | "agents";
 }
 
-export const EMPTY_VIEW: View = { q: "", from: "", to: "", live: false, event: "", utc: false };
+export const EMPTY_VIEW: View = { q: "", from: "", to: "", live: false, event: "", utc: false, page: "" };
 
 export function parseView(search: string): View {
   const params = new URLSearchParams(search);
@@ -22,6 +24,7 @@ export function parseView(search: string): View {
     live: params.get("live") === "1",
     event: params.get("event") ?? "",
     utc: params.get("tz") === "utc",
+    page: params.get("page") === "agents" ? "agents" : "",
   };
 }
 
@@ -34,6 +37,7 @@ export function formatView(view: View): string {
   if (view.live) params.set("live", "1");
   if (view.event !== "") params.set("event", view.event);
   if (view.utc) params.set("tz", "utc");
+  if (view.page !== "") params.set("page", view.page);
   // Colons are legal in a query string; leaving them makes a shared address readable.
   const text = params.toString().replaceAll("%3A", ":");
   return text === "" ? "" : `?${text}`;
