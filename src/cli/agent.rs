@@ -20,7 +20,7 @@ use crate::{
             docker::{Docker, DockerOptions},
             kubernetes::{Kubernetes, KubernetesOptions},
         },
-        files,
+        files::{self, transcode::Encoding},
     },
 };
 use clap::{Args, ValueEnum};
@@ -41,6 +41,12 @@ pub struct Options {
     /// Files that were not written for so long are not begun: 7d, never
     #[arg(long, env = "LOGSHIP_IGNORE_OLDER", value_name = "AGE", default_value = "never")]
     pub ignore_older: String,
+    /// Rotated and compressed files are deleted when all of them is durable and they were not written for so long: 1h, never
+    #[arg(long, env = "LOGSHIP_DELETE_AFTER", value_name = "AGE", default_value = "never")]
+    pub delete_after: String,
+    /// How the text of files without a byte order mark is written, such as utf-16le or windows-1252
+    #[arg(long, env = "LOGSHIP_ENCODING", value_name = "NAME", default_value = "utf-8")]
+    pub encoding: String,
     /// The service name of lines that name none
     #[arg(long, env = "LOGSHIP_SERVICE", value_name = "NAME")]
     pub service: Option<String>,
@@ -199,6 +205,9 @@ fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure>
         exclude: options.exclude.clone(),
         from_end: options.from == From::End,
         ignore_older: settings::age("ignore-older", &options.ignore_older)?,
+        delete_after: settings::age("delete-after", &options.delete_after)?,
+        encoding: Encoding::parse(&options.encoding).map_err(|cause| Failure::usage(format!("--encoding: {cause}")))?,
+        polling: false,
         origin,
         containers: options.containers()?,
     })

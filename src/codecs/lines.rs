@@ -310,6 +310,12 @@ impl Lines {
         self.open.is_some() || !self.mix.is_empty()
     }
 
+    /// Whether a line has begun and not ended.
+    #[must_use]
+    pub fn has_partial(&self) -> bool {
+        self.skipping || self.line_start < self.buffer.len()
+    }
+
     /// Bytes that it holds in memory, roughly.
     #[must_use]
     pub fn buffered(&self) -> usize {

@@ -2,7 +2,8 @@
 //!
 //! A new file is taken for the copy that copytruncate makes only if it is in the same folder, its name begins with the
 //! original's, it begins as the original does, and the original shrinks within [`COPY_WAIT`]. Until then it is not read.
-//! In doubt it is read, and its lines are there twice.
+//! In doubt it is read, and its lines are there twice. A compressed file is no file of today: it waits until it has not grown
+//! for [`COPY_WAIT`], and as long as a file is followed that begins as it does.
 
 use super::{
     identity::{self, Content as _},
@@ -14,6 +15,7 @@ use super::{
 use crate::flow::{FileMark, LogId};
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,6 +24,8 @@ use std::{
 pub const COPY_WAIT: Duration = Duration::from_secs(5);
 /// How often it is looked at meanwhile.
 const COPY_POLL: Duration = Duration::from_millis(100);
+/// Files that wait at a time; more are read at once.
+const SUSPECTS_MAX: usize = 256;
 /// Files of a folder that are looked at for a content.
 const SIBLINGS_MAX: usize = 1_000;
 
@@ -29,8 +33,11 @@ const SIBLINGS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Suspect {
     path: PathBuf,
-    original: Key,
+    /// The file whose copy it may be, whatever that holds by now.
+    original: Option<(u64, u64)>,
     since: Instant,
+    /// Its size when it was last looked at, and since when it has been that.
+    size: (u64, Instant),
     /// So much of it was seen to be what the original holds.
     same_to: u64,
 }
@@ -40,102 +47,169 @@ pub(super) fn is_held(tailer: &mut Tailer, path: &Path, id: (u64, u64), reader: 
     if tailer.suspects.contains_key(&id) {
         return true;
     }
-    let originals = tailer.originals_of(path);
-    let original = originals.into_iter().find(|key| {
-        let followed = tailer.followed.get_mut(key);
-        followed.is_some_and(|original| begins_alike(original, reader))
-    });
-    let Some(original) = original else { return false };
-    let suspect = Suspect { path: path.to_owned(), original, since: now, same_to: 0 };
+    if tailer.suspects.len() >= SUSPECTS_MAX {
+        return false;
+    }
+    let original = original_of(tailer, path, reader);
+    let has_relatives = !tailer.originals_of(path).is_empty() || !tailer.known.candidates(path, id).is_empty();
+    if original.is_none() && !(has_relatives && reader.is_compressed()) {
+        return false;
+    }
+    let suspect = Suspect { path: path.to_owned(), original, since: now, size: (0, now), same_to: 0 };
     tailer.suspects.insert(id, suspect);
+    tailer.suspects_due = Some(now + COPY_POLL);
     true
 }
 
-/// Whether a file begins as what was read of another, as far as it reaches.
-fn begins_alike(original: &mut Followed, copy: &mut Reader) -> bool {
+/// The file whose copy this one may be.
+fn original_of(tailer: &mut Tailer, path: &Path, reader: &mut Reader) -> Option<(u64, u64)> {
+    tailer.originals_of(path).into_iter().find_map(|key| {
+        let original = tailer.followed.get_mut(&key)?;
+        let holds = tailer.by_id.get(&original.stream.id) == Some(&key);
+        (holds && begins_alike(&*tailer.files, original, reader)).then_some(original.stream.id)
+    })
+}
+
+/// Whether a file begins as what was read of another, or as what that one holds now, as far as both reach. Nothing at all
+/// begins as everything does: a copy that is about to be written.
+fn begins_alike(files: &dyn Files, original: &mut Followed, copy: &mut Reader) -> bool {
     let stream = &mut original.stream;
-    let read = stream.read_to().min(FileMark::PREFIX_BYTES);
-    let length = stream.file.as_mut().and_then(|file| file.end().ok()).unwrap_or(0);
-    let Ok(head) = identity::read(copy, 0, read.max(length.min(FileMark::PREFIX_BYTES))) else { return false };
-    if let Some(head) = head.get(..read as usize).filter(|head| !head.is_empty()) {
-        return identity::hash(head) == stream.mark().prefix;
+    let Ok(head) = identity::read(copy, 0, FileMark::PREFIX_BYTES) else { return false };
+    if head.is_empty() {
+        return true;
     }
-    // It is being written: what there is must be the beginning of the other.
-    let there = stream.file.as_mut().and_then(|file| identity::read(file, 0, head.len() as u64).ok());
-    (read > 0 || length > 0) && there.is_none_or(|there| there == head)
+    let read = stream.read_to().min(FileMark::PREFIX_BYTES) as usize;
+    let begun = head.get(..read).is_some_and(|head| identity::hash(head) == stream.mark().prefix);
+    if read > 0 && (begun || stream.has_begun_with(&head)) {
+        return true;
+    }
+    let there = read_original(files, original, 0, FileMark::PREFIX_BYTES);
+    there.is_some_and(|there| !there.is_empty() && there.iter().zip(&head).all(|(there, copied)| there == copied))
+}
+
+/// What an original holds now, also if it is closed.
+fn read_original(files: &dyn Files, original: &mut Followed, offset: u64, length: u64) -> Option<Vec<u8>> {
+    let stream = &mut original.stream;
+    if let Some(file) = &mut stream.file {
+        return identity::read(file, offset, length).ok();
+    }
+    let mut file = Reader::open(files, &stream.path).ok()?;
+    let is_it = file.stat().is_ok_and(|stat| (stat.device, stat.inode) == stream.id);
+    if is_it { identity::read(&mut file, offset, length).ok() } else { None }
 }
 
 /// Lets go of suspects that are no copies, and learns how far the others are the same.
 pub(super) fn release(tailer: &mut Tailer, now: Instant) {
+    if tailer.suspects_due.is_none_or(|due| due > now) {
+        return;
+    }
     let ids: Vec<_> = tailer.suspects.keys().copied().collect();
     for id in ids {
-        let Some(suspect) = tailer.suspects.get_mut(&id) else { continue };
+        let Some(mut suspect) = tailer.suspects.remove(&id) else { continue };
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
-        let waits = now.saturating_duration_since(suspect.since) < COPY_WAIT;
-        if let Some(original) = tailer.followed.get_mut(&suspect.original)
-            && waits
-            && begins_alike(original, &mut copy)
-        {
-            suspect.same_to = same_to(original, &mut copy).unwrap_or(suspect.same_to);
+        if is_in_doubt(tailer, &mut suspect, &mut copy, now) {
+            tailer.suspects.insert(id, suspect);
             continue;
         }
-        let Some(suspect) = tailer.suspects.remove(&id) else { continue };
         if copy.stat().is_ok_and(|stat| (stat.device, stat.inode) == id) {
             // What it holds may have ended meanwhile.
             match tailer.recognise(&suspect.path, id, &mut copy) {
-                Some(known) => tailer.resume(&known, suspect.path, id, copy, now),
-                None => Some(tailer.begin(suspect.path, id, copy, 0, now)),
+                Some(known) => tailer.resume(&known, suspect.path, copy, now),
+                None => tailer.begin(suspect.path, copy, 0, now),
             };
         }
     }
+    tailer.suspects_due = (!tailer.suspects.is_empty()).then(|| now + COPY_POLL);
+}
+
+/// Whether it cannot be told yet what a suspect is.
+fn is_in_doubt(tailer: &mut Tailer, suspect: &mut Suspect, copy: &mut Reader, now: Instant) -> bool {
+    let is_packed = copy.is_compressed();
+    let size = copy.stat().map_or(0, |stat| stat.size);
+    if size != suspect.size.0 {
+        suspect.size = (size, now);
+    }
+    let since = if is_packed { suspect.size.1 } else { suspect.since };
+    let waits = now.saturating_duration_since(since) < COPY_WAIT;
+    if !waits && !is_packed {
+        return false;
+    }
+    let original = suspect.original.and_then(|id| tailer.by_id.get(&id)).and_then(|key| tailer.followed.get_mut(key));
+    if let Some(original) = original
+        && begins_alike(&*tailer.files, original, copy)
+    {
+        suspect.same_to = same_to(&*tailer.files, original, copy).unwrap_or(suspect.same_to);
+        return true;
+    }
+    // While it was empty, it began as all do.
+    suspect.original = original_of(tailer, &suspect.path, copy);
+    suspect.same_to = 0;
+    suspect.original.is_some() || (is_packed && waits)
 }
 
 /// The length of a copy, if what lies before its end is in the original, too, and was read there.
-fn same_to(original: &mut Followed, copy: &mut Reader) -> Option<u64> {
-    let length = copy.end().ok()?;
+fn same_to(files: &dyn Files, original: &mut Followed, copy: &mut Reader) -> Option<u64> {
+    if copy.is_compressed() {
+        return None;
+    }
+    let length = copy.extent().ok()?.length;
     if length == 0 || length > original.stream.read_to() {
         return None;
     }
     let tail = length.min(FileMark::MARKER_BYTES);
     let copied = identity::read(copy, length - tail, tail).ok()?;
-    let there = identity::read(original.stream.file.as_mut()?, length - tail, tail).ok()?;
+    let there = read_original(files, original, length - tail, tail)?;
     (copied == there && copied.len() as u64 == tail).then_some(length)
-}
-
-/// When suspects are looked at again.
-pub(super) fn due(tailer: &Tailer, now: Instant) -> Option<Instant> {
-    (!tailer.suspects.is_empty()).then(|| now + COPY_POLL)
 }
 
 /// The file of a stream holds something else: the rest of what it held is read from its copy, if there is one, and the new
 /// content from its beginning.
 pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
-    let Some(followed) = tailer.followed.get(&key) else { return };
+    let Some(followed) = tailer.followed.get_mut(&key) else { return };
     let (id, path) = (followed.stream.id, followed.stream.path.clone());
+    let moved_from = followed.stream.moved_from.take();
+    if let Some(before) = &moved_from {
+        tailer.rename(key, before);
+    }
     tailer.counts.replaced += 1;
-    tailer.by_id.remove(&id);
+    if tailer.by_id.get(&id) == Some(&key) {
+        tailer.by_id.remove(&id);
+    }
     let copy = copy_of(tailer, key);
     let Some(followed) = tailer.followed.get_mut(&key) else { return };
     followed.gone = Some(now);
     match copy {
-        Some((copy, stat, reader)) => {
-            followed.complete = true;
-            tailer.suspects.remove(&(stat.device, stat.inode));
-            tailer.by_id.insert((stat.device, stat.inode), key);
-            followed.stream.continue_in(copy, stat, reader);
-        }
+        Some(copy) => go_on_in(tailer, key, copy),
         None => {
-            tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.read_to());
+            if moved_from.is_none() {
+                tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.taken);
+            }
             followed.stream.file = None;
             followed.stream.finish();
-            note_copies(tailer, key);
+            note_copies(tailer, id);
         }
     }
-    if let Ok(reader) = Reader::open(&*tailer.files, &path)
+    // Another file that has its inode is new: discovery sees to it.
+    if moved_from.is_none()
+        && let Ok(reader) = Reader::open(&*tailer.files, &path)
         && reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == id)
     {
-        tailer.begin(path, id, reader, 0, now);
+        tailer.begin(path, reader, 0, now);
     }
+}
+
+/// A stream is read to its end in a file that nobody else writes to.
+fn go_on_in(tailer: &mut Tailer, key: Key, copy: (PathBuf, Stat, Reader)) {
+    let (path, stat, reader) = copy;
+    tailer.rename(key, &path);
+    let Some(followed) = tailer.followed.get_mut(&key) else { return };
+    if tailer.by_id.get(&followed.stream.id) == Some(&key) {
+        tailer.by_id.remove(&followed.stream.id);
+    }
+    followed.complete = true;
+    followed.stream.continue_in(stat, reader);
+    tailer.suspects.remove(&(stat.device, stat.inode));
+    tailer.by_id.insert((stat.device, stat.inode), key);
 }
 
 /// A file beside it that holds all that was read of this stream.
@@ -148,18 +222,19 @@ fn copy_of(tailer: &Tailer, key: Key) -> Option<(PathBuf, Stat, Reader)> {
     siblings(&*tailer.files, &stream.path).into_iter().find_map(|path| {
         let mut reader = Reader::open(&*tailer.files, &path).ok()?;
         let stat = reader.stat().ok()?;
-        let free = !tailer.by_id.contains_key(&(stat.device, stat.inode));
+        let holder = tailer.by_id.get(&(stat.device, stat.inode)).and_then(|key| tailer.followed.get(key));
+        let free = holder.is_none_or(|holder| holder.stream.moved_from.is_some());
         let same = free && identity::is_same(&mut reader, position, mark.prefix, mark.marker).unwrap_or(false);
         same.then_some((path, stat, reader))
     })
 }
 
 /// Suspects that hold less than was read: they need not be read.
-fn note_copies(tailer: &mut Tailer, key: Key) {
-    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == key).collect();
+fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
+    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == Some(original)).collect();
     for (id, suspect) in of_it {
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
-        if suspect.same_to == 0 || copy.end().ok() != Some(suspect.same_to) {
+        if suspect.same_to == 0 || copy.stat().map_or(0, |stat| stat.size) != suspect.same_to {
             continue;
         }
         let tail = suspect.same_to.min(FileMark::MARKER_BYTES);
@@ -174,17 +249,35 @@ fn note_copies(tailer: &mut Tailer, key: Key) {
     }
 }
 
-/// Opens the file of a stream again, under its name or under one that rotation gave it; whether it is open.
-pub(super) fn reopen(files: &dyn Files, followed: &mut Followed) -> bool {
-    let stream = &mut followed.stream;
-    let is_it = |path: &Path| {
-        let reader = Reader::open(files, path).ok()?;
-        let stat = reader.stat().ok()?;
-        ((stat.device, stat.inode) == stream.id).then_some(reader)
-    };
-    let found = is_it(&stream.path).or_else(|| siblings(files, &stream.path).iter().find_map(|path| is_it(path)));
-    stream.file = found;
-    stream.file.is_some()
+/// Opens the file of a stream again, under its name or under one that rotation gave it, or the copy that is left of it.
+///
+/// # Errors
+/// There is none, or the operating system does not let us read it.
+pub(super) fn reopen(tailer: &mut Tailer, key: Key) -> io::Result<()> {
+    let gone = io::Error::from(io::ErrorKind::NotFound);
+    let Some(followed) = tailer.followed.get_mut(&key) else { return Err(gone) };
+    let (files, stream) = (&*tailer.files, &mut followed.stream);
+    let is_it = |reader: &Reader| reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == stream.id);
+    let named = Reader::open(files, &stream.path);
+    match named {
+        Ok(reader) if is_it(&reader) => {
+            stream.open(reader);
+            return Ok(());
+        }
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    let opened = siblings(files, &stream.path).into_iter().filter_map(|path| Reader::open(files, &path).ok());
+    if let Some(mut reader) = opened.into_iter().find(is_it)
+        // Of which nothing was read, nothing tells that its inode is not another file's by now.
+        && (stream.read_to() > 0 || !reader.is_compressed())
+    {
+        stream.open(reader);
+        return Ok(());
+    }
+    let copy = copy_of(tailer, key).ok_or(gone)?;
+    go_on_in(tailer, key, copy);
+    Ok(())
 }
 
 /// Rotated files beside a path.
@@ -225,7 +318,7 @@ pub(super) fn seek_rests(tailer: &mut Tailer, now: Instant) {
         });
         if let Some((path, other, reader, true)) = found {
             tailer.known.take(&known.source);
-            let key = tailer.resume(&known, path, other, reader, now);
+            let key = tailer.resume(&known, path, reader, now);
             if let Some(followed) = key.and_then(|key| tailer.followed.get_mut(&key)) {
                 followed.gone = Some(now);
                 followed.complete = other != id;

@@ -22,7 +22,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
     u64::from(crc32c::crc32c(bytes)) << 32 | u64::from(crc32fast::hash(bytes))
 }
 
-/// The first bytes of a content: kept until there are enough of them to be hashed once.
+/// The first bytes of a content: kept until nobody asks for the hash of fewer of them than a mark covers.
 #[derive(Clone, Debug, Default)]
 pub struct Prefix {
     bytes: Vec<u8>,
@@ -40,15 +40,29 @@ impl Prefix {
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
         if self.bytes.len() == wanted {
             self.whole = Some(hash(&self.bytes));
-            self.bytes = Vec::new();
         }
     }
 
     /// The hash of the first bytes that lie before a position.
     #[must_use]
     pub fn before(&self, position: u64) -> u64 {
-        let there = usize::try_from(position).unwrap_or(usize::MAX).min(self.bytes.len());
-        self.whole.unwrap_or_else(|| hash(&self.bytes[..there]))
+        match self.whole {
+            Some(whole) if position >= FileMark::PREFIX_BYTES => whole,
+            _ => hash(&self.bytes[..(position as usize).min(self.bytes.len())]),
+        }
+    }
+
+    /// Whether the content begins with these bytes, as far as its own are kept.
+    #[must_use]
+    pub fn begins_with(&self, head: &[u8]) -> bool {
+        !head.is_empty() && self.bytes.starts_with(head)
+    }
+
+    /// Nobody asks for the hash at a place before this one any more.
+    pub fn forget_before(&mut self, position: u64) {
+        if self.whole.is_some() && position >= FileMark::PREFIX_BYTES {
+            self.bytes = Vec::new();
+        }
     }
 
     /// Reads it from a content of which everything before `position` is known to be there.
@@ -58,6 +72,7 @@ impl Prefix {
     pub fn read(content: &mut dyn Content, position: u64) -> io::Result<Prefix> {
         let mut prefix = Prefix::default();
         prefix.push(0, &read(content, 0, position.min(FileMark::PREFIX_BYTES))?);
+        prefix.forget_before(position);
         Ok(prefix)
     }
 }
@@ -121,6 +136,9 @@ mod tests {
                 grown.push(at as u64, &[*byte]);
             }
             assert_eq!(grown.before(position), read_once.before(position), "{position}");
+            let mut further = Prefix::default();
+            further.push(0, &whole);
+            assert_eq!(further.before(position), read_once.before(position), "{position}, after more was read");
             let before = position.min(FileMark::MARKER_BYTES);
             let marker = hash(&whole[(position - before) as usize..position as usize]);
             let same = |mut content: Vec<u8>| is_same(&mut content, position, grown.before(position), marker).unwrap();

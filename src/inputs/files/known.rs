@@ -2,10 +2,12 @@
 //!
 //! Limit: [`KNOWN_MAX`]; past it those seen longest ago are forgotten, and what is left of them would be read again.
 
-use super::identity::{self, Content};
+use super::{identity, reader::Reader};
 use crate::{flow::FileMark, log::SourceTable};
 use std::{
+    borrow::Borrow,
     collections::HashMap,
+    hash::Hash,
     io,
     path::{Path, PathBuf},
 };
@@ -35,7 +37,11 @@ impl Known {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn is_in(&self, content: &mut dyn Content) -> io::Result<bool> {
+    pub fn is_in(&self, content: &mut Reader) -> io::Result<bool> {
+        if self.end > 0 && content.is_undecided() {
+            // So few bytes were read as text.
+            content.finish();
+        }
         identity::is_same(content, self.end, self.mark.prefix, self.mark.marker)
     }
 }
@@ -115,12 +121,10 @@ impl KnownContents {
     }
 }
 
-fn forget<K: std::hash::Hash + Eq, Q: std::hash::Hash + Eq + ?Sized>(
-    index: &mut HashMap<K, Vec<String>>,
-    key: &Q,
-    source: &str,
-) where
-    K: std::borrow::Borrow<Q>,
+fn forget<K, Q>(index: &mut HashMap<K, Vec<String>>, key: &Q, source: &str)
+where
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ?Sized,
 {
     if let Some(sources) = index.get_mut(key) {
         sources.retain(|known| known != source);
@@ -137,20 +141,22 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 /// Whether a name is one that rotation gives to a file: in the same folder, and it begins with the file's name, or with
-/// what that has before its extension (`app.log.1`, `app-20260101.log`).
+/// what that has before its extension (`app.log.1`, `app-20260101.log`); what follows is no part of a word.
 ///
 /// ```
 /// use logship::inputs::files::is_rotation_of;
 /// use std::path::Path;
 /// let rotated = |copy: &str| is_rotation_of(Path::new(copy), Path::new("/var/log/app.log"));
 /// assert!(rotated("/var/log/app.log.1") && rotated("/var/log/app.log-20260101.gz") && rotated("/var/log/app-2.log"));
-/// assert!(!rotated("/var/log/app.log") && !rotated("/var/log/web.log") && !rotated("/tmp/app.log.1"));
+/// assert!(!rotated("/var/log/app.log") && !rotated("/var/log/app2.log") && !rotated("/var/log/web.log") && !rotated("/tmp/app.log.1"));
 /// ```
 #[must_use]
 pub fn is_rotation_of(copy: &Path, original: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (copied, named) = (name(copy), name(original));
-    folder_of(copy) == folder_of(original) && copied != named && copied.starts_with(stem(&named))
+    let behind =
+        copied.strip_prefix(stem(&named)).filter(|_| copied != named && folder_of(copy) == folder_of(original));
+    behind.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
 }
 
 fn stem(name: &str) -> &str {

@@ -20,14 +20,17 @@ pub mod pattern;
 mod reader;
 mod stream;
 mod tailer;
+#[cfg(test)]
+mod tests;
+mod text;
 pub mod transcode;
 pub mod tree;
+mod turns;
 pub mod watch;
 
 pub use known::is_rotation_of;
-pub use tailer::{
-    BATCH_WAIT, Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer,
-};
+pub use tailer::{Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer};
+pub use turns::BATCH_WAIT;
 
 use super::containers::AnyOf;
 use crate::{
@@ -37,7 +40,6 @@ use crate::{
 };
 use glob::Globs;
 use std::{
-    collections::BTreeSet,
     io,
     path::Path,
     sync::{
@@ -56,6 +58,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// Looking and asking may take one part in so many of the time.
 const SHARE: u32 = 100;
+/// The same for looking when it is known that there is something.
+const SHARE_ASKED: u32 = 10;
 /// The longest pause that comes of it.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a stop goes on reading what was written before it: the last lines of a program that ended just before.
@@ -76,6 +80,12 @@ pub struct Settings {
     pub from_end: bool,
     /// Files that were not written for so long are not begun.
     pub ignore_older: Option<Duration>,
+    /// Rotated and compressed files of which all is durable are deleted when they were not written for so long.
+    pub delete_after: Option<Duration>,
+    /// How the text of files without a byte order mark is written.
+    pub encoding: transcode::Encoding,
+    /// Nothing is announced by the system: everything is found by looking.
+    pub polling: bool,
     /// What all records share.
     pub origin: Origin,
     /// What is known of containers by the paths of their files.
@@ -111,11 +121,12 @@ impl FileInput {
     pub fn start(settings: Settings, globs: Globs, table: &SourceTable, intake: Intake) -> io::Result<FileInput> {
         let stop = Arc::new(AtomicBool::new(false));
         let status = Arc::new(Mutex::new(FilesStatus::default()));
+        let polling = settings.polling;
         let tailer = Tailer::new(settings, Box::new(tree::RealTree), table);
-        let driver = |stop, status| {
+        let driver = move |stop, status| {
             let bell = Arc::new(Bell(thread::current()));
             let ring = bell.clone();
-            let watcher = Watcher::new(move || ring.0.unpark());
+            let watcher = (!polling).then(|| Watcher::new(move || ring.0.unpark()));
             let waker = Waker::from(bell);
             Driver { tailer, globs, watcher, intake, waker, pending: Vec::new(), problems: 0, stop, status }.run();
         };
@@ -150,26 +161,38 @@ impl Wake for Bell {
 #[derive(Debug)]
 struct Recurring {
     due: Instant,
+    /// If somebody asks for it, not sooner than this.
+    soonest: Instant,
     every: Duration,
 }
 
 impl Recurring {
     fn new(every: Duration) -> Recurring {
-        Recurring { due: clock::instant(), every }
+        let now = clock::instant();
+        Recurring { due: now, soonest: now, every }
     }
 
     fn run(&mut self, work: impl FnOnce()) {
         let begun = clock::instant();
         work();
-        let took = clock::since(begun);
-        self.due = clock::instant() + (took * SHARE).clamp(self.every, PAUSE_MAX);
+        let (took, now) = (clock::since(begun), clock::instant());
+        self.due = now + (took * SHARE).clamp(self.every, PAUSE_MAX);
+        self.soonest = now + took * SHARE_ASKED;
     }
+}
+
+/// What was announced, besides what happened to known files.
+struct Heard {
+    /// Anything may have happened.
+    all: bool,
+    /// There may be new files.
+    strange: bool,
 }
 
 struct Driver {
     tailer: Tailer,
     globs: Globs,
-    watcher: Watcher,
+    watcher: Option<Watcher>,
     intake: Intake,
     waker: Waker,
     pending: Vec<(Key, u64, Pending)>,
@@ -181,11 +204,18 @@ struct Driver {
 impl Driver {
     fn run(mut self) {
         let (mut look, mut sweep) = (Recurring::new(LOOK_EVERY), Recurring::new(SWEEP_EVERY));
-        let mut shown = Recurring::new(STATUS_EVERY);
+        let (mut shown, mut was_idle) = (Recurring::new(STATUS_EVERY), false);
         let mut ends = None;
         loop {
             let is_last = ends.is_none() && self.stop.load(Ordering::Acquire);
-            if self.hear() || is_last || look.due <= clock::instant() {
+            let heard = self.hear();
+            if heard.strange || heard.all {
+                look.due = look.due.min(look.soonest);
+            }
+            if heard.all {
+                sweep.due = sweep.due.min(sweep.soonest);
+            }
+            if is_last || look.due <= clock::instant() {
                 look.run(|| self.look());
             }
             if is_last || sweep.due <= clock::instant() {
@@ -195,8 +225,10 @@ impl Driver {
                 ends = Some(clock::instant() + STOP_READING);
             }
             let log_lives = self.step();
-            if shown.due <= clock::instant() {
+            let idle = self.tailer.is_idle() && self.pending.is_empty();
+            if shown.due <= clock::instant() && !(idle && was_idle) {
                 shown.run(|| self.show());
+                was_idle = idle;
             }
             let now = clock::instant();
             if !log_lives || ends.is_some_and(|ends| ends <= now || self.tailer.is_quiet()) {
@@ -216,22 +248,11 @@ impl Driver {
         self.show();
     }
 
-    /// Wakes the files that something happened to; whether there may be new ones.
-    fn hear(&mut self) -> bool {
-        let changes = self.watcher.take();
-        if changes.is_empty() {
-            return false;
-        }
-        if changes.all {
-            self.tailer.touched(|_| true);
-            return true;
-        }
-        let mut strange: BTreeSet<&str> = changes.paths.iter().map(String::as_str).collect();
-        self.tailer.touched(|path| {
-            let path = path.to_str().unwrap_or_default();
-            strange.remove(path) || changes.paths.contains(path)
-        });
-        !strange.is_empty()
+    /// Wakes the files that something happened to.
+    fn hear(&mut self) -> Heard {
+        let changes = self.watcher.as_ref().map(Watcher::take).unwrap_or_default();
+        let strange = changes.paths.iter().filter(|path| !self.tailer.touched(Path::new(path))).count();
+        Heard { all: changes.all, strange: strange > 0 }
     }
 
     fn look(&mut self) {
@@ -242,9 +263,10 @@ impl Driver {
         }
         self.problems = walked.problems + walked.beyond;
         self.tailer.look(&found, clock::instant(), clock::now());
+        let Some(watcher) = &mut self.watcher else { return };
         let parents = found.iter().filter_map(|found| Path::new(&found.path).parent()?.to_str());
-        self.watcher.watch(self.globs.watch_roots().iter().map(String::as_str).chain(parents));
-        if let Some(problem) = self.watcher.take_problem() {
+        watcher.watch(self.globs.watch_roots().iter().map(String::as_str).chain(parents));
+        if let Some(problem) = watcher.take_problem() {
             tracing::warn!("{problem}");
         }
     }
@@ -280,7 +302,7 @@ impl Driver {
             files: self.tailer.status(clock::instant()),
             counts: self.tailer.counts(),
             queued: self.pending.iter().map(|(_, records, _)| records).sum(),
-            problems: self.problems,
+            problems: self.problems + self.tailer.unreadable(),
         };
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }

@@ -8,12 +8,15 @@
 //! way, and [`KEPT_BYTES_MAX`] of content for the hashes by which it is known again. Nearly nothing when nothing happens.
 
 use super::{
+    content::{ContentError, Step},
     identity::{self, Content as _, Prefix},
     reader::Reader,
+    text::{HEAD_BYTES, Text},
+    transcode::Encoding,
     tree::Stat,
 };
 use crate::{
-    codecs::lines::Lines,
+    codecs::lines::WITHHELD_BYTES_MAX,
     event::Timestamp,
     flow::{AppendError, FRAME_BYTES_MAX, FileMark, Origin, RECORDS_PER_FRAME_MAX, RawBatch, Span},
 };
@@ -32,13 +35,14 @@ const BATCH_BYTES: usize = 512 << 10;
 const BATCH_BYTES_MAX: usize = FRAME_BYTES_MAX - (2 << 20);
 /// Most records of a batch.
 const BATCH_RECORDS_MAX: usize = RECORDS_PER_FRAME_MAX;
-/// Nothing more is read while this much waits for the log.
+/// Nothing more is read while this much waits for the log; where records wait for the end of one around them, twice
+/// [`WITHHELD_BYTES_MAX`].
 pub const READY_BYTES_MAX: usize = 1 << 20;
 /// Content that is kept for hashing at most; a marker that lies before it is read again.
 const KEPT_BYTES_MAX: usize = 2 << 20;
 /// How long after a batch was refused it is tried again, at first and at most.
 const AGAIN: Duration = Duration::from_millis(100);
-const AGAIN_MAX: Duration = Duration::from_secs(5);
+const AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// How far one reading came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,23 +71,35 @@ pub struct Stream {
     pub source: String,
     /// Where the file is, or was when it had a name.
     pub path: PathBuf,
+    /// Where it was before, if nothing was read since: another file may have its inode now.
+    pub moved_from: Option<PathBuf>,
     /// Device and inode.
     pub id: (u64, u64),
     /// What its records share.
     pub origin: Arc<Origin>,
     /// The open file; none while nothing happens to it.
     pub file: Option<Reader>,
-    /// The size at the last look.
+    /// The file's size at the last look,
     pub size: u64,
+    /// and when it had changed.
+    pub modified_ns: i64,
     /// When it was last seen to grow.
     pub grown: Instant,
     /// The last moment at which all that was read was durable.
     pub behind_since: Instant,
     /// Reading has reached its end since.
     pub at_end: bool,
-    /// The last failure to read it.
+    /// The last failure to read it or to store what was read.
     pub failure: Option<String>,
-    lines: Lines,
+    /// Reading it failed, and is tried again then, after this pause.
+    pub again: Option<(Instant, Duration)>,
+    /// How much of the file has been looked at: of a compressed one that is not how far its content was read.
+    pub taken: u64,
+    /// Its bytes are the content, not compressed.
+    is_plain: bool,
+    /// Its few bytes may begin a compressed file.
+    is_unclear: bool,
+    text: Text,
     read: u64,
     cut: u64,
     durable: u64,
@@ -91,24 +107,32 @@ pub struct Stream {
     prefix: Prefix,
     flight: Option<Flight>,
     ready_since: Option<Instant>,
+    /// What is finished cannot be given away, because a record around it is not.
+    withheld: bool,
     finished: bool,
 }
 
 impl Stream {
-    /// A content that is followed from `from` on, where `kept` is what lies directly before.
+    /// A content that is followed from a place on.
     pub fn new(source: String, path: PathBuf, id: (u64, u64), origin: Arc<Origin>, at: Place, now: Instant) -> Stream {
         Stream {
             source,
             path,
+            moved_from: None,
             id,
             origin,
             file: None,
-            size: at.from,
+            size: 0,
+            modified_ns: 0,
             grown: now,
             behind_since: now,
             at_end: false,
             failure: None,
-            lines: Lines::starting_at(at.from),
+            again: None,
+            taken: 0,
+            is_plain: false,
+            is_unclear: false,
+            text: Text::new(at.encoding, at.from, &at.head),
             read: at.from,
             cut: at.from,
             durable: at.from,
@@ -116,6 +140,7 @@ impl Stream {
             prefix: at.prefix,
             flight: None,
             ready_since: None,
+            withheld: false,
             finished: false,
         }
     }
@@ -125,14 +150,19 @@ impl Stream {
         self.read
     }
 
-    /// Durable in the log up to here.
+    /// Durable in the log up to here; what makes no record needs no log.
     pub fn durable_to(&self) -> u64 {
-        self.durable
+        if self.is_quiet() && !self.has_partial() { self.read } else { self.durable }
     }
 
     /// The hashes of what was read.
     pub fn mark(&self) -> FileMark {
         self.mark_at(self.read, &self.kept)
+    }
+
+    /// Whether its first bytes are these, as far as it remembers them.
+    pub fn has_begun_with(&self, head: &[u8]) -> bool {
+        self.prefix.begins_with(head)
     }
 
     fn mark_at(&self, position: u64, before: &[u8]) -> FileMark {
@@ -141,14 +171,30 @@ impl Stream {
         FileMark { device: self.id.0, inode: self.id.1, prefix: self.prefix.before(position), marker }
     }
 
-    /// Bytes that it holds in memory, roughly.
+    /// Bytes that it holds in memory besides what it always holds, roughly.
     pub fn held(&self) -> usize {
-        self.kept.len() + self.lines.buffered() + self.flight.as_ref().map_or(0, |flight| bytes_of(&flight.batch))
+        let kept = self.kept.len().saturating_sub(FileMark::MARKER_BYTES as usize);
+        kept + self.text.buffered() + self.flight.as_ref().map_or(0, |flight| bytes_of(&flight.batch))
     }
 
     /// Whether reading on must wait for the log.
     pub fn is_full(&self) -> bool {
-        self.lines.ready_bytes() >= READY_BYTES_MAX
+        let max = if self.withheld { 2 * WITHHELD_BYTES_MAX } else { READY_BYTES_MAX };
+        self.text.is_stalled() || self.text.ready_bytes() >= max
+    }
+
+    /// Whether there is more to read now.
+    pub fn has_backlog(&self) -> bool {
+        let behind = !self.at_end || self.size > self.taken;
+        behind && self.again.is_none() && !self.is_full() && !self.finished
+    }
+
+    /// What was seen of the file without opening it; whether it has changed since it was read.
+    pub fn seen(&mut self, stat: &Stat) -> bool {
+        let changed = stat.size != self.taken || stat.modified_ns != self.modified_ns;
+        (self.size, self.modified_ns) = (stat.size, stat.modified_ns);
+        self.at_end &= !changed;
+        changed
     }
 
     /// Whether the log has refused its batch, which is tried again.
@@ -158,61 +204,104 @@ impl Stream {
 
     /// Whether nothing of it waits: all that was read is durable, but for an unfinished line.
     pub fn is_quiet(&self) -> bool {
-        self.flight.is_none() && self.lines.ready_records() == 0 && !self.lines.unsettled()
+        self.flight.is_none() && self.text.ready_records() == 0 && !self.text.unsettled()
     }
 
-    /// Whether a line waits for its end.
+    /// Whether a record waits for lines that may still join it.
+    pub fn is_unsettled(&self) -> bool {
+        self.text.unsettled()
+    }
+
+    /// Whether a line waits for its end, or the first bytes for those behind them.
     pub fn has_partial(&self) -> bool {
-        self.cut < self.read
+        self.is_unclear || self.text.has_partial()
+    }
+
+    /// Whether its file is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.read > 0 && !self.is_plain
+    }
+
+    /// Whether its file is compressed and was not written to its end.
+    pub fn is_unfinished(&self) -> bool {
+        self.file.as_ref().is_some_and(Reader::is_unfinished)
+    }
+
+    /// Bytes cut from overlong lines since the last call.
+    pub fn take_dropped(&mut self) -> u64 {
+        self.text.take_dropped()
+    }
+
+    /// Reads on in this file, which holds the content.
+    pub fn open(&mut self, mut file: Reader) {
+        if self.is_plain {
+            // However few bytes there are.
+            file.finish();
+        }
+        self.at_end = false;
+        self.file = Some(file);
     }
 
     /// Reads once.
     ///
     /// # Errors
-    /// As the operating system says; the place of reading is what it was.
-    pub fn advance(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<Came> {
+    /// As the operating system says, or what is compressed is damaged; the place of reading is what it was.
+    pub fn advance(&mut self, buffer: &mut [u8], now: Instant) -> Result<Came, ContentError> {
         let Some(file) = &mut self.file else { return Ok(Came::End) };
-        let before = (self.kept.len().min(FileMark::MARKER_BYTES as usize)) as u64;
-        let count = file.read(buffer, self.read - before)?;
-        let expected = &self.kept[self.kept.len() - before as usize..];
-        let Some((again, data)) = buffer[..count].split_at_checked(before as usize) else {
+        let before = self.kept.len().min(FileMark::MARKER_BYTES as usize);
+        let count = match file.step(buffer, self.read - before as u64) {
+            Ok(Step::Bytes(count)) => count,
+            Ok(Step::Skipping) => return Ok(Came::Read(0)),
+            Ok(Step::Nothing) => 0,
+            Err(ContentError::Shrunk) => return Ok(Came::Replaced),
+            Err(other) => return Err(other),
+        };
+        (self.is_plain, self.is_unclear) = (file.is_plain(), file.is_undecided());
+        let Some((again, data)) = buffer[..count].split_at_checked(before) else {
             return Ok(Came::Replaced);
         };
-        if again != expected {
+        if again != &self.kept[self.kept.len() - before..] {
             return Ok(Came::Replaced);
         }
-        if data.is_empty() {
-            self.at_end = true;
+        self.moved_from = None;
+        let count = if data.is_empty() { 0 } else { self.text.push(data) };
+        // A few bytes that say nothing yet have been looked at.
+        let looked_at = if self.text.is_undecided() { data.len() } else { count };
+        self.taken = file.taken(self.read + looked_at as u64);
+        self.size = self.size.max(self.taken);
+        if count == 0 {
+            self.at_end = !self.text.is_stalled();
             return Ok(Came::End);
         }
         if self.durable == self.read {
             self.behind_since = now;
         }
+        let data = &data[..count];
         self.prefix.push(self.read, data);
-        self.lines.push(data);
         self.kept.extend_from_slice(data);
-        self.read += data.len() as u64;
-        (self.grown, self.at_end) = (now, false);
+        self.read += count as u64;
+        (self.grown, self.at_end, self.withheld) = (now, false, false);
         if self.kept.len() > KEPT_BYTES_MAX {
             self.kept.drain(..self.kept.len() - KEPT_BYTES_MAX / 2);
         }
-        Ok(Came::Read(data.len()))
+        Ok(Came::Read(count))
     }
 
     /// Ends the record that no line has continued for long enough; with `all` those of mixed streams one round earlier.
     pub fn settle(&mut self, all: bool) {
         if all {
-            self.lines.settle();
+            self.text.lines().settle();
         } else {
-            self.lines.age();
+            self.text.lines().age();
         }
+        self.withheld = false;
     }
 
     /// The content ends here: a last line without a line end is a line.
     pub fn finish(&mut self) {
         if !self.finished {
-            self.lines.finish();
-            self.finished = true;
+            self.text.end_line(true);
+            (self.finished, self.withheld) = (true, false);
         }
     }
 
@@ -226,25 +315,34 @@ impl Stream {
         self.finished && self.is_quiet()
     }
 
-    /// An unfinished line is taken for a whole one: nothing has come for long.
+    /// An unfinished line is taken for a whole one, and few bytes for text: nothing has come for long.
     pub fn end_line(&mut self) {
-        self.lines.finish();
+        if self.is_unclear {
+            self.is_unclear = false;
+            if let Some(file) = &mut self.file {
+                file.finish();
+            }
+            self.at_end = false;
+        }
+        self.text.end_line(false);
+        self.withheld = false;
     }
 
     /// When a batch is due: a full one at once, others a moment after their first record.
     pub fn due(&self, wait: Duration) -> Option<Instant> {
         match &self.flight {
             Some(flight) => flight.again,
-            None if self.lines.ready_records() == 0 => None,
+            None if self.text.ready_records() == 0 || self.withheld => None,
             None => {
-                self.ready_since.map(|since| if self.lines.ready_bytes() >= BATCH_BYTES { since } else { since + wait })
+                let is_much = self.text.ready_bytes() >= BATCH_BYTES || self.text.is_stalled();
+                self.ready_since.map(|since| if is_much { since } else { since + wait })
             }
         }
     }
 
     /// Notes since when records wait.
     pub fn note_ready(&mut self, now: Instant) {
-        let waits = self.lines.ready_records() > 0;
+        let waits = self.text.ready_records() > 0;
         self.ready_since = waits.then(|| self.ready_since.unwrap_or(now));
     }
 
@@ -253,7 +351,7 @@ impl Stream {
         if let Some(flight) = &mut self.flight {
             return flight.again.take_if(|again| *again <= now).map(|_| flight.batch.clone());
         }
-        let (records, reach) = self.lines.take_up_to(BATCH_RECORDS_MAX, BATCH_BYTES_MAX);
+        let (records, reach) = self.text.take_up_to(BATCH_RECORDS_MAX, BATCH_BYTES_MAX);
         let before = self.before(reach);
         let mark = self.mark_at(reach, &before);
         let keep_from = (self.read - reach) as usize + FileMark::MARKER_BYTES as usize;
@@ -263,11 +361,15 @@ impl Stream {
         self.ready_since = None;
         self.note_ready(now);
         if records.is_empty() {
+            self.withheld = self.text.ready_records() > 0;
             return None;
         }
-        let span = Some(Span { from: self.cut, to: reach });
+        self.prefix.forget_before(reach);
+        // Records that come in parts have no place of their own; an empty span would be taken for a repetition.
+        let moved = reach > self.cut;
+        let span = moved.then_some(Span { from: self.cut, to: reach });
         self.cut = reach;
-        let batch = RawBatch { origin: self.origin.clone(), span, mark: Some(mark), received, records };
+        let batch = RawBatch { origin: self.origin.clone(), span, mark: moved.then_some(mark), received, records };
         self.flight = Some(Flight { batch: batch.clone(), again: None, pause: AGAIN });
         Some(batch)
     }
@@ -312,28 +414,46 @@ impl Stream {
             self.kept.len().saturating_sub((self.read - self.cut) as usize + FileMark::MARKER_BYTES as usize);
         self.kept.drain(..needless);
         self.kept.shrink_to_fit();
-        self.lines.rest();
+        self.text.lines().rest();
     }
 
     /// The content goes on in another file: in the copy that was made of it.
-    pub fn continue_in(&mut self, path: PathBuf, stat: Stat, file: Reader) {
-        self.path = path;
+    pub fn continue_in(&mut self, stat: Stat, file: Reader) {
         self.id = (stat.device, stat.inode);
-        self.size = stat.size;
-        self.file = Some(file);
-        self.at_end = false;
+        (self.size, self.modified_ns, self.taken) = (stat.size, stat.modified_ns, 0);
+        self.is_plain = false;
+        self.open(file);
     }
 }
 
 /// Where following a content begins.
 #[derive(Debug, Default)]
 pub struct Place {
-    /// The position.
-    pub from: u64,
+    from: u64,
     /// The bytes before it, as many as a marker covers.
-    pub before: Vec<u8>,
+    before: Vec<u8>,
     /// The content's beginning.
-    pub prefix: Prefix,
+    prefix: Prefix,
+    /// Its first bytes.
+    head: Vec<u8>,
+    encoding: Encoding,
+}
+
+impl Place {
+    /// A place in a content.
+    ///
+    /// # Errors
+    /// The content cannot be read up to there.
+    pub fn read(reader: &mut Reader, from: u64, encoding: Encoding) -> io::Result<Place> {
+        let before = from.min(FileMark::MARKER_BYTES);
+        Ok(Place {
+            from,
+            before: identity::read(reader, from - before, before)?,
+            prefix: Prefix::read(reader, from)?,
+            head: identity::read(reader, 0, from.min(HEAD_BYTES))?,
+            encoding,
+        })
+    }
 }
 
 fn bytes_of(batch: &RawBatch) -> usize {

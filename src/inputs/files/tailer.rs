@@ -14,19 +14,17 @@ use super::{
     Settings,
     copies::{self, Suspect},
     glob::Found,
-    identity::Prefix,
     known::{Known, KnownContents, folder_of, is_rotation_of, stem_of},
     origin,
     reader::Reader,
-    stream::{CHUNK_BYTES, Came, Place, Stream},
+    stream::{CHUNK_BYTES, Place, Stream},
     tree::{Files, Stat},
 };
 use crate::{
     event::Timestamp,
-    flow::{AppendError, Appended, FileMark, LogId, RawBatch},
+    flow::{FileMark, LogId},
     log::SourceTable,
 };
-use logship_parsers::join::JOIN_WAIT_MS;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
@@ -38,17 +36,13 @@ use std::{
 pub const GONE_WAIT: Duration = Duration::from_secs(60);
 /// How long a line waits for its end before what there is of it is taken for one.
 pub const PARTIAL_WAIT: Duration = Duration::from_secs(30);
-/// How long a batch waits to be filled.
-pub const BATCH_WAIT: Duration = Duration::from_millis(100);
-/// Files that are open at a time, besides those that have no name any more.
+/// Files that are open at a time, and as many of those that have no name any more.
 pub const OPEN_FILES_MAX: usize = 256;
-/// A file to which nothing happens for so long is closed.
-const OPEN_IDLE: Duration = Duration::from_secs(10);
 /// Bytes of all streams that are held in memory; past it only what is read already goes on.
 pub const HELD_BYTES_MAX: usize = 16 << 20;
-/// Chunks of one file before the next has its turn.
-const CHUNKS_PER_TURN: usize = 4;
-const JOIN_WAIT: Duration = Duration::from_millis(JOIN_WAIT_MS);
+/// How long after a failure to read a file it is tried again, at first and at most.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// The number of a stream, for answers.
 pub type Key = u64;
@@ -61,7 +55,14 @@ pub(super) struct Followed {
     pub(super) gone: Option<Instant>,
     /// Nobody writes to the file any more: it is a copy.
     pub(super) complete: bool,
-    settled: bool,
+    /// What there is of an unfinished line was taken for one.
+    pub(super) line_ended: bool,
+    /// It was to be deleted, once.
+    pub(super) discarded: bool,
+    /// When it has its next turn if nothing happens before.
+    pub(super) timer: Option<Instant>,
+    /// What of `Tailer::held` is its.
+    pub(super) held: usize,
     /// All is known of the container that writes it, if one does.
     described: bool,
 }
@@ -79,6 +80,16 @@ pub struct Counts {
     pub lost_bytes: u64,
     /// Bytes cut from overlong lines.
     pub truncated_bytes: u64,
+    /// Files that were deleted because all of them was durable.
+    pub deleted: u64,
+}
+
+/// A file that cannot be opened.
+#[derive(Debug)]
+struct Unreadable {
+    cause: String,
+    again: Instant,
+    pause: Duration,
 }
 
 /// One file, for who looks at it.
@@ -108,15 +119,27 @@ pub struct Tailer {
     /// The stream of the content that each file holds now.
     pub(super) by_id: HashMap<(u64, u64), Key>,
     pub(super) known: KnownContents,
-    /// New files that may be copies.
     pub(super) suspects: HashMap<(u64, u64), Suspect>,
-    /// Streams that need a turn.
+    /// When those are looked at.
+    pub(super) suspects_due: Option<Instant>,
+    /// Streams that have a turn at the next step,
     pub(super) awake: BTreeSet<Key>,
+    /// and those that have one at a moment.
+    pub(super) timers: BTreeSet<(Instant, Key)>,
+    /// Streams whose files are open,
+    pub(super) open: BTreeSet<Key>,
+    /// and have no name any more.
+    pub(super) open_gone: BTreeSet<Key>,
+    /// [`OPEN_FILES_MAX`], but in tests.
+    pub(super) open_max: usize,
+    /// Bytes that streams hold in memory.
+    pub(super) held: usize,
     pub(super) counts: Counts,
-    /// Streams by the name of their file without its extension, for copies.
+    /// Streams by their files' names without extension, those that they had and those that they have.
     by_stem: HashMap<PathBuf, BTreeSet<Key>>,
+    unreadable: HashMap<PathBuf, Unreadable>,
     next: Key,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
     looked: bool,
 }
 
@@ -131,9 +154,16 @@ impl Tailer {
             by_id: HashMap::new(),
             known: KnownContents::of(table),
             suspects: HashMap::new(),
+            suspects_due: None,
             awake: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            open: BTreeSet::new(),
+            open_gone: BTreeSet::new(),
+            open_max: OPEN_FILES_MAX,
+            held: 0,
             counts: Counts::default(),
             by_stem: HashMap::new(),
+            unreadable: HashMap::new(),
             next: 0,
             buffer: vec![0; CHUNK_BYTES + FileMark::MARKER_BYTES as usize],
             looked: false,
@@ -150,6 +180,10 @@ impl Tailer {
             let path = Path::new(path);
             let id = (stat.device, stat.inode);
             match self.by_id.get(&id) {
+                Some(key) if self.is_other(*key, path) => {
+                    self.end(*key, wall);
+                    self.meet(path, stat, now, wall);
+                }
                 Some(key) => self.met(*key, path, stat),
                 None => self.meet(path, stat, now, wall),
             }
@@ -159,6 +193,7 @@ impl Tailer {
             followed.described = followed.described || origin::renew(&self.settings, &mut followed.stream);
             if !there.contains(&id) && followed.gone.is_none() && self.by_id.get(&id) == Some(key) {
                 followed.gone = Some(now);
+                followed.stream.at_end = false;
                 self.awake.insert(*key);
             }
         }
@@ -167,48 +202,83 @@ impl Tailer {
             copies::seek_rests(self, now);
         }
         self.suspects.retain(|id, _| there.contains(id));
+        if !self.unreadable.is_empty() {
+            let there: BTreeSet<&Path> = found.iter().map(|found| Path::new(&found.path)).collect();
+            self.unreadable.retain(|path, _| there.contains(&**path));
+        }
+    }
+
+    /// Whether the inode of a file that was closed and of which nothing was read has another name: it is another file's.
+    fn is_other(&self, key: Key, path: &Path) -> bool {
+        self.followed.get(&key).is_some_and(|Followed { stream, .. }| {
+            stream.path != *path && stream.file.is_none() && stream.read_to() == 0
+        })
     }
 
     /// A file that is followed was found.
     fn met(&mut self, key: Key, path: &Path, stat: &Stat) {
         let Some(followed) = self.followed.get_mut(&key) else { return };
-        followed.gone = None;
-        if followed.stream.path != *path {
-            path.clone_into(&mut followed.stream.path);
-        }
-        followed.stream.size = stat.size;
-        if stat.size != followed.stream.read_to() {
+        let stream = &mut followed.stream;
+        let moved = stream.path != *path;
+        let seen = stream.seen(stat);
+        if moved || followed.gone.is_some() {
+            // There is something to open again, whatever became of the last attempt.
+            (stream.again, stream.at_end) = (None, false);
+            self.awake.insert(key);
+        } else if seen {
             self.awake.insert(key);
         }
+        followed.gone = None;
+        if moved {
+            let before = self.rename(key, path);
+            if let Some(followed) = self.followed.get_mut(&key) {
+                followed.stream.moved_from.get_or_insert(before);
+            }
+        }
+    }
+
+    /// Notes the name of a stream's file; answers the name it had.
+    pub(super) fn rename(&mut self, key: Key, path: &Path) -> PathBuf {
+        let Some(followed) = self.followed.get_mut(&key) else { return PathBuf::new() };
+        let stream = &mut followed.stream;
+        let before = std::mem::replace(&mut stream.path, path.to_owned());
+        if stem_of(&before) != stem_of(Path::new(stream.origin.path.as_deref().unwrap_or_default())) {
+            forget(&mut self.by_stem, &stem_of(&before), key);
+        }
+        self.by_stem.entry(stem_of(path)).or_default().insert(key);
+        before
     }
 
     /// A file that is not followed was found.
     fn meet(&mut self, path: &Path, stat: &Stat, now: Instant, wall: Timestamp) {
-        if self.is_too_old(stat, wall) && self.known.candidates(path, (stat.device, stat.inode)).is_empty() {
+        if self.suspects.contains_key(&(stat.device, stat.inode))
+            || self.unreadable.get(path).is_some_and(|file| file.again > now)
+            || (self.is_too_old(stat, wall) && self.known.candidates(path, (stat.device, stat.inode)).is_empty())
+            || origin::is_skipped(&self.settings, path)
+        {
             return;
         }
-        if origin::is_skipped(&self.settings, path) {
-            return;
-        }
-        let mut reader = match Reader::open(&*self.files, path) {
-            Ok(reader) => reader,
-            Err(cause) => return self.failed(path, &cause),
-        };
         // Opened a moment after it was found: it may be another file by now.
-        let Ok(stat) = reader.stat() else { return };
+        let opened = Reader::open(&*self.files, path).and_then(|reader| Ok((reader.stat()?, reader)));
+        let (stat, mut reader) = match opened {
+            Ok(opened) => opened,
+            Err(cause) => return self.failed(path, &cause, now),
+        };
+        self.unreadable.remove(path);
         let id = (stat.device, stat.inode);
         if self.by_id.contains_key(&id) {
             return;
         }
         if let Some(known) = self.recognise(path, id, &mut reader) {
-            self.resume(&known, path.to_owned(), id, reader, now);
+            self.resume(&known, path.to_owned(), reader, now);
             return;
         }
         if copies::is_held(self, path, id, &mut reader, now) {
             return;
         }
-        let from = if self.settings.from_end && !self.looked { reader.end().unwrap_or(stat.size) } else { 0 };
-        self.begin(path.to_owned(), id, reader, from, now);
+        let skipped = self.settings.from_end && !self.looked;
+        let from = if skipped { reader.extent().map_or(stat.size, |extent| extent.length) } else { 0 };
+        self.begin(path.to_owned(), reader, from, now);
     }
 
     fn is_too_old(&self, stat: &Stat, wall: Timestamp) -> bool {
@@ -216,8 +286,25 @@ impl Tailer {
         self.settings.ignore_older.is_some_and(age)
     }
 
-    fn failed(&mut self, path: &Path, cause: &io::Error) {
-        tracing::warn!("cannot read {}: {cause}", path.display());
+    /// Says once why a file cannot be opened; it is tried again less and less often.
+    fn failed(&mut self, path: &Path, cause: &io::Error, now: Instant) {
+        if cause.kind() == io::ErrorKind::NotFound {
+            // It went away since it was found.
+            return;
+        }
+        let cause = cause.to_string();
+        let before = self.unreadable.remove(path);
+        if before.as_ref().is_none_or(|before| before.cause != cause) {
+            tracing::warn!("{} cannot be read, and is tried again: {cause}", path.display());
+        }
+        let pause = before.map_or(RETRY, |before| (before.pause * 2).min(RETRY_MAX));
+        self.unreadable.insert(path.to_owned(), Unreadable { cause, again: now + pause, pause });
+    }
+
+    /// Files that were found and cannot be read.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.unreadable.len() + self.followed.values().filter(|followed| followed.stream.again.is_some()).count()
     }
 
     /// The content of this file, if it was read before.
@@ -227,43 +314,74 @@ impl Tailer {
     }
 
     /// Goes on with a content that was read before.
-    pub(super) fn resume(
-        &mut self,
-        known: &Known,
-        path: PathBuf,
-        id: (u64, u64),
-        mut reader: Reader,
-        now: Instant,
-    ) -> Option<Key> {
+    pub(super) fn resume(&mut self, known: &Known, path: PathBuf, mut reader: Reader, now: Instant) -> Option<Key> {
         let (origin, _) = origin::of(&self.settings, &known.source, &known.path);
-        let before = known.end.min(FileMark::MARKER_BYTES);
-        let read = super::identity::read(&mut reader, known.end - before, before);
-        let prefix = Prefix::read(&mut reader, known.end);
-        let place = Place { from: known.end, before: read.ok()?, prefix: prefix.ok()? };
+        let place = Place::read(&mut reader, known.end, self.settings.encoding).ok()?;
+        let id = reader.stat().map(|stat| (stat.device, stat.inode)).ok()?;
         Some(self.follow(Stream::new(known.source.clone(), path, id, origin, place, now), reader))
     }
 
     /// Begins with a content that nobody has read.
-    pub(super) fn begin(&mut self, path: PathBuf, id: (u64, u64), mut reader: Reader, from: u64, now: Instant) -> Key {
+    pub(super) fn begin(&mut self, path: PathBuf, mut reader: Reader, from: u64, now: Instant) -> Option<Key> {
         let source = format!("file:{}", LogId::random());
         let (origin, _) = origin::of(&self.settings, &source, &path);
-        let before = from.min(FileMark::MARKER_BYTES);
-        let before = super::identity::read(&mut reader, from - before, before).unwrap_or_default();
-        let prefix = Prefix::read(&mut reader, from).unwrap_or_default();
-        let stream = Stream::new(source, path, id, origin, Place { from, before, prefix }, now);
-        self.follow(stream, reader)
+        let place = Place::read(&mut reader, from, self.settings.encoding).ok()?;
+        let id = reader.stat().map(|stat| (stat.device, stat.inode)).ok()?;
+        Some(self.follow(Stream::new(source, path, id, origin, place, now), reader))
     }
 
     fn follow(&mut self, mut stream: Stream, reader: Reader) -> Key {
-        stream.file = Some(reader);
         let key = self.next;
         self.next += 1;
+        if let Ok(stat) = reader.stat() {
+            stream.seen(&stat);
+        }
+        if self.open.len() < self.open_max {
+            stream.open(reader);
+            self.open.insert(key);
+        }
         self.by_id.insert(stream.id, key);
         self.suspects.remove(&stream.id);
-        self.by_stem.entry(stem_of(&stream.path)).or_default().insert(key);
+        let begun = PathBuf::from(stream.origin.path.as_deref().unwrap_or_default());
+        for path in [&begun, &stream.path] {
+            self.by_stem.entry(stem_of(path)).or_default().insert(key);
+        }
         self.awake.insert(key);
-        self.followed.insert(key, Followed { stream, gone: None, complete: false, settled: true, described: false });
+        let followed = Followed {
+            stream,
+            gone: None,
+            complete: false,
+            line_ended: false,
+            discarded: false,
+            timer: None,
+            held: 0,
+            described: false,
+        };
+        self.followed.insert(key, followed);
         key
+    }
+
+    /// A content has been read to its end and is durable: it is remembered, in case a file turns up that holds it.
+    pub(super) fn end(&mut self, key: Key, wall: Timestamp) {
+        let Some(Followed { stream, timer, held, .. }) = self.followed.remove(&key) else { return };
+        self.awake.remove(&key);
+        self.open.remove(&key);
+        self.open_gone.remove(&key);
+        self.held -= held;
+        if let Some(timer) = timer {
+            self.timers.remove(&(timer, key));
+        }
+        if self.by_id.get(&stream.id) == Some(&key) {
+            self.by_id.remove(&stream.id);
+        }
+        let path = stream.origin.path.as_deref().map_or(stream.path.clone(), PathBuf::from);
+        for path in [&path, &stream.path] {
+            forget(&mut self.by_stem, &stem_of(path), key);
+        }
+        let (mark, end) = (stream.mark(), stream.read_to());
+        if end > 0 {
+            self.known.add(Known { mark, end, source: stream.source, path, seen: wall.as_millis() });
+        }
     }
 
     /// The streams whose files may have this one as a copy.
@@ -271,181 +389,53 @@ impl Tailer {
         let name = copy.file_name().unwrap_or_default().to_string_lossy();
         let stems = name.char_indices().skip(1).map(|(at, _)| folder_of(copy).join(&name[..at]));
         let keys = stems.filter_map(|stem| self.by_stem.get(&stem)).flatten();
-        let is_original =
-            |key: &&Key| self.followed.get(key).is_some_and(|followed| is_rotation_of(copy, &followed.stream.path));
+        let is_original = |key: &&Key| {
+            self.followed.get(key).is_some_and(|Followed { stream, .. }| {
+                let begun = stream.origin.path.as_deref().map(Path::new);
+                let names = [Some(&*stream.path), stream.moved_from.as_deref(), begun];
+                names.into_iter().flatten().any(|name| is_rotation_of(copy, name))
+            })
+        };
         keys.filter(is_original).copied().collect()
     }
 
-    /// Wakes the streams of these paths, or all: something may have happened to them.
-    pub fn touched(&mut self, mut is_touched: impl FnMut(&Path) -> bool) {
-        let touched = self.followed.iter().filter(|(_, followed)| is_touched(&followed.stream.path));
-        self.awake.extend(touched.map(|(key, _)| *key));
+    /// Wakes the streams of this path, to which something happened; whether there are any.
+    pub fn touched(&mut self, path: &Path) -> bool {
+        let keys = self.by_stem.get(&stem_of(path)).into_iter().flatten();
+        let mut any = false;
+        for key in keys {
+            if let Some(followed) = self.followed.get_mut(key).filter(|followed| followed.stream.path == *path) {
+                followed.stream.at_end = false;
+                self.awake.insert(*key);
+                any = true;
+            }
+        }
+        any
     }
 
-    /// Asks each sleeping file for its size: for what no watcher tells.
+    /// Asks each sleeping file whether it has changed: for what no watcher tells.
     pub fn sweep(&mut self) {
         for (key, followed) in &mut self.followed {
             let stream = &mut followed.stream;
             if followed.gone.is_some() || self.awake.contains(key) {
                 continue;
             }
-            let size = match self.files.stat(&stream.path) {
-                Ok(stat) if (stat.device, stat.inode) == stream.id => stat.size,
-                // Another file by now: discovery sees to it.
-                _ => continue,
-            };
-            stream.size = size;
-            if size != stream.read_to() {
+            // Where there is another file by now, discovery sees to it.
+            if let Ok(stat) = self.files.stat(&stream.path)
+                && (stat.device, stat.inode) == stream.id
+                && stream.seen(&stat)
+            {
                 self.awake.insert(*key);
             }
         }
     }
 
-    /// Reads what there is and gives batches to `send`.
-    pub fn step(&mut self, now: Instant, wall: Timestamp, send: &mut dyn FnMut(Key, RawBatch)) {
-        copies::release(self, now);
-        let mut held: usize = self.awake.iter().filter_map(|key| self.followed.get(key)).map(|f| f.stream.held()).sum();
-        for key in self.awake.clone() {
-            let before = self.followed.get(&key).map_or(0, |followed| followed.stream.held());
-            let may_read = held <= HELD_BYTES_MAX;
-            if may_read && self.read(key, now) == Came::Replaced {
-                copies::replaced(self, key, now);
-            }
-            let Some(followed) = self.followed.get_mut(&key) else { continue };
-            held = (held + followed.stream.held()).saturating_sub(before);
-            self.wait_for_ends(key, now);
-            self.cut(key, now, wall, send);
-            self.put_to_sleep(key, now, wall);
-        }
-    }
-
-    /// Reads a few chunks of one file.
-    fn read(&mut self, key: Key, now: Instant) -> Came {
-        let Some(followed) = self.followed.get_mut(&key) else { return Came::End };
-        if followed.stream.is_finished() {
-            return Came::End;
-        }
-        if followed.stream.file.is_none() && !copies::reopen(&*self.files, followed) {
-            return Came::End;
-        }
-        for _ in 0..CHUNKS_PER_TURN {
-            if followed.stream.is_full() {
-                return Came::End;
-            }
-            match followed.stream.advance(&mut self.buffer, now) {
-                Ok(Came::Read(count)) => {
-                    self.counts.bytes += count as u64;
-                    followed.settled = false;
-                }
-                Ok(came) => return came,
-                Err(cause) => {
-                    let cause = cause.to_string();
-                    if followed.stream.failure.as_ref() != Some(&cause) {
-                        tracing::warn!("cannot read {}: {cause}", followed.stream.path.display());
-                        followed.stream.failure = Some(cause);
-                    }
-                    return Came::End;
-                }
-            }
-        }
-        Came::Read(0)
-    }
-
-    /// Ends what has waited long enough: for a line that continues a record, for the end of a line, for a writer.
-    fn wait_for_ends(&mut self, key: Key, now: Instant) {
-        let Some(followed) = self.followed.get_mut(&key) else { return };
-        let quiet = now.saturating_duration_since(followed.stream.grown);
-        if quiet >= JOIN_WAIT && !followed.settled {
-            followed.stream.settle(true);
-            followed.settled = true;
-        }
-        let at_end = followed.stream.at_end;
-        if quiet >= PARTIAL_WAIT && at_end && followed.stream.has_partial() {
-            followed.stream.end_line();
-        }
-        let gone = followed.gone.is_some_and(|since| now.saturating_duration_since(since) >= GONE_WAIT);
-        if at_end && (followed.complete || (gone && quiet >= GONE_WAIT)) {
-            followed.stream.finish();
-        }
-    }
-
-    fn cut(&mut self, key: Key, now: Instant, wall: Timestamp, send: &mut dyn FnMut(Key, RawBatch)) {
-        let Some(followed) = self.followed.get_mut(&key) else { return };
-        followed.stream.note_ready(now);
-        if followed.stream.due(BATCH_WAIT).is_none_or(|due| due > now) {
-            return;
-        }
-        let again = followed.stream.is_refused();
-        if let Some(batch) = followed.stream.next_batch(now, wall) {
-            if !again {
-                self.counts.records += batch.records.len() as u64;
-            }
-            send(key, batch);
-        }
-    }
-
-    /// Lets go of what is over, and rests what has nothing to do.
-    fn put_to_sleep(&mut self, key: Key, now: Instant, wall: Timestamp) {
-        let Some(followed) = self.followed.get_mut(&key) else { return };
-        if followed.stream.is_over() {
-            return self.end(key, wall);
-        }
-        let stream = &mut followed.stream;
-        let idle = now.saturating_duration_since(stream.grown) >= OPEN_IDLE;
-        let rests = stream.is_quiet() && !stream.has_partial() && stream.at_end;
-        if rests && idle && followed.gone.is_none() {
-            stream.rest();
-            stream.file = None;
-            self.awake.remove(&key);
-        }
-    }
-
-    /// A content has been read to its end and is durable: it is remembered, in case a file turns up that holds it.
-    fn end(&mut self, key: Key, wall: Timestamp) {
-        let Some(Followed { stream, .. }) = self.followed.remove(&key) else { return };
-        self.awake.remove(&key);
-        if self.by_id.get(&stream.id) == Some(&key) {
-            self.by_id.remove(&stream.id);
-        }
-        let path = stream.origin.path.as_deref().map_or(stream.path.clone(), PathBuf::from);
-        for path in [&path, &stream.path] {
-            if let Some(keys) = self.by_stem.get_mut(&stem_of(path)) {
-                keys.remove(&key);
-            }
-        }
-        self.by_stem.retain(|_, keys| !keys.is_empty());
-        let known =
-            Known { mark: stream.mark(), end: stream.read_to(), source: stream.source, path, seen: wall.as_millis() };
-        self.known.add(known);
-    }
-
-    /// The log has answered a batch.
-    pub fn answered(&mut self, key: Key, answer: Result<Appended, AppendError>, now: Instant) {
-        if let Some(followed) = self.followed.get_mut(&key) {
-            followed.stream.answered(answer.map(|_| ()), now);
-            self.awake.insert(key);
-        }
-    }
-
-    /// When the next step is due if nothing happens before.
-    #[must_use]
-    pub fn due(&self, now: Instant) -> Option<Instant> {
-        let due = |key: &Key| {
-            let stream = &self.followed.get(key)?.stream;
-            let backlog = stream.size > stream.read_to() && !stream.is_full();
-            let waits = stream.due(BATCH_WAIT);
-            let quiet = stream.grown + JOIN_WAIT;
-            let later = if quiet > now { quiet } else { now + JOIN_WAIT };
-            Some(if backlog { now } else { waits.map_or(later, |waits| waits.min(later)) })
-        };
-        self.awake.iter().filter_map(due).chain(copies::due(self, now)).min()
-    }
-
-    /// Whether all that was there at the last look is read and durable, but for unfinished lines.
+    /// Whether all that was there at the last look is read and durable, but for unfinished lines and unreadable files.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.followed.values().all(|Followed { stream, .. }| {
-            stream.is_quiet() && stream.failure.is_none() && stream.read_to() >= stream.size
+            let is_read = (stream.at_end && stream.taken >= stream.size) || stream.again.is_some();
+            stream.is_quiet() && (is_read || stream.is_finished())
         })
     }
 
@@ -455,11 +445,18 @@ impl Tailer {
         self.counts
     }
 
+    /// Whether nothing of any file waits for anything.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.awake.is_empty() && self.timers.is_empty()
+    }
+
     /// Each file.
     #[must_use]
     pub fn status(&self, now: Instant) -> Vec<FileStatus> {
         let status = |Followed { stream, .. }: &Followed| {
-            let lag_bytes = stream.size.max(stream.read_to()).saturating_sub(stream.durable_to());
+            let waiting = stream.read_to().saturating_sub(stream.durable_to());
+            let lag_bytes = stream.size.saturating_sub(stream.taken) + waiting;
             FileStatus {
                 path: stream.path.clone(),
                 size: stream.size,
@@ -471,5 +468,14 @@ impl Tailer {
             }
         };
         self.followed.values().map(status).collect()
+    }
+}
+
+fn forget(by_stem: &mut HashMap<PathBuf, BTreeSet<Key>>, stem: &Path, key: Key) {
+    if let Some(keys) = by_stem.get_mut(stem) {
+        keys.remove(&key);
+        if keys.is_empty() {
+            by_stem.remove(stem);
+        }
     }
 }

@@ -18,6 +18,12 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding(&'static encoding_rs::Encoding);
 
+impl Default for Encoding {
+    fn default() -> Encoding {
+        Encoding::UTF_8
+    }
+}
+
 impl Encoding {
     /// What files have unless they say otherwise.
     pub const UTF_8: Encoding = Encoding(UTF_8);
@@ -154,6 +160,10 @@ impl Transcoder {
         self.decoder = self.encoding.new_decoder_without_bom_handling();
         self.half = Half::default();
         self.reached.text += (out.len() - start) as u64;
+        // A line ends here without a line end, and the next begins.
+        if self.line_ends.back().unwrap_or(&self.confirmed).text < self.reached.text {
+            self.line_ends.push_back(self.reached);
+        }
     }
 
     /// Where in the source a place of the text is: the beginning of a line that is not confirmed yet, or the end of all text
@@ -194,7 +204,9 @@ impl Transcoder {
         self.encoding == UTF_16LE || self.encoding == UTF_16BE
     }
 
-    fn is_between_characters(&self) -> bool {
+    /// Whether no character has begun and not ended.
+    #[must_use]
+    pub fn is_between_characters(&self) -> bool {
         if self.is_utf16() {
             return self.half == Half::default();
         }

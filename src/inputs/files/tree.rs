@@ -95,6 +95,12 @@ pub trait Files: FileTree + Send {
     /// # Errors
     /// As the operating system says; or it is no regular file.
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
+
+    /// Deletes a file.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
 /// The file system of the machine.
@@ -127,6 +133,10 @@ impl Files for RealTree {
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
         }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 }
 

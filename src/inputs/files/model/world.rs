@@ -2,7 +2,7 @@
 
 use crate::inputs::files::tree::{Entry, FileTree, Files, Kind, OpenFile, Stat};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
@@ -20,6 +20,10 @@ struct Inode {
 struct Disk {
     inodes: BTreeMap<u64, Inode>,
     names: BTreeMap<PathBuf, u64>,
+    changes: i64,
+    /// How often a file was opened or read.
+    uses: u64,
+    unreadable: BTreeSet<PathBuf>,
 }
 
 impl Disk {
@@ -55,9 +59,11 @@ impl World {
         let mut disk = self.disk();
         let number = disk.names.get(path).copied().unwrap_or_else(|| disk.free());
         disk.names.insert(path.to_owned(), number);
+        disk.changes += 1;
+        let modified_ns = disk.changes;
         let inode = disk.inodes.entry(number).or_insert_with(|| Inode { names: 1, ..Inode::default() });
         inode.bytes.extend_from_slice(bytes);
-        inode.modified_ns += 1;
+        inode.modified_ns = modified_ns;
     }
 
     pub(super) fn rename(&self, from: &Path, to: &Path) {
@@ -77,7 +83,11 @@ impl World {
     pub(super) fn truncate(&self, path: &Path) {
         let mut disk = self.disk();
         if let Some(number) = disk.names.get(path).copied() {
-            disk.inodes.get_mut(&number).unwrap().bytes.clear();
+            disk.changes += 1;
+            let modified_ns = disk.changes;
+            let inode = disk.inodes.get_mut(&number).unwrap();
+            inode.bytes.clear();
+            inode.modified_ns = modified_ns;
         }
     }
 
@@ -92,6 +102,21 @@ impl World {
     pub(super) fn content(&self, path: &Path) -> Vec<u8> {
         let disk = self.disk();
         disk.names.get(path).map(|number| disk.inodes[number].bytes.clone()).unwrap_or_default()
+    }
+
+    /// How many files are open, and how often one was opened or read.
+    pub(super) fn uses(&self) -> (usize, u64) {
+        let disk = self.disk();
+        (disk.inodes.values().map(|inode| inode.open).sum(), disk.uses)
+    }
+
+    pub(super) fn set_readable(&self, path: &Path, readable: bool) {
+        let unreadable = &mut self.disk().unreadable;
+        if readable {
+            unreadable.remove(path)
+        } else {
+            unreadable.insert(path.to_owned())
+        };
     }
 
     pub(super) fn names(&self) -> Vec<PathBuf> {
@@ -132,9 +157,18 @@ struct Handle {
 impl Files for World {
     fn open(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
         let mut disk = self.disk();
+        disk.uses += 1;
+        if disk.unreadable.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let number = *disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         disk.inodes.get_mut(&number).unwrap().open += 1;
         Ok(Box::new(Handle { world: self.clone(), number }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.delete(path);
+        Ok(())
     }
 }
 
@@ -144,7 +178,8 @@ impl OpenFile for Handle {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let disk = self.world.disk();
+        let mut disk = self.world.disk();
+        disk.uses += 1;
         let rest = disk.inodes[&self.number].bytes.get(offset as usize..).unwrap_or_default();
         let count = rest.len().min(into.len());
         into[..count].copy_from_slice(&rest[..count]);
