@@ -254,6 +254,8 @@ impl Stream {
             Ok(Step::Skipping) => return Ok(Came::Read(0)),
             Ok(Step::Nothing) => 0,
             Err(ContentError::Shrunk) => return Ok(Came::Replaced),
+            // What was text is compressed now: its inode is another file's.
+            Err(ContentError::Damaged(_)) if self.is_plain => return Ok(Came::Replaced),
             Err(other) => return Err(other),
         };
         (self.is_plain, self.is_unclear) = (file.is_plain(), file.is_undecided());

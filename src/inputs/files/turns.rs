@@ -178,7 +178,8 @@ impl Tailer {
     /// Closes the file that grew longest ago of those that are read to their end and can be opened again; whether there is one.
     fn close_one(&mut self) -> bool {
         let closable = |key: &&Key| {
-            self.followed.get(key).is_some_and(|followed| followed.gone.is_none() && followed.stream.at_end)
+            let can_wait = |followed: &Followed| followed.stream.at_end || followed.stream.again.is_some();
+            self.followed.get(key).is_some_and(|followed| followed.gone.is_none() && can_wait(followed))
         };
         let grown = |key: &&Key| self.followed.get(key).map(|followed| followed.stream.grown);
         let Some(key) = self.open.iter().filter(closable).min_by_key(grown).copied() else { return false };

@@ -59,3 +59,17 @@ fn a_file_that_has_a_name_again_is_read_at_once() {
     let gone = [write(0), write(2), Rename { file: 0 }, compress(0, 0), run(100), recreate(2), run(7000)];
     check("/logs/*", 1, &[&gone[..], &[write(0), run(1500), recreate(0)]].concat());
 }
+
+#[test]
+fn a_half_written_compressed_copy_with_the_inode_of_a_closed_file() {
+    let actions = [
+        write(0),
+        Down(vec![Write { file: 2, lines: 1, length: 40 }]),
+        Rename { file: 2 },
+        Delete { file: 0 },
+        Run { ms: 1 },
+        compress(2, 100),
+        write(0),
+    ];
+    check("/logs/*", 1, &actions);
+}
