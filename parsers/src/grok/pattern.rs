@@ -114,8 +114,16 @@ impl Pattern {
         tried
     }
 
+    /// What the machine says with all the steps there are.
+    #[cfg(test)]
+    pub(super) fn machine_alone(&self, text: &str, scratch: &mut Scratch) -> Tried {
+        scratch.captures.clear();
+        let tried = self.machine(text, self.steps_max, scratch);
+        self.captured(tried, scratch)
+    }
+
     /// The machine alone, with so much fuel.
-    pub(super) fn machine(&self, text: &str, fuel: u64, scratch: &mut Scratch) -> Tried {
+    fn machine(&self, text: &str, fuel: u64, scratch: &mut Scratch) -> Tried {
         let bytes = text.as_bytes();
         let state = &mut scratch.state;
         state.slots.clear();
