@@ -164,6 +164,12 @@ impl Set {
     }
 
     fn counted(&self, text: &[u8], at: usize, min: u32, max: u32) -> Option<usize> {
+        if self.beyond == Beyond::Nothing {
+            let rest = &text[at..];
+            let rest = &rest[..rest.len().min(max as usize)];
+            let count = rest.iter().position(|byte| !self.table[usize::from(*byte)]).unwrap_or(rest.len());
+            return (count >= min as usize).then_some(at + count);
+        }
         let (mut end, mut count) = (at, 0);
         while count < max
             && let Some(next) = self.one(text, end)

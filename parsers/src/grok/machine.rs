@@ -1,7 +1,7 @@
-//! The machine that runs a [`Program`]: what a backtracking engine does, with as little to come back to as possible.
+//! The machine that runs a [`Program`]: a backtracking engine with as little to come back to as possible.
 //!
 //! It tries the ways in the order in which Perl and Ruby do, so its first match is theirs. What it may cost is bounded by
-//! fuel: an instruction takes one, a run of characters one for each [`BYTES_PER_FUEL`].
+//! fuel: each turn of a loop takes one, each way come back to, and a run of characters one for each [`BYTES_PER_FUEL`].
 
 use super::bytes::{back, decode, forth, is_word_byte, word_after, word_before};
 use super::node::{Assertion, First};
@@ -63,8 +63,12 @@ fn small(place: usize) -> u32 {
 }
 
 impl State {
+    #[inline(always)]
     fn set(&mut self, slot: usize, value: usize) {
-        self.frames.push(Frame::Slot { slot: small(slot), old: self.slots[slot] });
+        // With nothing to come back to, what is in the slots is of no use any more when this way fails.
+        if !self.frames.is_empty() {
+            self.frames.push(Frame::Slot { slot: small(slot), old: self.slots[slot] });
+        }
         self.slots[slot] = small(value);
     }
 
@@ -84,6 +88,13 @@ impl State {
         self.frames.truncate(kept);
     }
 
+    #[inline(always)]
+    fn goes_on(&mut self) -> bool {
+        let left = self.fuel > 0 && self.frames.len() <= FRAMES_MAX;
+        self.fuel = self.fuel.saturating_sub(1);
+        left
+    }
+
     fn burn(&mut self, bytes: usize) {
         self.fuel = self.fuel.saturating_sub((bytes / BYTES_PER_FUEL) as u64);
     }
@@ -93,18 +104,20 @@ impl Program {
     /// Tries to match from one place.
     pub(super) fn run(&self, text: &[u8], start: usize, state: &mut State) -> Verdict {
         state.frames.clear();
+        state.slots.clear();
+        state.slots.resize(self.slots, NONE);
         let (mut pc, mut at) = (0, start);
         loop {
-            if state.fuel == 0 || state.frames.len() > FRAMES_MAX {
-                return Verdict::OutOfFuel;
-            }
-            state.fuel -= 1;
             let next = match &self.insts[pc] {
                 Inst::Match => return Verdict::Match(at),
+                // Only loops and what is come back to can take more steps than there are instructions.
+                Inst::Jump(to) if state.goes_on() => Some((*to, at)),
+                Inst::Jump(_) => return Verdict::OutOfFuel,
                 inst => self.step(inst, text, pc, at, state),
             };
             (pc, at) = match next {
                 Some(next) => next,
+                None if !state.goes_on() => return Verdict::OutOfFuel,
                 None => match self.resume(text, state) {
                     Some(next) => next,
                     None => return Verdict::Fail,
@@ -135,16 +148,14 @@ impl Program {
                 }
                 Some((pc + 1, at))
             }
-            Inst::Jump(to) => Some((*to, at)),
             Inst::Save(slot) => {
                 state.set(*slot, at);
                 Some((pc + 1, at))
             }
-            Inst::Recognise { recogniser, after, register, alone } => match recogniser.find(text, at) {
+            Inst::Recognise { recogniser, after, register, alone, inner } => match recogniser.find(text, at) {
                 Found::Only(end) => Some((*after, end)),
                 Found::First(end) => {
-                    let inner = || text.get(end).is_some_and(|byte| recogniser.inner().contains(*byte));
-                    if !alone || inner() {
+                    if !alone || may_begin(&self.firsts[*inner], text, end) {
                         let (pc, at, end) = (small(pc + 1), small(at), small(end));
                         state.frames.push(Frame::Piece { pc, at, end });
                     }

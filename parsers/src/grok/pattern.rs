@@ -126,8 +126,6 @@ impl Pattern {
     fn machine(&self, text: &str, fuel: u64, scratch: &mut Scratch) -> Tried {
         let bytes = text.as_bytes();
         let state = &mut scratch.state;
-        state.slots.clear();
-        state.slots.resize(self.program.slots, NONE);
         state.fuel = fuel;
         let mut from = 0;
         let mut tried = false;

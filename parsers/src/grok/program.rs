@@ -68,6 +68,7 @@ pub(super) enum Inst {
         after: usize,
         register: usize,
         alone: bool,
+        inner: usize,
     },
     /// Not where the recogniser's own match ended, which was tried.
     Fresh(usize),
@@ -238,11 +239,12 @@ impl Writer {
             Node::Piece { recogniser, body } => {
                 let register = self.register();
                 let alone = !follow.empty && recogniser.inner().is_disjoint(&follow.set);
+                let inner = self.first(First { set: recogniser.inner(), empty: false });
                 let start = self.push(Inst::Match)?;
                 self.node(body, follow)?;
                 self.push(Inst::Fresh(register))?;
                 let after = self.insts.len();
-                self.insts[start] = Inst::Recognise { recogniser: *recogniser, after, register, alone };
+                self.insts[start] = Inst::Recognise { recogniser: *recogniser, after, register, alone, inner };
             }
         }
         Ok(())

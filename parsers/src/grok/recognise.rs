@@ -97,11 +97,26 @@ fn digits(text: &[u8], at: usize, max: usize) -> usize {
     at + rest.iter().take(max).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Whether what is here begins like an address of version 6: a colon, or a group and one.
+/// Whether what is here begins like an address of version 6: groups with a colon behind each, all that may be there or up to
+/// a double colon.
 fn may_be_v6(text: &[u8], at: usize) -> bool {
-    let rest = text.get(at..).unwrap_or_default();
-    let group = rest.iter().take(4).take_while(|byte| byte.is_ascii_hexdigit()).count();
-    rest.get(group) == Some(&b':')
+    const GROUPS: usize = 7;
+    let mut rest = text.get(at..).unwrap_or_default();
+    let mut groups = 0;
+    while groups < GROUPS {
+        let length = rest.iter().take(4).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if length == 0 || rest.get(length) != Some(&b':') {
+            break;
+        }
+        rest = &rest[length + 1..];
+        groups += 1;
+    }
+    match groups {
+        0 => rest.starts_with(b"::"),
+        6 => matches!(rest.first(), Some(b':' | b'0'..=b'9')),
+        GROUPS => true,
+        _ => rest.first() == Some(&b':'),
+    }
 }
 
 fn ipv4(text: &[u8], at: usize) -> Option<usize> {

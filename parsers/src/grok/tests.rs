@@ -164,7 +164,7 @@ mod agree {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #![proptest_config(ProptestConfig::default())]
 
         #[test]
         fn on_expressions(pattern in expression(), text in "[abc0:. ä\n-]{0,14}") {
