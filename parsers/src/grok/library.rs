@@ -18,9 +18,34 @@ pub enum FieldNames {
     Ecs,
 }
 
-const BOTH: &[&str] = &[include_str!("patterns/core.grok")];
-const LEGACY: &[&str] = &[include_str!("patterns/httpd.legacy.grok")];
-const ECS: &[&str] = &[include_str!("patterns/httpd.ecs.grok")];
+const BOTH: &[&str] = &[
+    include_str!("patterns/core.grok"),
+    include_str!("patterns/firewalls.grok"),
+    include_str!("patterns/java.grok"),
+    include_str!("patterns/small.grok"),
+];
+const LEGACY: &[&str] = &[
+    include_str!("patterns/aws.legacy.grok"),
+    include_str!("patterns/firewalls.legacy.grok"),
+    include_str!("patterns/haproxy.legacy.grok"),
+    include_str!("patterns/httpd.legacy.grok"),
+    include_str!("patterns/java.legacy.grok"),
+    include_str!("patterns/nagios.legacy.grok"),
+    include_str!("patterns/small.legacy.grok"),
+    include_str!("patterns/syslog.legacy.grok"),
+    include_str!("patterns/zeek.legacy.grok"),
+];
+const ECS: &[&str] = &[
+    include_str!("patterns/aws.ecs.grok"),
+    include_str!("patterns/firewalls.ecs.grok"),
+    include_str!("patterns/haproxy.ecs.grok"),
+    include_str!("patterns/httpd.ecs.grok"),
+    include_str!("patterns/java.ecs.grok"),
+    include_str!("patterns/nagios.ecs.grok"),
+    include_str!("patterns/small.ecs.grok"),
+    include_str!("patterns/syslog.ecs.grok"),
+    include_str!("patterns/zeek.ecs.grok"),
+];
 
 /// Patterns by name.
 #[derive(Clone, Debug)]

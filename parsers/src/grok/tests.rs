@@ -210,3 +210,15 @@ mod agree {
         }
     }
 }
+
+#[test]
+fn all_standard_patterns_compile() {
+    for names in [FieldNames::Legacy, FieldNames::Ecs] {
+        let library = Library::standard(names);
+        for name in library.names() {
+            let pattern = format!("%{{{name}}}");
+            let compiled = Grok::compile(&[&pattern], &library, Options::default());
+            assert!(compiled.is_ok(), "{name} of {names:?}: {:?}", compiled.err());
+        }
+    }
+}
