@@ -222,3 +222,65 @@ fn all_standard_patterns_compile() {
         }
     }
 }
+
+/// Lines and what the pattern that their file is named after takes from them; `UPDATE_EXPECT=1` writes it.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "fixtures are files")]
+fn fixtures_hold() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/grok");
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    paths.sort();
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // A line end in a text is written as its sign.
+        let rows = text.lines().map(|line| line.replace('⏎', "\n")).map(|line| {
+            let legacy = fields(&name, FieldNames::Legacy, &line);
+            let ecs = fields(&name, FieldNames::Ecs, &line);
+            if legacy == ecs {
+                serde_json::json!({ "line": line, "both": ecs })
+            } else {
+                serde_json::json!({ "line": line, "legacy": legacy, "ecs": ecs })
+            }
+        });
+        let rows: Vec<_> = rows.map(|row| serde_json::to_string_pretty(&row).unwrap()).collect();
+        let found = format!("[\n{}\n]\n", rows.join(",\n"));
+        expect_test::expect_file![path.with_extension("json")].assert_eq(&found);
+    }
+}
+
+/// The fields of a line; a pattern of single piece is given a field of its own.
+fn fields(name: &str, names: FieldNames, line: &str) -> serde_json::Value {
+    let library = Library::standard(names);
+    if library.definition(name).is_none() {
+        return serde_json::json!("no such pattern");
+    }
+    let mut grok = Grok::compile(&[format!("%{{{name}}}")], &library, Options::default()).unwrap();
+    if grok.fields().is_empty() {
+        grok = Grok::compile(&[format!("%{{{name}:it}}")], &library, Options::default()).unwrap();
+    }
+    let mut scratch = Scratch::default();
+    match grok.matches(line, &mut scratch) {
+        Outcome::Match { .. } => {}
+        outcome => return serde_json::json!(format!("{outcome:?}")),
+    }
+    let mut found = serde_json::Map::new();
+    for capture in scratch.captures() {
+        let field = &grok.fields()[capture.field];
+        let text = capture.of(line);
+        let value = match field.kind {
+            Kind::Text => serde_json::json!(text),
+            Kind::Int => serde_json::json!(text.parse::<i64>().unwrap_or(0)),
+            Kind::Float => serde_json::json!(text.parse::<f64>().unwrap_or(0.0)),
+        };
+        match found.get_mut(field.name.as_ref()) {
+            None => {
+                found.insert(field.name.to_string(), value);
+            }
+            Some(serde_json::Value::Array(values)) => values.push(value),
+            Some(first) => *first = serde_json::json!([first.clone(), value]),
+        }
+    }
+    found.into()
+}
