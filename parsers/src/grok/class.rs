@@ -133,11 +133,30 @@ fn posix(name: &str) -> Option<ClassUnicode> {
     }
 }
 
+/// `\d \s \w` under `(?u)`.
+fn unicode_class(c: char) -> Option<ClassUnicode> {
+    let name = match c.to_ascii_lowercase() {
+        'd' => "digit",
+        's' => "space",
+        'w' => "word",
+        _ => return None,
+    };
+    posix(name).map(|class| if c.is_ascii_uppercase() { negated(class) } else { class })
+}
+
 /// What follows a backslash that has been read at `from`.
-pub(super) fn escape(source: &mut Source<'_>, from: usize, bracketed: bool) -> Result<Escape, GrokError> {
+pub(super) fn escape(
+    source: &mut Source<'_>,
+    from: usize,
+    bracketed: bool,
+    unicode: bool,
+) -> Result<Escape, GrokError> {
     let Some(c) = source.next() else {
         return Err(source.error(from, "a backslash at the end of the pattern: write \\\\ for one"));
     };
+    if unicode && let Some(class) = unicode_class(c) {
+        return Ok(Escape::Class(class));
+    }
     Ok(match c {
         'd' => Escape::Class(digits()),
         'D' => Escape::Class(negated(digits())),
@@ -235,7 +254,12 @@ fn octal(source: &mut Source<'_>) -> char {
 }
 
 /// What follows `[`, up to the bracket that closes it.
-pub(super) fn bracketed(source: &mut Source<'_>, fold: bool, depth: usize) -> Result<ClassUnicode, GrokError> {
+pub(super) fn bracketed(
+    source: &mut Source<'_>,
+    fold: bool,
+    unicode: bool,
+    depth: usize,
+) -> Result<ClassUnicode, GrokError> {
     let from = source.at.saturating_sub(1);
     if depth > NESTED_MAX {
         return Err(GrokError::new(
@@ -269,9 +293,9 @@ pub(super) fn bracketed(source: &mut Source<'_>, fold: bool, depth: usize) -> Re
                     first = false;
                     continue;
                 }
-                None => Escape::Class(bracketed(source, false, depth + 1)?),
+                None => Escape::Class(bracketed(source, false, unicode, depth + 1)?),
             },
-            Some('\\') => escape(source, at, true)?,
+            Some('\\') => escape(source, at, true, unicode)?,
             Some(c) => Escape::Char(c),
         };
         first = false;
@@ -314,7 +338,7 @@ fn range(source: &mut Source<'_>, from: usize, start: char) -> Result<ClassUnico
     let at = ahead.at;
     let end = match ahead.next() {
         None | Some(']' | '[') => return Ok(ClassUnicodeRange::new(start, start)),
-        Some('\\') => match escape(&mut ahead, at, true)? {
+        Some('\\') => match escape(&mut ahead, at, true, false)? {
             Escape::Char(end) => end,
             // `[a-\d]`: the dash is a character.
             _ => return Ok(ClassUnicodeRange::new(start, start)),

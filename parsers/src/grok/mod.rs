@@ -13,7 +13,7 @@
 //!
 //! # Meaning
 //! Expressions are Ruby's as Logstash compiles them: the dot matches line ends, `^` and `$` are the ends of lines, `\d \h \s \w`
-//! are ASCII, `\b` and `[[:alpha:]]` are Unicode's. A match may begin anywhere; of all, the leftmost counts, and there the one
+//! are ASCII but under `(?u)`, `\b` and `[[:alpha:]]` are Unicode's. A match may begin anywhere; of all, the leftmost counts, and there the one
 //! that backtracking finds first.
 //!
 //! # Two engines
@@ -35,8 +35,10 @@ mod literals;
 mod machine;
 mod node;
 mod pattern;
+mod prefilter;
 mod program;
 mod recognise;
+mod reference;
 mod syntax;
 
 pub use error::{GrokError, GrokErrorCode};
@@ -44,6 +46,7 @@ pub use explain::{Explanation, explain};
 pub use library::{FieldNames, Library};
 pub use linear::EXPRESSION_BYTES_MAX;
 pub use pattern::{Scratch, TEXT_BYTES_MAX};
+pub use prefilter::{Candidates, Prefilter};
 pub use program::INSTRUCTIONS_MAX;
 pub use syntax::{CAPTURES_MAX, GROUPS_DEPTH_MAX, PIECES_MAX, REFERENCES_DEPTH_MAX, REPEAT_MAX};
 

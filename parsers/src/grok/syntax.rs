@@ -8,6 +8,7 @@ use super::error::{GrokError, GrokErrorCode::*};
 use super::library::Library;
 use super::node::{Assertion, Greed, Node, any};
 use super::recognise::Recogniser;
+use super::reference::{Reference, field_of, reference};
 use super::{Field, Kind};
 use regex_syntax::hir::ClassUnicode;
 use std::collections::HashMap;
@@ -37,7 +38,11 @@ struct Flags {
     fold: bool,
     dot_all: bool,
     extended: bool,
+    unicode: bool,
 }
+
+/// The trees of a pattern's parts with their places, and what the pattern captures.
+pub(super) type Parts = (Vec<(Range<usize>, Node)>, Vec<Group>, Vec<Field>);
 
 /// A pattern as read.
 pub(super) struct Parsed {
@@ -88,10 +93,7 @@ impl<'l> Parser<'l> {
     }
 
     /// The tree of each part of a pattern that is one sequence, with its place; of others one part.
-    pub(super) fn parts(
-        mut self,
-        text: &str,
-    ) -> Result<(Vec<(Range<usize>, Node)>, Vec<Group>, Vec<Field>), GrokError> {
+    pub(super) fn parts(mut self, text: &str) -> Result<Parts, GrokError> {
         self.numbered = refers_by_number(text);
         let mut source = Source::new(text);
         let mut parts = self.sequence(&mut source, DEFAULT)?;
@@ -158,7 +160,7 @@ impl<'l> Parser<'l> {
                 None => Node::Literal(b"%".to_vec()),
             },
             '(' => self.group(source, from, flags)?,
-            '[' => Node::Class(bracketed(source, flags.fold, 0)?),
+            '[' => Node::Class(bracketed(source, flags.fold, flags.unicode, 0)?),
             '.' if flags.dot_all => Node::Class(any()),
             '.' => {
                 let mut class = one('\n');
@@ -168,7 +170,7 @@ impl<'l> Parser<'l> {
             '^' => Node::Assert(Assertion::LineStart),
             '$' => Node::Assert(Assertion::LineEnd),
             '*' | '+' | '?' => return Err(source.error(from, format!("a {c} with nothing before it to repeat"))),
-            '\\' => match escape(source, from, false)? {
+            '\\' => match escape(source, from, false, flags.unicode)? {
                 Escape::Char(c) => literal(c, flags.fold),
                 Escape::Class(class) => Node::Class(class),
                 Escape::Assert(assertion) => Node::Assert(assertion),
@@ -323,7 +325,7 @@ impl<'l> Parser<'l> {
             .map_err(|error| error.inside(name, span))?;
         self.depth -= 1;
         self.open.pop();
-        let known = own && self.foreign == foreign && !flags.fold && flags.dot_all && !flags.extended;
+        let known = own && self.foreign == foreign && !flags.fold && flags.dot_all && !flags.extended && !flags.unicode;
         let body = match Recogniser::of(name).filter(|_| known && !body.has_captures()) {
             Some(recogniser) => Node::Piece { recogniser, body: Box::new(body) },
             None => body,
@@ -335,7 +337,7 @@ impl<'l> Parser<'l> {
     }
 }
 
-const DEFAULT: Flags = Flags { fold: false, dot_all: true, extended: false };
+const DEFAULT: Flags = Flags { fold: false, dot_all: true, extended: false, unicode: false };
 
 fn at_end(source: &Source<'_>) -> Result<(), GrokError> {
     if source.rest().is_empty() {
@@ -392,13 +394,13 @@ fn some_flags(source: &mut Source<'_>, from: usize, mut flags: Flags) -> Result<
             'i' => flags.fold = on,
             'm' => flags.dot_all = on,
             'x' => flags.extended = on,
-            // Which characters `\w` means: the default.
-            'a' | 'd' => {}
+            'u' => flags.unicode = on,
+            'a' | 'd' => flags.unicode = false,
             ':' | ')' => break,
             'P' | '(' | '~' | '&' | '@' | '|' => break,
             _ => {
                 source.next();
-                return Err(source.error(from, format!("the flag {c} is unknown: there are i, m and x")));
+                return Err(source.error(from, format!("the flag {c} is unknown: there are i, m, x and u")));
             }
         }
         source.next();
@@ -463,81 +465,4 @@ fn counts(source: &mut Source<'_>) -> Option<(u32, Option<u32>)> {
     };
     source.at += inner.len() + 2;
     Some(counts)
-}
-
-/// A reference as written.
-struct Reference<'s> {
-    name: &'s str,
-    /// What Ruby calls the group: `NUMBER:bytes:int`.
-    label: &'s str,
-    field: Option<(&'s str, Kind)>,
-    definition: Option<&'s str>,
-}
-
-/// What follows `%`; none where it is just text.
-fn reference<'s>(source: &mut Source<'s>) -> Option<Reference<'s>> {
-    let mut ahead = *source;
-    ahead.eat("{");
-    let start = ahead.at;
-    let name = ahead.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
-    if name.is_empty() {
-        return None;
-    }
-    let mut field = None;
-    if ahead.rest().starts_with(':') {
-        let mut behind = ahead;
-        behind.at += 1;
-        let label = behind.take_while(|c| c.is_ascii_alphanumeric() || "@[]^`\\_:.-".contains(c));
-        if !label.is_empty() {
-            ahead = behind;
-            field = Some(field_of_label(label)).filter(|field| !field.0.is_empty());
-        }
-    }
-    let label = &ahead.text[start..ahead.at];
-    let mut definition = None;
-    if ahead.eat("=") {
-        definition = Some(definition_text(&mut ahead)).filter(|text| !text.is_empty());
-    }
-    ahead.take_while(|c| c != '}');
-    if !ahead.eat("}") {
-        return None;
-    }
-    *source = ahead;
-    Some(Reference { name, label, field, definition })
-}
-
-/// Up to the brace that closes the reference: others come in pairs.
-fn definition_text<'s>(source: &mut Source<'s>) -> &'s str {
-    let start = source.at;
-    let mut depth = 0usize;
-    while let Some(c) = source.peek() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            '\\' => {
-                source.next();
-            }
-            _ => {}
-        }
-        source.next();
-    }
-    &source.text[start..source.at]
-}
-
-/// `bytes:int`
-fn field_of_label(label: &str) -> (&str, Kind) {
-    let mut parts = label.split(':');
-    let field = parts.next().unwrap_or_default();
-    let kind = match parts.next() {
-        Some("int") => Kind::Int,
-        Some("float") => Kind::Float,
-        _ => Kind::Text,
-    };
-    (field, kind)
-}
-
-/// The field of a group with a name: `(?<NUMBER:bytes:int>..)` is what a reference becomes in Ruby.
-fn field_of(name: &str) -> (&str, Kind) {
-    name.split_once(':').map_or((name, Kind::Text), |(_, label)| field_of_label(label))
 }

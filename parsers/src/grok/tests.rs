@@ -38,6 +38,138 @@ fn captures_fields() {
 }
 
 #[test]
+fn reads_expressions_as_ruby_does() {
+    check("(?<a>\\w+)", "häuser", "a=h");
+    check("(?u)(?<a>\\w+)", "häuser", "a=häuser");
+    check("(?<a>[[:alpha:]]+)", "häuser", "a=häuser");
+    check("(?<a>[a-z&&[^aeiou]]+)", "aebcd", "a=bcd");
+    check("(?<a>\\h+)", "xyz12ef", "a=12ef");
+    check("(?<a>.+)", "a\nb", "a=a\nb");
+    check("(?-m)(?<a>.+)", "a\nb", "a=a");
+    check("(?x) (?<a> a b ) # c", "ab", "a=ab");
+    check("x(?i)a|(?<b>b)", "xB", "b=B");
+    check("x(?i:a|(?<b>b))", "xB", "b=B");
+    check("(?<a>a++)b", "aab", "a=aa");
+    check("(?<a>a++)a", "aaa", "NoMatch");
+    check("(?<a>(?:ab){2}?)c", "ababc", "a=abab");
+    check("(?<a>x{,2})y", "xxxy", "a=xx");
+    check("(?<a>a{b})", "a{b}", "a=a{b}");
+    check("(?<q>['\"])(?<a>.*?)\\k<q>", "say 'x\"y'", "q=' a=x\"y");
+    check("(.)(?<a>b)\\1", "abcbc cbc", "a=b");
+    check("(?<=k=)(?<a>\\d+)(?!\\d|x)", "k=12x k=345", "a=345");
+    check("(?<=ab|c)(?<a>d)", "abd", "a=d");
+    check("(?<a>\\R)x", "\r\nx", "a=\r\n");
+    check("(?<a>a)\\Z", "a\n", "a=a");
+    check("(?<a>\\p{Greek}+)", "abc αβγ", "a=αβγ");
+    check("%{} %{WORD:a}", "%{} b", "a=b");
+    check("(?<NUMBER:n:int>\\d+)", "17", "n=17");
+    check("(?#comment)%{WORD:a}", "b", "a=b");
+    check("(?<a>[\\]x]+)", "]x]", "a=]x]");
+    check("(?<a>[]x]+)", "]x]", "a=]x]");
+    check("(?<a>\\u00e4\\x41)", "äA", "a=äA");
+}
+
+#[test]
+fn unnamed_captures_are_fields_when_wanted() {
+    let options = Options { named_captures_only: false, ..Options::default() };
+    let grok = Grok::compile(&["%{URIHOST} %{WORD:w}"], &Library::standard(FieldNames::Ecs), options).unwrap();
+    let names: Vec<_> = grok.fields().iter().map(|field| field.name.as_ref()).collect();
+    assert!(
+        names.starts_with(&["URIHOST", "IPORHOST", "IP", "IPV6"]) && names.ends_with(&["HOSTNAME", "POSINT", "w"]),
+        "{names:?}"
+    );
+    let (mut scratch, text) = (Scratch::default(), "a.b:80 c");
+    assert_eq!(grok.matches(text, &mut scratch), Outcome::Match { pattern: 0 });
+    let found: Vec<_> = scratch.captures().iter().map(|c| (grok.fields()[c.field].name.as_ref(), c.of(text))).collect();
+    assert_eq!(found, [("URIHOST", "a.b:80"), ("IPORHOST", "a.b"), ("HOSTNAME", "a.b"), ("POSINT", "80"), ("w", "c")]);
+}
+
+#[test]
+fn several_patterns_are_tried_in_order() {
+    let patterns = ["%{INT:n:int} ms", "%{WORD:w}", "%{INT:n:int}"];
+    let grok = Grok::compile(&patterns, &Library::standard(FieldNames::Ecs), Options::default()).unwrap();
+    let mut scratch = Scratch::default();
+    assert_eq!(grok.matches("17 ms", &mut scratch), Outcome::Match { pattern: 0 });
+    assert_eq!(grok.matches("17 s", &mut scratch), Outcome::Match { pattern: 1 });
+    assert_eq!(grok.matches("-", &mut scratch), Outcome::NoMatch);
+    assert_eq!(grok.fields().len(), 2);
+    assert_eq!(grok.required_literals(0), [" ms"]);
+    let (prefilter, mut candidates) = (Prefilter::of(&grok), Candidates::default());
+    prefilter.candidates("17 ms", &mut candidates);
+    assert_eq!(candidates.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    prefilter.candidates("17 s", &mut candidates);
+    assert_eq!(candidates.iter().collect::<Vec<_>>(), [1, 2]);
+    assert!(!candidates.contains(0) && !candidates.contains(64));
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let check = |pattern: &str, span: std::ops::Range<usize>, expected: &str| {
+        let mut library = Library::standard(FieldNames::Ecs);
+        for (name, definition) in [("LOOP", "%{LOOP2}"), ("LOOP2", "a|%{LOOP}"), ("BAD", "a(b"), ("OUTER", "x%{BAD}")] {
+            library.define(name, definition);
+        }
+        let error = Grok::compile(&["%{WORD}", pattern], &library, Options::default()).unwrap_err();
+        assert_eq!((error.pattern, error.span.clone(), error.to_string()), (1, span, expected.to_owned()), "{pattern}");
+    };
+    check("a %{WORRD:x}", 2..12, "no pattern is named WORRD; did you mean WORD?");
+    check("%{QQQQQ}", 0..8, "no pattern is named QQQQQ");
+    check("%{LOOP}", 0..7, "a pattern refers to itself: LOOP > LOOP2 > LOOP, at byte 2 of pattern LOOP2");
+    check("a %{OUTER}", 2..10, "a ( without its ), at byte 1 of pattern BAD");
+    check("ab)", 2..3, "a ) without its (");
+    check("a(b", 1..2, "a ( without its )");
+    check("[a", 0..2, "a [ without its ]");
+    check("*a", 0..1, "a * with nothing before it to repeat");
+    check("a{3,2}", 1..6, "a repetition whose most is less than its least");
+    check("[b-a]", 1..4, "a range in brackets whose end comes before its beginning");
+    check("\\p{Foo}", 0..7, "an unknown character property");
+    check("(?<a>b)\\k<c>", 7..12, "\\k<c> without a group of that name before it");
+    check(
+        "(?<=a+)b",
+        0..8,
+        "looking behind for a text of varying length is not supported: give each length its own branch",
+    );
+    check("(?s)a", 0..3, "the flag s is unknown: there are i, m, x and u");
+    check("a\\Gb", 1..3, "\\G is not supported in patterns");
+    check("(?:(?:a{1000}b){1000}c){1000}", 0..29, "the pattern has more than 100000 instructions: repeat less");
+}
+
+/// Texts on which backtracking alone would take for ever.
+#[test]
+fn hostile_patterns_end() {
+    let check = |pattern: &str, expected: Outcome| {
+        let grok = Grok::compile(
+            &[pattern],
+            &Library::standard(FieldNames::Ecs),
+            Options { steps_max: 200_000, ..Options::default() },
+        );
+        let text = "a".repeat(5_000);
+        assert_eq!(grok.unwrap().matches(&text, &mut Scratch::default()), expected, "{pattern}");
+    };
+    check("^(?<x>(?:a+)+)$b", Outcome::NoMatch);
+    check("(?:a|aa)+b", Outcome::NoMatch);
+    check("(?<x>(?:a|a)*)$", Outcome::Match { pattern: 0 });
+    check("(?:a?){100}a{100}b", Outcome::NoMatch);
+    check("(a|aa)+\\1b", Outcome::NoMatch);
+    check("(?:a|aa)+(?<!a)", Outcome::Timeout { pattern: 0 });
+    check("%{DATA:a}%{DATA:b}%{DATA:c}%{DATA:d}x%{DATA:e}y", Outcome::NoMatch);
+    check("%{HOSTNAME}!", Outcome::NoMatch);
+}
+
+#[test]
+fn explains_how_far_a_pattern_gets() {
+    let library = Library::standard(FieldNames::Ecs);
+    let pattern = "%{WORD:a} took %{NUMBER:ms} ms";
+    let found = explain(pattern, &library, Options::default(), "job: GET took long").unwrap();
+    assert_eq!((found.matched, found.failed, found.text), (0..15, Some(15..27), 5..14));
+    assert_eq!(found.captures, [Capture { field: 0, start: 5, end: 8 }]);
+    let found = explain(pattern, &library, Options::default(), "GET took 5 ms").unwrap();
+    assert_eq!((found.matched, found.failed, found.text), (0..pattern.len(), None, 0..13));
+    let found = explain(pattern, &library, Options::default(), "--").unwrap();
+    assert_eq!((found.matched, found.failed, found.text), (0..0, Some(0..9), 0..0));
+}
+
+#[test]
 fn reads_access_logs() {
     let line = "203.0.113.7 - ann [10/Oct/2025:13:55:36 -0700] \"GET /a?b=c HTTP/1.1\" 200 2326 \"-\" \"curl/8\"";
     check(
@@ -105,8 +237,25 @@ mod agree {
         let leaf = prop_oneof![
             "[ab:. -]{1,3}".prop_map(|text| text.replace('.', "\\.")),
             prop::sample::select(vec![
-                "[a-c]", "[^ ]", "[^:a]", ".", "[0-9]", "\\b", "^", "$", "[äb]", "[^ä]", "[a-z0-9]{2,3}", "[ab]{2}", "(?![0-9])",
-                "(?<![0-9])", "(?=a)", "(?<!ab|c)", "(?>a+)", "(?>ab|a)", "\\.?",
+                "[a-c]",
+                "[^ ]",
+                "[^:a]",
+                ".",
+                "[0-9]",
+                "\\b",
+                "^",
+                "$",
+                "[äb]",
+                "[^ä]",
+                "[a-z0-9]{2,3}",
+                "[ab]{2}",
+                "(?![0-9])",
+                "(?<![0-9])",
+                "(?=a)",
+                "(?<!ab|c)",
+                "(?>a+)",
+                "(?>ab|a)",
+                "\\.?",
             ])
             .prop_map(str::to_owned),
         ];
@@ -136,8 +285,30 @@ mod agree {
     /// References with delimiters between, as people write them.
     fn grok() -> impl Strategy<Value = String> {
         let name = prop::sample::select(vec![
-            "WORD", "NOTSPACE", "DATA", "GREEDYDATA", "INT", "NUMBER", "IP", "IPV4", "IPV6", "HOSTNAME", "IPORHOST", "QS", "HTTPDATE",
-            "TIMESTAMP_ISO8601", "SYSLOGTIMESTAMP", "TIME", "LOGLEVEL", "USER", "URIPATH", "SPACE", "MONTH", "YEAR", "HTTPDUSER", "UUID",
+            "WORD",
+            "NOTSPACE",
+            "DATA",
+            "GREEDYDATA",
+            "INT",
+            "NUMBER",
+            "IP",
+            "IPV4",
+            "IPV6",
+            "HOSTNAME",
+            "IPORHOST",
+            "QS",
+            "HTTPDATE",
+            "TIMESTAMP_ISO8601",
+            "SYSLOGTIMESTAMP",
+            "TIME",
+            "LOGLEVEL",
+            "USER",
+            "URIPATH",
+            "SPACE",
+            "MONTH",
+            "YEAR",
+            "HTTPDUSER",
+            "UUID",
         ]);
         let delimiter = prop::sample::select(vec![" ", "", ":", "\\[", "\\] ", "=", "\"", "(?: |,)", "-?", " +", "/"]);
         let part = (name, delimiter, any::<bool>(), any::<bool>());
@@ -150,13 +321,79 @@ mod agree {
         })
     }
 
+    /// The pattern with its references written out, in the words of the other engine.
+    fn spelled(pattern: &str) -> String {
+        let library = Library::standard(FieldNames::Ecs);
+        let mut text = pattern.to_owned();
+        while let Some(start) = text.find("%{") {
+            let end = start + text[start..].find('}').unwrap();
+            let (name, field) = text[start + 2..end].split_once(':').unwrap_or((&text[start + 2..end], ""));
+            let open = if field.is_empty() { "(?:".to_owned() } else { format!("(?<{field}>") };
+            let definition = library.definition(name).unwrap();
+            text = format!("{}{open}{definition}){}", &text[..start], &text[end + 1..]);
+        }
+        [
+            ("\\w", "[0-9A-Za-z_]"),
+            ("\\d", "[0-9]"),
+            ("\\s", "[\\t-\\r ]"),
+            ("\\S", "[^\\t-\\r ]"),
+            ("\\h", "[0-9A-Fa-f]"),
+        ]
+        .iter()
+        .fold(text, |text, (class, spelled)| text.replace(class, spelled))
+    }
+
     fn line() -> impl Strategy<Value = String> {
         let token = prop::sample::select(vec![
-            "10.0.0.7", "1.2.3", "256.1.1.1", "::1", "fe80::1%eth0", "2001:db8::7", "web-1.example.com", "a.", "-", "\"-\"", "\"a b\"",
-            "\"x\\\" y\"", "'q'", "\"", "\\\"", "17", "-3.5", "+1", ".5", "1.", "01/Jan/2026:00:00:00 +0000", "1/Jan/26:1:02:60 -7",
-            "2026-01-02T03:04:05.678Z", "2026-01-02 03:04:05,6+01:00", "2026-1-2T3:04", "2026-01-02T03:04:05+1", "Jan  2 03:04:05",
-            "Jan 12 03:04:05.123", "May 31 23:59:60", "März 3 1:02:03", "INFO", "Warning", "error", "ä", "ö", "äb", "/a/b?c=d", "k=v",
-            "ann", "Mar", "Maerz", "2026", "20", "03:04:05", "d9428888-122b-11e1-b85c-61cd3cbb3210", "\n", "x:y", "[", "]",
+            "10.0.0.7",
+            "1.2.3",
+            "256.1.1.1",
+            "::1",
+            "fe80::1%eth0",
+            "2001:db8::7",
+            "web-1.example.com",
+            "a.",
+            "-",
+            "\"-\"",
+            "\"a b\"",
+            "\"x\\\" y\"",
+            "'q'",
+            "\"",
+            "\\\"",
+            "17",
+            "-3.5",
+            "+1",
+            ".5",
+            "1.",
+            "01/Jan/2026:00:00:00 +0000",
+            "1/Jan/26:1:02:60 -7",
+            "2026-01-02T03:04:05.678Z",
+            "2026-01-02 03:04:05,6+01:00",
+            "2026-1-2T3:04",
+            "2026-01-02T03:04:05+1",
+            "Jan  2 03:04:05",
+            "Jan 12 03:04:05.123",
+            "May 31 23:59:60",
+            "März 3 1:02:03",
+            "INFO",
+            "Warning",
+            "error",
+            "ä",
+            "ö",
+            "äb",
+            "/a/b?c=d",
+            "k=v",
+            "ann",
+            "Mar",
+            "Maerz",
+            "2026",
+            "20",
+            "03:04:05",
+            "d9428888-122b-11e1-b85c-61cd3cbb3210",
+            "\n",
+            "x:y",
+            "[",
+            "]",
         ]);
         let joint = prop::sample::select(vec![" ", "", ":", "[", "] ", "=", "\"", ",", "-", "/", "  "]);
         prop::collection::vec((token, joint), 0..7)
@@ -176,7 +413,10 @@ mod agree {
 
         #[test]
         fn on_groks(pattern in grok(), text in line()) {
-            both(&pattern, &text);
+            let machine = both(&pattern, &text);
+            // Fields are numbered by the groups that there are.
+            let other = other(&spelled(&pattern), &text).unwrap();
+            prop_assert_eq!(machine, other, "{} on {:?}", pattern, text);
         }
 
         /// The recognisers against the expressions they stand for.
