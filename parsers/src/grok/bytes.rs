@@ -2,7 +2,6 @@
 
 use memchr::{memchr, memchr2, memchr3};
 use regex_syntax::hir::ClassUnicode;
-use regex_syntax::utf8::Utf8Sequences;
 
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,11 +43,12 @@ impl ByteSet {
     /// The bytes that a character of the class may begin with.
     pub(super) fn leads(class: &ClassUnicode) -> ByteSet {
         let mut set = ByteSet::default();
+        let lead = |c: char| c.encode_utf8(&mut [0; 4]).as_bytes()[0];
         for range in class.ranges() {
-            for sequence in Utf8Sequences::new(range.start(), range.end()) {
-                let lead = sequence.as_slice()[0];
-                (lead.start..=lead.end).for_each(|byte| set.insert(byte));
-            }
+            // Characters and the bytes they begin with are in one order, but for the bytes between ASCII's and the others.
+            let (start, end) = (lead(range.start()), lead(range.end()));
+            let bytes = (start..=end).filter(|byte| !(0x80..0xc2).contains(byte));
+            bytes.for_each(|byte| set.insert(byte));
         }
         set
     }

@@ -91,7 +91,8 @@ impl First {
         self
     }
 
-    fn or(mut self, other: First) -> First {
+    /// This or that.
+    pub(super) fn or(mut self, other: First) -> First {
         self.set.union(&other.set);
         self.empty |= other.empty;
         self

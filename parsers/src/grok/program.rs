@@ -131,10 +131,11 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn new(node: &Node, groups: usize) -> Result<Program, Refused> {
-        let mut writer = Writer { insts: Vec::new(), sets: Vec::new(), firsts: Vec::new(), slots: 2 * groups };
+        let mut writer =
+            Writer { insts: Vec::new(), classes: Vec::new(), sets: Vec::new(), firsts: Vec::new(), slots: 2 * groups };
         writer.node(node, &First::ANY)?;
         writer.push(Inst::Match)?;
-        let Writer { insts, sets, firsts, slots } = writer;
+        let Writer { insts, sets, firsts, slots, .. } = writer;
         Ok(Program {
             insts,
             sets,
@@ -160,6 +161,8 @@ fn begin(node: &Node) -> Begin {
 
 struct Writer {
     insts: Vec<Inst>,
+    /// What each of the sets is made from.
+    classes: Vec<ClassUnicode>,
     sets: Vec<Set>,
     firsts: Vec<First>,
     slots: usize,
@@ -175,10 +178,10 @@ impl Writer {
     }
 
     fn set(&mut self, class: &ClassUnicode) -> usize {
-        let set = Set::new(class);
-        let found = self.sets.iter().position(|known| *known == set);
+        let found = self.classes.iter().position(|known| known == class);
         found.unwrap_or_else(|| {
-            self.sets.push(set);
+            self.classes.push(class.clone());
+            self.sets.push(Set::new(class));
             self.sets.len() - 1
         })
     }
@@ -256,20 +259,20 @@ impl Writer {
         first: impl Fn(&Node) -> First,
         mut write: impl FnMut(&mut Writer, &Node) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
+        // What each branch may begin with, then that or what a later one may.
+        let firsts: Vec<First> = nodes.iter().map(first).collect();
+        let mut later = firsts.clone();
+        for at in (1..later.len()).rev() {
+            later[at - 1] = later[at - 1].or(later[at]);
+        }
         let mut ends = Vec::new();
         for (at, node) in nodes.iter().enumerate() {
-            if at + 1 == nodes.len() {
+            let Some(there) = later.get(at + 1) else {
                 write(self, node)?;
                 break;
-            }
-            let here = self.first(first(node));
-            let there = nodes[at + 1..].iter().map(&first);
-            let there = there.reduce(|mut all, one| {
-                all.set.union(&one.set);
-                all.empty |= one.empty;
-                all
-            });
-            let there = self.first(there.unwrap_or(First::ANY));
+            };
+            let here = self.first(firsts[at]);
+            let there = self.first(*there);
             let split = self.push(Inst::Match)?;
             write(self, node)?;
             ends.push(self.push(Inst::Match)?);
