@@ -22,7 +22,7 @@ const BOTH: &[&str] = &[
     include_str!("patterns/core.grok"),
     include_str!("patterns/firewalls.grok"),
     include_str!("patterns/java.grok"),
-    include_str!("patterns/small.grok"),
+    include_str!("patterns/services.grok"),
 ];
 const LEGACY: &[&str] = &[
     include_str!("patterns/aws.legacy.grok"),
@@ -31,7 +31,7 @@ const LEGACY: &[&str] = &[
     include_str!("patterns/httpd.legacy.grok"),
     include_str!("patterns/java.legacy.grok"),
     include_str!("patterns/nagios.legacy.grok"),
-    include_str!("patterns/small.legacy.grok"),
+    include_str!("patterns/services.legacy.grok"),
     include_str!("patterns/syslog.legacy.grok"),
     include_str!("patterns/zeek.legacy.grok"),
 ];
@@ -42,7 +42,7 @@ const ECS: &[&str] = &[
     include_str!("patterns/httpd.ecs.grok"),
     include_str!("patterns/java.ecs.grok"),
     include_str!("patterns/nagios.ecs.grok"),
-    include_str!("patterns/small.ecs.grok"),
+    include_str!("patterns/services.ecs.grok"),
     include_str!("patterns/syslog.ecs.grok"),
     include_str!("patterns/zeek.ecs.grok"),
 ];

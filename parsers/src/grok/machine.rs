@@ -13,6 +13,8 @@ use memchr::{memchr, memrchr};
 const BYTES_PER_FUEL: usize = 16;
 /// Places to come back to: 16 MiB.
 const FRAMES_MAX: usize = 1 << 20;
+/// Places whose memory is kept for the next text.
+const FRAMES_KEPT_MAX: usize = 1 << 12;
 /// No place.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -93,6 +95,12 @@ impl State {
         let left = self.fuel > 0 && self.frames.len() <= FRAMES_MAX;
         self.fuel = self.fuel.saturating_sub(1);
         left
+    }
+
+    /// Gives back the memory that a hostile text took.
+    pub(super) fn shrink(&mut self) {
+        self.frames.clear();
+        self.frames.shrink_to(FRAMES_KEPT_MAX);
     }
 
     fn burn(&mut self, bytes: usize) {

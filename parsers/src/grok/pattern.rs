@@ -163,13 +163,15 @@ impl Pattern {
     /// What the machine could not decide in time in proportion to the text.
     #[cold]
     fn slow(&self, text: &str, scratch: &mut Scratch) -> Tried {
-        match self.linear(text, scratch) {
+        let tried = match self.linear(text, scratch) {
             Some(tried) => tried,
             None => {
                 let tried = self.machine(text, self.steps_max, scratch);
                 self.captured(tried, scratch)
             }
-        }
+        };
+        scratch.state.shrink();
+        tried
     }
 
     /// What the engine of linear time says, where it can tell.
