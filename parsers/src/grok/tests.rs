@@ -282,6 +282,50 @@ mod agree {
         })
     }
 
+    /// Runs and loops over so few characters that most texts match in several ways.
+    fn runs() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "a*",
+            "a+",
+            "[ab]+?",
+            ".*",
+            ".*?",
+            ".+?",
+            "[^b]*?",
+            "[^a]*",
+            "a{1,2}",
+            "[ab]{2,3}?",
+            "b",
+            "a",
+            " ",
+            "ä",
+            "[äa]*",
+            "[^ä]+",
+            "(?:a|ab)",
+            "(?:b|ab|a)*",
+            "(?:ab?)+?",
+            "(?:a|ab){1,2}",
+            "(?:ab?){2}",
+            "(?>a*)",
+            "(?>a|ab)",
+            "[ab]{0,2}",
+            "b?",
+            "b??",
+            "(?:a(?:b|.)*?)?",
+            "(?=b)",
+            "(?!a)",
+            "(?<=a)",
+            "(?<!b)",
+            "\\b",
+            "(?<=a.|b)",
+            "(?!a+b)",
+        ]);
+        prop::collection::vec((part, any::<bool>()), 1..7).prop_map(|parts| {
+            let parts = parts.into_iter().enumerate();
+            parts.map(|(at, (part, named))| if named { format!("(?<f{at}>{part})") } else { part.to_owned() }).collect()
+        })
+    }
+
     /// References with delimiters between, as people write them.
     fn grok() -> impl Strategy<Value = String> {
         let name = prop::sample::select(vec![
@@ -310,7 +354,9 @@ mod agree {
             "HTTPDUSER",
             "UUID",
         ]);
-        let delimiter = prop::sample::select(vec![" ", "", ":", "\\[", "\\] ", "=", "\"", "(?: |,)", "-?", " +", "/"]);
+        let delimiter = prop::sample::select(vec![
+            " ", "", ":", "\\[", "\\] ", "=", "\"", "(?: |,)", "Z", "\\.", ",", "\\+", "0", "-?", " +", "/",
+        ]);
         let part = (name, delimiter, any::<bool>(), any::<bool>());
         prop::collection::vec(part, 1..6).prop_map(|parts| {
             let parts = parts.into_iter().enumerate().map(|(at, (name, delimiter, named, optional))| {
@@ -371,6 +417,11 @@ mod agree {
             "2026-01-02 03:04:05,6+01:00",
             "2026-1-2T3:04",
             "2026-01-02T03:04:05+1",
+            "2026-01-02T03:04:05+100",
+            "2026-01-02T03:04:05+2460",
+            "2026-01-02T03:04:60Z",
+            "2026-01-02T03:04:05Z0",
+            "a-label-of-more-than-sixty-three-characters-which-no-name-of-a-host-may-have-x.y",
             "Jan  2 03:04:05",
             "Jan 12 03:04:05.123",
             "May 31 23:59:60",
@@ -405,6 +456,14 @@ mod agree {
 
         #[test]
         fn on_expressions(pattern in expression(), text in "[abc0:. ä\n-]{0,14}") {
+            let machine = both(&pattern, &text);
+            if let Some(other) = other(&pattern, &text) {
+                prop_assert_eq!(machine, other, "{} on {:?}", pattern, text);
+            }
+        }
+
+        #[test]
+        fn on_runs(pattern in runs(), text in "[abä ]{0,10}") {
             let machine = both(&pattern, &text);
             if let Some(other) = other(&pattern, &text) {
                 prop_assert_eq!(machine, other, "{} on {:?}", pattern, text);
