@@ -94,18 +94,19 @@ fn main() {
     println!("{:34} {:>6} {:>8} {:>8} {:>10}", "", "bytes", "ns", "allocs", "compile µs");
     row("COMBINEDAPACHELOG, legacy", FieldNames::Legacy, "%{COMBINEDAPACHELOG}", access, true);
     row("COMBINEDAPACHELOG, ecs", FieldNames::Ecs, "%{COMBINEDAPACHELOG}", access, true);
+    row("SYSLOGLINE, ecs", FieldNames::Ecs, "%{SYSLOGLINE}", syslog, true);
     let known =
         "%{SYSLOGTIMESTAMP:time} %{SYSLOGHOST:host} %{PROG:program}(?:\\[%{POSINT:pid}\\])?: %{GREEDYDATA:message}";
-    row("syslog line", FieldNames::Ecs, known, syslog, true);
+    row("own syslog pattern", FieldNames::Ecs, known, syslog, true);
     let known = "level=%{LOGLEVEL:level} user=%{USER:user} method=%{WORD:method} path=%{NOTSPACE:path} \
                  status=%{INT:status:int} took=%{NUMBER:took:float}ms";
     row("k=v pairs", FieldNames::Ecs, known, pairs, true);
     let known = "user=%{DATA:user} %{DATA} status=%{INT:status:int} %{GREEDYDATA:rest}";
     row("k=v by DATA", FieldNames::Ecs, known, pairs, true);
-    row("three numbers anywhere", FieldNames::Ecs, "%{IP:ip} port %{INT:port:int}", syslog, true);
+    row("an address anywhere", FieldNames::Ecs, "%{IP:ip} port %{INT:port:int}", syslog, true);
     row("no match: access on syslog", FieldNames::Ecs, "%{COMBINEDAPACHELOG}", syslog, false);
     row("no match: access on k=v", FieldNames::Ecs, "%{COMBINEDAPACHELOG}", pairs, false);
     row("no match: a word missing", FieldNames::Ecs, "%{WORD:a} refused by %{IP:b}", syslog, false);
     row("no match: IP on k=v", FieldNames::Ecs, "%{IP:a}", pairs, false);
-    row("no match: access with a POST less", FieldNames::Ecs, "%{COMBINEDAPACHELOG} extra", access, false);
+    row("no match: more than the line has", FieldNames::Ecs, "%{COMBINEDAPACHELOG} extra", access, false);
 }
