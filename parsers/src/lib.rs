@@ -4,6 +4,7 @@
 //! - [`fields`]: what a parsed line is made of. [`error`]: where a line stopped making sense.
 //! - [`line`]: one file a line format, and [`line::detect`], which finds the format of a line by itself.
 //! - [`join`]: which lines continue the one before (stack traces).
+//! - [`grok`]: patterns by name, which take fields from a text.
 //! - [`json`]: JSON values, for lines and for bodies.
 //! - [`time`]: timestamps in all the layouts that logs use.
 //! - [`config`]: the language of pipelines, as Logstash has it.
@@ -20,6 +21,7 @@ pub mod error;
 mod excerpt;
 pub mod fields;
 mod grammar;
+pub mod grok;
 pub mod join;
 pub mod json;
 pub mod line;

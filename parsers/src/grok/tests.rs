@@ -1,0 +1,585 @@
+//! Tests of patterns as a whole.
+
+use super::*;
+
+/// The captures of a text as `field=text` pieces, or what came instead.
+fn captures(pattern: &str, names: FieldNames, text: &str) -> String {
+    let grok = Grok::compile(&[pattern], &Library::standard(names), Options::default()).unwrap();
+    let mut scratch = Scratch::default();
+    match grok.matches(text, &mut scratch) {
+        Outcome::Match { .. } => {
+            let found = scratch.captures().iter();
+            let found: Vec<_> = found.map(|c| format!("{}={}", grok.fields()[c.field].name, c.of(text))).collect();
+            found.join(" ")
+        }
+        outcome => format!("{outcome:?}"),
+    }
+}
+
+fn check(pattern: &str, text: &str, expected: &str) {
+    assert_eq!(captures(pattern, FieldNames::Ecs, text), expected, "{pattern} on {text}");
+}
+
+#[test]
+fn captures_fields() {
+    check("%{WORD:a}", "hello world", "a=hello");
+    check("%{WORD:a} %{WORD:b}", "hello world", "a=hello b=world");
+    check("%{WORD:a} %{WORD:[b][c]}", "hello world", "a=hello [b][c]=world");
+    check("%{DATA:a}: %{GREEDYDATA:b}", "x: y: z\nmore", "a=x b=y: z\nmore");
+    check("%{NUMBER:n:int} %{NUMBER:m:float}", "took 17 1.5", "n=17 m=1.5");
+    check("(?<q>[A-Z]+)-(?<[d][e]>\\d+)-(?P<r>.)", "x AB-12-z", "q=AB [d][e]=12 r=z");
+    check("%{WORD:a} is text - %{WORD more text}", "b is text - c", "a=b");
+    check("%{THREE:a=\\d{3}}", "12 345", "a=345");
+    check("%{WORD:a}", "???", "NoMatch");
+    check("%{IP:a} %{IP:a}", "10.0.0.1 ::1", "a=10.0.0.1 a=::1");
+    check("(?i)%{LOGLEVEL:l}", "x WaRnInG", "l=WaRnInG");
+    check("^%{WORD:a}$", "one two\nthree", "a=three");
+    check("(?<a>x*)y", "y", "a=");
+}
+
+#[test]
+fn reads_expressions_as_ruby_does() {
+    check("(?<a>\\w+)", "häuser", "a=h");
+    check("(?u)(?<a>\\w+)", "häuser", "a=häuser");
+    check("(?<a>[[:alpha:]]+)", "häuser", "a=häuser");
+    check("(?<a>[a-z&&[^aeiou]]+)", "aebcd", "a=bcd");
+    check("(?<a>\\h+)", "xyz12ef", "a=12ef");
+    check("(?<a>.+)", "a\nb", "a=a\nb");
+    check("(?-m)(?<a>.+)", "a\nb", "a=a");
+    check("(?x) (?<a> a b ) # c", "ab", "a=ab");
+    check("x(?i)a|(?<b>b)", "xB", "b=B");
+    check("x(?i:a|(?<b>b))", "xB", "b=B");
+    check("(?<a>a++)b", "aab", "a=aa");
+    check("(?<a>a++)a", "aaa", "NoMatch");
+    check("(?<a>(?:ab){2}?)c", "ababc", "a=abab");
+    check("(?<a>x{,2})y", "xxxy", "a=xx");
+    check("(?<a>a{b})", "a{b}", "a=a{b}");
+    check("(?<q>['\"])(?<a>.*?)\\k<q>", "say 'x\"y'", "q=' a=x\"y");
+    check("(.)(?<a>b)\\1", "abcbc cbc", "a=b");
+    check("(?<=k=)(?<a>\\d+)(?!\\d|x)", "k=12x k=345", "a=345");
+    check("(?<=ab|c)(?<a>d)", "abd", "a=d");
+    check("(?<a>\\R)x", "\r\nx", "a=\r\n");
+    check("(?<a>a)\\Z", "a\n", "a=a");
+    check("(?<a>\\p{Greek}+)", "abc αβγ", "a=αβγ");
+    check("%{} %{WORD:a}", "%{} b", "a=b");
+    check("(?<NUMBER:n:int>\\d+)", "17", "n=17");
+    check("(?#comment)%{WORD:a}", "b", "a=b");
+    check("(?<a>[\\]x]+)", "]x]", "a=]x]");
+    check("(?<a>[]x]+)", "]x]", "a=]x]");
+    check("(?<a>\\u00e4\\x41)", "äA", "a=äA");
+}
+
+#[test]
+fn unnamed_captures_are_fields_when_wanted() {
+    let options = Options { named_captures_only: false, ..Options::default() };
+    let grok = Grok::compile(&["%{URIHOST} %{WORD:w}"], &Library::standard(FieldNames::Ecs), options).unwrap();
+    let names: Vec<_> = grok.fields().iter().map(|field| field.name.as_ref()).collect();
+    assert!(
+        names.starts_with(&["URIHOST", "IPORHOST", "IP", "IPV6"]) && names.ends_with(&["HOSTNAME", "POSINT", "w"]),
+        "{names:?}"
+    );
+    let (mut scratch, text) = (Scratch::default(), "a.b:80 c");
+    assert_eq!(grok.matches(text, &mut scratch), Outcome::Match { pattern: 0 });
+    let found: Vec<_> = scratch.captures().iter().map(|c| (grok.fields()[c.field].name.as_ref(), c.of(text))).collect();
+    assert_eq!(found, [("URIHOST", "a.b:80"), ("IPORHOST", "a.b"), ("HOSTNAME", "a.b"), ("POSINT", "80"), ("w", "c")]);
+}
+
+#[test]
+fn several_patterns_are_tried_in_order() {
+    let patterns = ["%{INT:n:int} ms", "%{WORD:w}", "%{INT:n:int}"];
+    let grok = Grok::compile(&patterns, &Library::standard(FieldNames::Ecs), Options::default()).unwrap();
+    let mut scratch = Scratch::default();
+    assert_eq!(grok.matches("17 ms", &mut scratch), Outcome::Match { pattern: 0 });
+    assert_eq!(grok.matches("17 s", &mut scratch), Outcome::Match { pattern: 1 });
+    assert_eq!(grok.matches("-", &mut scratch), Outcome::NoMatch);
+    assert_eq!(grok.fields().len(), 2);
+    assert_eq!(grok.required_literals(0), [" ms"]);
+    let (prefilter, mut candidates) = (Prefilter::of(&grok), Candidates::default());
+    prefilter.candidates("17 ms", &mut candidates);
+    assert_eq!(candidates.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    prefilter.candidates("17 s", &mut candidates);
+    assert_eq!(candidates.iter().collect::<Vec<_>>(), [1, 2]);
+    assert!(!candidates.contains(0) && !candidates.contains(64));
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let check = |pattern: &str, span: std::ops::Range<usize>, expected: &str| {
+        let mut library = Library::standard(FieldNames::Ecs);
+        for (name, definition) in [("LOOP", "%{LOOP2}"), ("LOOP2", "a|%{LOOP}"), ("BAD", "a(b"), ("OUTER", "x%{BAD}")] {
+            library.define(name, definition);
+        }
+        let error = Grok::compile(&["%{WORD}", pattern], &library, Options::default()).unwrap_err();
+        assert_eq!((error.pattern, error.span.clone(), error.to_string()), (1, span, expected.to_owned()), "{pattern}");
+    };
+    check("a %{WORRD:x}", 2..12, "no pattern is named WORRD; did you mean WORD?");
+    check("%{QQQQQ}", 0..8, "no pattern is named QQQQQ");
+    check("%{LOOP}", 0..7, "a pattern refers to itself: LOOP > LOOP2 > LOOP, at byte 2 of pattern LOOP2");
+    check("a %{OUTER}", 2..10, "a ( without its ), at byte 1 of pattern BAD");
+    check("ab)", 2..3, "a ) without its (");
+    check("a(b", 1..2, "a ( without its )");
+    check("[a", 0..2, "a [ without its ]");
+    check("*a", 0..1, "a * with nothing before it to repeat");
+    check("a{3,2}", 1..6, "a repetition whose most is less than its least");
+    check("[b-a]", 1..4, "a range in brackets whose end comes before its beginning");
+    check("\\p{Foo}", 0..7, "an unknown character property");
+    check("(?<a>b)\\k<c>", 7..12, "\\k<c> without a group of that name before it");
+    check(
+        "(?<=a+)b",
+        0..8,
+        "looking behind for a text of varying length is not supported: give each length its own branch",
+    );
+    check("(?s)a", 0..3, "the flag s is unknown: there are i, m, x and u");
+    check("a\\Gb", 1..3, "\\G is not supported in patterns");
+    check("(?:(?:a{1000}b){1000}c){1000}", 0..29, "the pattern has more than 100000 instructions: repeat less");
+}
+
+/// Texts on which backtracking alone would take for ever.
+#[test]
+fn hostile_patterns_end() {
+    let check = |pattern: &str, expected: Outcome| {
+        let grok = Grok::compile(
+            &[pattern],
+            &Library::standard(FieldNames::Ecs),
+            Options { steps_max: 200_000, ..Options::default() },
+        );
+        let text = "a".repeat(5_000);
+        assert_eq!(grok.unwrap().matches(&text, &mut Scratch::default()), expected, "{pattern}");
+    };
+    check("^(?<x>(?:a+)+)$b", Outcome::NoMatch);
+    check("(?:a|aa)+b", Outcome::NoMatch);
+    check("(?<x>(?:a|a)*)$", Outcome::Match { pattern: 0 });
+    check("(?:a?){100}a{100}b", Outcome::NoMatch);
+    check("(a|aa)+\\1b", Outcome::NoMatch);
+    check("(?:a|aa)+(?<!a)", Outcome::Timeout { pattern: 0 });
+    check("%{DATA:a}%{DATA:b}%{DATA:c}%{DATA:d}x%{DATA:e}y", Outcome::NoMatch);
+    check("%{HOSTNAME}!", Outcome::NoMatch);
+}
+
+#[test]
+fn explains_how_far_a_pattern_gets() {
+    let library = Library::standard(FieldNames::Ecs);
+    let pattern = "%{WORD:a} took %{NUMBER:ms} ms";
+    let found = explain(pattern, &library, Options::default(), "job: GET took long").unwrap();
+    assert_eq!((found.matched, found.failed, found.text), (0..15, Some(15..27), 5..14));
+    assert_eq!(found.captures, [Capture { field: 0, start: 5, end: 8 }]);
+    let found = explain(pattern, &library, Options::default(), "GET took 5 ms").unwrap();
+    assert_eq!((found.matched, found.failed, found.text), (0..pattern.len(), None, 0..13));
+    let found = explain(pattern, &library, Options::default(), "--").unwrap();
+    assert_eq!((found.matched, found.failed, found.text), (0..0, Some(0..9), 0..0));
+}
+
+#[test]
+fn reads_access_logs() {
+    let line = "203.0.113.7 - ann [10/Oct/2025:13:55:36 -0700] \"GET /a?b=c HTTP/1.1\" 200 2326 \"-\" \"curl/8\"";
+    check(
+        "%{COMBINEDAPACHELOG}",
+        line,
+        "[source][address]=203.0.113.7 [user][name]=ann timestamp=10/Oct/2025:13:55:36 -0700 [http][request][method]=GET \
+         [url][original]=/a?b=c [http][version]=1.1 [http][response][status_code]=200 [http][response][body][bytes]=2326 \
+         [user_agent][original]=curl/8",
+    );
+    assert_eq!(
+        captures("%{COMBINEDAPACHELOG}", FieldNames::Legacy, line),
+        "clientip=203.0.113.7 ident=- auth=ann timestamp=10/Oct/2025:13:55:36 -0700 verb=GET request=/a?b=c httpversion=1.1 \
+         response=200 bytes=2326 referrer=\"-\" agent=\"curl/8\""
+    );
+}
+/// Both engines, and another that backtracks, on one pattern and one text.
+mod agree {
+    use super::super::pattern::{Pattern, Scratch, Tried};
+    use super::super::syntax::Parser;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The span of the match and the captures; none without a match.
+    type Found = Option<((usize, usize), Vec<Capture>)>;
+
+    fn found(tried: Tried, scratch: &Scratch) -> Found {
+        match tried {
+            Tried::Match(span) => Some((span, scratch.captures().to_vec())),
+            Tried::NoMatch => None,
+            Tried::OutOfSteps => panic!("a short text took too many steps"),
+        }
+    }
+
+    /// What the machine says, having asked the engine of linear time, too.
+    fn both(pattern: &str, text: &str) -> Found {
+        let library = Library::standard(FieldNames::Ecs);
+        let parsed = Parser::new(&library, true).parse(pattern).unwrap();
+        let compiled = Pattern::new(parsed.node, &parsed.groups, 10_000_000).unwrap();
+        let mut scratch = Scratch::default();
+        let tried = compiled.machine_alone(text, &mut scratch);
+        let machine = found(tried, &scratch);
+        let linear = compiled.linear(text, &mut scratch);
+        match linear {
+            Some(Tried::NoMatch) => assert_eq!(machine, None, "{pattern} on {text:?}"),
+            Some(tried) => assert_eq!(machine, found(tried, &scratch), "{pattern} on {text:?}"),
+            None => {}
+        }
+        machine
+    }
+
+    /// None where that engine does not take the pattern: it repeats no assertions.
+    fn other(pattern: &str, text: &str) -> Option<Found> {
+        let regex = fancy_regex::Regex::new(&format!("(?sm){pattern}")).ok()?;
+        let Some(captures) = regex.captures(text).unwrap() else { return Some(None) };
+        let whole = captures.get(0)?;
+        let groups = (1..captures.len()).filter_map(|group| {
+            let found = captures.get(group)?;
+            Some(Capture { field: group - 1, start: found.start(), end: found.end() })
+        });
+        Some(Some(((whole.start(), whole.end()), groups.collect())))
+    }
+
+    /// Pieces of expressions that mean the same to all three.
+    fn piece() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            "[ab:. -]{1,3}".prop_map(|text| text.replace('.', "\\.")),
+            prop::sample::select(vec![
+                "[a-c]",
+                "[^ ]",
+                "[^:a]",
+                ".",
+                "[0-9]",
+                "\\b",
+                "^",
+                "$",
+                "[äb]",
+                "[^ä]",
+                "[a-z0-9]{2,3}",
+                "[ab]{2}",
+                "(?![0-9])",
+                "(?<![0-9])",
+                "(?=a)",
+                "(?<!ab|c)",
+                "(?>a+)",
+                "(?>ab|a)",
+                "\\.?",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let repeat = prop::sample::select(vec!["*", "+", "?", "*?", "+?", "??", "{1,2}", "{2}", "{0,2}?"]);
+            prop_oneof![
+                3 => prop::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),
+                1 => prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| format!("(?:{})", parts.join("|"))),
+                1 => inner.clone().prop_map(|part| format!("(?:{part})?")),
+                1 => inner.prop_map(|part| format!("(?>{part})")),
+                2 => (prop::sample::select(vec!["[a-c]", "[^:]", ".", "[0-9]", "[^ä]", "a", "[bä]", "(?:ab|a)", "(?:a|bc)"]), repeat)
+                    .prop_map(|(class, repeat)| format!("{class}{repeat}")),
+            ]
+        })
+    }
+
+    /// Some pieces, some of them captured.
+    fn expression() -> impl Strategy<Value = String> {
+        prop::collection::vec((piece(), any::<bool>()), 1..6).prop_map(|pieces| {
+            let pieces = pieces.into_iter().enumerate().map(|(at, (piece, captured))| {
+                if captured { format!("(?<f{at}>{piece})") } else { format!("(?:{piece})") }
+            });
+            pieces.collect()
+        })
+    }
+
+    /// Runs and loops over so few characters that most texts match in several ways.
+    fn runs() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "a*",
+            "a+",
+            "[ab]+?",
+            ".*",
+            ".*?",
+            ".+?",
+            "[^b]*?",
+            "[^a]*",
+            "a{1,2}",
+            "[ab]{2,3}?",
+            "b",
+            "a",
+            " ",
+            "ä",
+            "[äa]*",
+            "[^ä]+",
+            "(?:a|ab)",
+            "(?:b|ab|a)*",
+            "(?:ab?)+?",
+            "(?:a|ab){1,2}",
+            "(?:ab?){2}",
+            "(?>a*)",
+            "(?>a|ab)",
+            "[ab]{0,2}",
+            "b?",
+            "b??",
+            "(?:a(?:b|.)*?)?",
+            "(?=b)",
+            "(?!a)",
+            "(?<=a)",
+            "(?<!b)",
+            "\\b",
+            "(?<=a.|b)",
+            "(?!a+b)",
+        ]);
+        prop::collection::vec((part, any::<bool>()), 1..7).prop_map(|parts| {
+            let parts = parts.into_iter().enumerate();
+            parts.map(|(at, (part, named))| if named { format!("(?<f{at}>{part})") } else { part.to_owned() }).collect()
+        })
+    }
+
+    /// References with delimiters between, as people write them.
+    fn grok() -> impl Strategy<Value = String> {
+        let name = prop::sample::select(vec![
+            "WORD",
+            "NOTSPACE",
+            "DATA",
+            "GREEDYDATA",
+            "INT",
+            "NUMBER",
+            "IP",
+            "IPV4",
+            "IPV6",
+            "HOSTNAME",
+            "IPORHOST",
+            "QS",
+            "HTTPDATE",
+            "TIMESTAMP_ISO8601",
+            "SYSLOGTIMESTAMP",
+            "TIME",
+            "LOGLEVEL",
+            "USER",
+            "URIPATH",
+            "SPACE",
+            "MONTH",
+            "YEAR",
+            "HTTPDUSER",
+            "UUID",
+        ]);
+        let delimiter = prop::sample::select(vec![
+            " ", "", ":", "\\[", "\\] ", "=", "\"", "(?: |,)", "Z", "\\.", ",", "\\+", "0", "-?", " +", "/",
+        ]);
+        let part = (name, delimiter, any::<bool>(), any::<bool>());
+        prop::collection::vec(part, 1..6).prop_map(|parts| {
+            let parts = parts.into_iter().enumerate().map(|(at, (name, delimiter, named, optional))| {
+                let piece = if named { format!("%{{{name}:f{at}}}") } else { format!("%{{{name}}}") };
+                if optional { format!("(?:{piece}{delimiter})?") } else { format!("{piece}{delimiter}") }
+            });
+            parts.collect()
+        })
+    }
+
+    /// The pattern with its references written out, in the words of the other engine.
+    fn spelled(pattern: &str) -> String {
+        let library = Library::standard(FieldNames::Ecs);
+        let mut text = pattern.to_owned();
+        while let Some(start) = text.find("%{") {
+            let end = start + text[start..].find('}').unwrap();
+            let (name, field) = text[start + 2..end].split_once(':').unwrap_or((&text[start + 2..end], ""));
+            let open = if field.is_empty() { "(?:".to_owned() } else { format!("(?<{field}>") };
+            let definition = library.definition(name).unwrap();
+            text = format!("{}{open}{definition}){}", &text[..start], &text[end + 1..]);
+        }
+        [
+            ("\\w", "[0-9A-Za-z_]"),
+            ("\\d", "[0-9]"),
+            ("\\s", "[\\t-\\r ]"),
+            ("\\S", "[^\\t-\\r ]"),
+            ("\\h", "[0-9A-Fa-f]"),
+        ]
+        .iter()
+        .fold(text, |text, (class, spelled)| text.replace(class, spelled))
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let token = prop::sample::select(vec![
+            "10.0.0.7",
+            "1.2.3",
+            "256.1.1.1",
+            "::1",
+            "fe80::1%eth0",
+            "2001:db8::7",
+            "web-1.example.com",
+            "a.",
+            "-",
+            "\"-\"",
+            "\"a b\"",
+            "\"x\\\" y\"",
+            "'q'",
+            "\"",
+            "\\\"",
+            "17",
+            "-3.5",
+            "+1",
+            ".5",
+            "1.",
+            "01/Jan/2026:00:00:00 +0000",
+            "1/Jan/26:1:02:60 -7",
+            "2026-01-02T03:04:05.678Z",
+            "2026-01-02 03:04:05,6+01:00",
+            "2026-1-2T3:04",
+            "2026-01-02T03:04:05+1",
+            "2026-01-02T03:04:05+100",
+            "2026-01-02T03:04:05+2460",
+            "2026-01-02T03:04:60Z",
+            "2026-01-02T03:04:05Z0",
+            "a-label-of-more-than-sixty-three-characters-which-no-name-of-a-host-may-have-x.y",
+            "Jan  2 03:04:05",
+            "Jan 12 03:04:05.123",
+            "May 31 23:59:60",
+            "März 3 1:02:03",
+            "INFO",
+            "Warning",
+            "error",
+            "ä",
+            "ö",
+            "äb",
+            "/a/b?c=d",
+            "k=v",
+            "ann",
+            "Mar",
+            "Maerz",
+            "2026",
+            "20",
+            "03:04:05",
+            "d9428888-122b-11e1-b85c-61cd3cbb3210",
+            "\n",
+            "x:y",
+            "[",
+            "]",
+        ]);
+        let joint = prop::sample::select(vec![" ", "", ":", "[", "] ", "=", "\"", ",", "-", "/", "  "]);
+        prop::collection::vec((token, joint), 0..7)
+            .prop_map(|parts| parts.into_iter().map(|(token, joint)| format!("{token}{joint}")).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::default())]
+
+        #[test]
+        fn on_expressions(pattern in expression(), text in "[abc0:. ä\n-]{0,14}") {
+            let machine = both(&pattern, &text);
+            if let Some(other) = other(&pattern, &text) {
+                prop_assert_eq!(machine, other, "{} on {:?}", pattern, text);
+            }
+        }
+
+        #[test]
+        fn on_runs(pattern in runs(), text in "[abä ]{0,10}") {
+            let machine = both(&pattern, &text);
+            if let Some(other) = other(&pattern, &text) {
+                prop_assert_eq!(machine, other, "{} on {:?}", pattern, text);
+            }
+        }
+
+        #[test]
+        fn on_groks(pattern in grok(), text in line()) {
+            let machine = both(&pattern, &text);
+            // Fields are numbered by the groups that there are.
+            let other = other(&spelled(&pattern), &text).unwrap();
+            prop_assert_eq!(machine, other, "{} on {:?}", pattern, text);
+        }
+
+        /// The recognisers against the expressions they stand for.
+        #[test]
+        fn with_recognisers(pattern in grok(), text in line()) {
+            let (known, mut spelled) = (Library::standard(FieldNames::Ecs), Library::standard(FieldNames::Ecs));
+            for name in known.names() {
+                spelled.define(name, known.definition(name).unwrap());
+            }
+            let run = |library: &Library| {
+                let grok = Grok::compile(&[&pattern], library, Options::default()).unwrap();
+                let mut scratch = Scratch::default();
+                (grok.matches(&text, &mut scratch), scratch.captures().to_vec())
+            };
+            prop_assert_eq!(run(&known), run(&spelled), "{} on {:?}", pattern, text);
+        }
+
+        #[test]
+        fn any_text_compiles_or_not(pattern in "(?:[a-c(){}|*+?.\\[\\]^$\\\\%<>:=!&1-9äÄ-]|%\\{WORD:a\\}|\\(\\?|%\\{IP=){0,24}", text in "[a-c1ä \n]{0,16}") {
+            let library = Library::standard(FieldNames::Ecs);
+            match Grok::compile(&[&pattern], &library, Options { steps_max: 100_000, ..Options::default() }) {
+                Ok(grok) => {
+                    let mut scratch = Scratch::default();
+                    if let Outcome::Match { .. } = grok.matches(&text, &mut scratch) {
+                        prop_assert!(scratch.captures().iter().all(|c| text.get(c.start..c.end).is_some()));
+                    }
+                    explain(&pattern, &library, Options::default(), &text).unwrap();
+                }
+                Err(error) => prop_assert!(pattern.get(error.span.clone()).is_some(), "{:?}", error),
+            }
+        }
+    }
+}
+
+#[test]
+fn all_standard_patterns_compile() {
+    for names in [FieldNames::Legacy, FieldNames::Ecs] {
+        let library = Library::standard(names);
+        for name in library.names() {
+            let pattern = format!("%{{{name}}}");
+            let compiled = Grok::compile(&[&pattern], &library, Options::default());
+            assert!(compiled.is_ok(), "{name} of {names:?}: {:?}", compiled.err());
+        }
+    }
+}
+
+/// Lines and what the pattern that their file is named after takes from them; `UPDATE_EXPECT=1` writes it.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "fixtures are files")]
+fn fixtures_hold() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/grok");
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    paths.sort();
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // A line end in a text is written as its sign.
+        let rows = text.lines().map(|line| line.replace('⏎', "\n")).map(|line| {
+            let legacy = fields(&name, FieldNames::Legacy, &line);
+            let ecs = fields(&name, FieldNames::Ecs, &line);
+            if legacy == ecs {
+                serde_json::json!({ "line": line, "both": ecs })
+            } else {
+                serde_json::json!({ "line": line, "legacy": legacy, "ecs": ecs })
+            }
+        });
+        let rows: Vec<_> = rows.map(|row| serde_json::to_string_pretty(&row).unwrap()).collect();
+        let found = format!("[\n{}\n]\n", rows.join(",\n"));
+        expect_test::expect_file![path.with_extension("json")].assert_eq(&found);
+    }
+}
+
+/// The fields of a line; a pattern of single piece is given a field of its own.
+fn fields(name: &str, names: FieldNames, line: &str) -> serde_json::Value {
+    let library = Library::standard(names);
+    if library.definition(name).is_none() {
+        return serde_json::json!("no such pattern");
+    }
+    let mut grok = Grok::compile(&[format!("%{{{name}}}")], &library, Options::default()).unwrap();
+    if grok.fields().is_empty() {
+        grok = Grok::compile(&[format!("%{{{name}:it}}")], &library, Options::default()).unwrap();
+    }
+    let mut scratch = Scratch::default();
+    match grok.matches(line, &mut scratch) {
+        Outcome::Match { .. } => {}
+        outcome => return serde_json::json!(format!("{outcome:?}")),
+    }
+    let mut found = serde_json::Map::new();
+    for capture in scratch.captures() {
+        let field = &grok.fields()[capture.field];
+        let text = capture.of(line);
+        let value = match field.kind {
+            Kind::Text => serde_json::json!(text),
+            Kind::Int => serde_json::json!(text.parse::<i64>().unwrap_or(0)),
+            Kind::Float => serde_json::json!(text.parse::<f64>().unwrap_or(0.0)),
+        };
+        match found.get_mut(field.name.as_ref()) {
+            None => {
+                found.insert(field.name.to_string(), value);
+            }
+            Some(serde_json::Value::Array(values)) => values.push(value),
+            Some(first) => *first = serde_json::json!([first.clone(), value]),
+        }
+    }
+    found.into()
+}
