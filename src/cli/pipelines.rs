@@ -55,10 +55,10 @@ pub struct Pipelines {
         hide = true
     )]
     pub batch_delay: Option<u64>,
-    /// Whether events keep their order, which they always do here but for one worker less
+    /// Taken for Logstash's sake: events always keep their order here
     #[arg(long = "pipeline.ordered", env = "LOGSHIP_PIPELINE_ORDERED", value_name = "auto|true|false", hide = true)]
     pub ordered: Option<String>,
-    /// The name of the pipeline
+    /// Taken for Logstash's sake: there is one pipeline
     #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME", hide = true)]
     pub id: Option<String>,
     /// Which names fields have: those of the Elastic Common Schema, or Logstash's of old
@@ -78,7 +78,7 @@ pub struct Pipelines {
         value_name = "BOOL"
     )]
     pub support_escapes: Option<bool>,
-    /// What logship says of itself
+    /// Taken for Logstash's sake: LOGSHIP_LOG
     #[arg(long = "log.level", env = "LOGSHIP_LOG_LEVEL", value_name = "LEVEL", hide = true)]
     pub log_level: Option<String>,
     /// Taken for Logstash's sake: --data
@@ -109,7 +109,8 @@ impl Pipelines {
             Some(EcsMode::V1) => Ecs::V1,
             Some(EcsMode::Disabled) => Ecs::Disabled,
         };
-        Settings { ecs, host: rustix::system::uname().nodename().to_string_lossy().into_owned() }
+        // Once in the life of the process.
+        Settings { ecs, host: rustix::system::uname().nodename().to_string_lossy().into_owned().leak() }
     }
 
     fn sources(&self) -> Result<Sources, Failure> {

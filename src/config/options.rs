@@ -49,8 +49,8 @@ impl Ecs {
 pub struct Settings {
     /// `pipeline.ecs_compatibility`.
     pub ecs: Ecs,
-    /// The name of this machine.
-    pub host: String,
+    /// The name of this machine, for the life of the process: every event has it, and workers share no counter of its users.
+    pub host: &'static str,
 }
 
 /// The section that a plugin stands in.

@@ -85,11 +85,12 @@ impl Event {
                     tags.push(Value::from(tag));
                 }
             }
-            Some(other) => {
+            Some(Value::Str(only)) if **only == *tag => {}
+            Some(other) if *other != Value::Null => {
                 let first = std::mem::replace(other, Value::Null);
                 *other = Value::List(vec![first, Value::from(tag)]);
             }
-            None => {
+            Some(_) | None => {
                 self.fields.insert(Key::from("tags"), Value::List(vec![Value::from(tag)]));
             }
         }

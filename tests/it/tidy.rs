@@ -236,6 +236,7 @@ fn openers() -> Vec<Opens> {
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
         ("containers", "src/inputs/containers/docker.rs", "/fixtures/containers"),
+        ("filters", "src/pipeline/memory/cases.rs", "fixtures/filters"),
         ("fuzz", "parsers/tests/fuzz.rs", "fixtures/fuzz"),
         ("inputs", "src/inputs/testing.rs", "fixtures/inputs"),
         ("lines/allocations.txt", "parsers/tests/allocations.rs", "allocations.txt"),

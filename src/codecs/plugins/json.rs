@@ -3,7 +3,7 @@
 //! What is no JSON, and what is neither an object nor a list of objects, is a message, tagged `_jsonparsefailure`. Blank records
 //! are nothing.
 
-use super::{CodecKind, Decoder, Encoder};
+use super::{CodecKind, Decoder, Encoder, plain::version};
 use crate::{
     config::Options,
     event::{Event, Key, Timestamp, Value, absorbed, json},
@@ -70,7 +70,7 @@ impl Json {
             }
         }
         if event.fields.get("@version").is_none() {
-            event.fields.insert(Key::from("@version"), Value::from("1"));
+            event.fields.insert(Key::from("@version"), version());
         }
         out.push(event);
         true
@@ -79,7 +79,7 @@ impl Json {
 
 fn failed(record: &ByteString, received: Timestamp) -> Event {
     let mut event = Event::from_line(received, record.clone());
-    event.fields.insert(Key::from("@version"), Value::from("1"));
+    event.fields.insert(Key::from("@version"), version());
     event.tag("_jsonparsefailure");
     event
 }

@@ -35,7 +35,7 @@ impl Decoder for Plain {
     fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
         let mut event = Event::new(received);
         event.fields.reserve(FIELDS);
-        event.fields.insert(Key::from("@version"), Value::from("1"));
+        event.fields.insert(Key::from("@version"), version());
         if self.has_original {
             let mut original = Map::with_capacity(1);
             original.insert(Key::from("original"), Value::Str(record.clone()));
@@ -44,6 +44,11 @@ impl Decoder for Plain {
         event.fields.insert(Key::from("message"), Value::Str(record.clone()));
         out.push(event);
     }
+}
+
+/// `@version` of every event.
+pub(super) fn version() -> Value {
+    Value::Str(ByteString::from_static("1"))
 }
 
 /// Room for the fields that an event begins with and a few more.

@@ -22,7 +22,7 @@ pub(super) const KIND: InputKind = InputKind {
 };
 
 /// Bytes asked for at once.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 struct Stdin;
@@ -119,6 +119,8 @@ mod tests {
         check(&[b"a\nb", b"c\n", b"d"], &["a\n", "bc\n", "d"]);
         check(&[], &[]);
         let long = vec![b'x'; READ_BYTES];
-        check(&[&long, &long, &long, &long, b"y", b"z", b"\nb\n"], &[&format!("{LINE_BYTES_MAX} bytes"), "b\n"]);
+        let mut pieces = vec![&long[..]; LINE_BYTES_MAX / READ_BYTES];
+        pieces.extend([&b"y"[..], b"z", b"\nb\n"]);
+        check(&pieces, &[&format!("{LINE_BYTES_MAX} bytes"), "b\n"]);
     }
 }

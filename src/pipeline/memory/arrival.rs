@@ -38,7 +38,7 @@ pub(super) fn build(
     let source = (kind.build)(&mut options);
     let arrival = Arrival {
         decoder: decoder?,
-        host: host.map(|field| (field, Value::from(settings.host.as_str()))),
+        host: host.map(|field| (field, Value::Str(ByteString::from_static(settings.host)))),
         kind: kind_of_events,
         tags,
         fields,

@@ -25,6 +25,7 @@ use crate::{
     config::Settings,
     event::{Event, Timestamp, Value, json},
     filters::Scratch,
+    plan::program::Filters,
 };
 use logship_parsers::config::{FieldRef, Options, Source};
 use serde_json::{Map, Value as Json};
@@ -59,15 +60,16 @@ pub fn run(name: &str, text: &str, settings: &Settings) -> Result<usize, Vec<Str
     let mut sources: Sources = vec![Source::new(name, config)];
     let language = Options { support_escapes: false, variables: &|_| None };
     let (pipeline, diagnostics) = load(&mut sources, &language, settings);
-    let Some(pipeline) = pipeline else {
+    if pipeline.is_none() {
         return Err(diagnostics.iter().map(|diagnostic| diagnostic.render(&sources)).collect());
-    };
+    }
     let (mut good, mut wrong) = (0, Vec::new());
     for text in cases.split("\n=== ") {
         let outcome = read(text).and_then(|case| {
             let name = case.name.clone();
-            check(case, |event, scratch, out| pipeline.filters.run(event, scratch, out))
-                .map_err(|cause| format!("{name}: {cause}"))
+            // For each case anew: filters may keep something.
+            let Some(pipeline) = load(&mut sources, &language, settings).0 else { return Err(name) };
+            check(case, &pipeline.filters).map_err(|cause| format!("{name}: {cause}"))
         });
         match outcome {
             Ok(()) => good += 1,
@@ -119,12 +121,13 @@ fn event_of(text: &str) -> Result<Event, String> {
     Ok(event)
 }
 
-fn check(case: Case, mut filter: impl FnMut(Event, &mut Scratch, &mut Vec<Event>)) -> Result<(), String> {
+fn check(case: Case, filters: &Filters) -> Result<(), String> {
     let mut scratch = Scratch { received: RECEIVED, ..Scratch::default() };
     let mut out = Vec::new();
     for event in case.events {
-        filter(event, &mut scratch, &mut out);
+        filters.run(event, &mut scratch, &mut out);
     }
+    filters.let_go(true, &mut scratch, &mut out);
     let shown: Vec<String> = out.iter().map(shown).collect();
     if out.len() != case.expected.len() {
         return Err(format!("{} events come out, not {}:\n{}", out.len(), case.expected.len(), shown.join("\n")));

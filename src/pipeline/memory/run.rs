@@ -115,7 +115,11 @@ impl Pipeline {
 
     /// What is to be written after a task, for each sink.
     fn texts(&self, task: Task, received: Timestamp) -> Vec<String> {
-        let mut texts = vec![String::new(); self.sinks.len()];
+        let expected = match &task {
+            Task::Chunk(_, Chunk::Lines(lines)) => 2 * lines.len(),
+            _ => 0,
+        };
+        let mut texts: Vec<String> = self.sinks.iter().map(|_| String::with_capacity(expected)).collect();
         let mut scratch = Scratch { received, ..Scratch::default() };
         let mut out: Vec<Event> = Vec::with_capacity(1);
         let done = catch_unwind(AssertUnwindSafe(|| match task {

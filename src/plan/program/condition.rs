@@ -27,7 +27,7 @@ use std::{borrow::Cow, cmp::Ordering, collections::HashSet};
 /// A condition, compiled.
 #[derive(Debug)]
 pub enum Condition {
-    /// Nothing holds for no event: what stands for a condition with errors.
+    /// Holds for no event: what stands for a condition with errors.
     Never,
     /// All hold.
     And(Vec<Condition>),
