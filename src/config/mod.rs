@@ -5,5 +5,5 @@ pub mod options;
 mod regexes;
 
 pub use data_dir::{DataDir, DataDirError, ServerFile};
-pub use options::{Ecs, Options, Role, Settings};
+pub use options::{Ecs, Options, Role, Settings, place_in};
 pub use regexes::{REGEX_BYTES_MAX, regex_of, ruby_regex};

@@ -6,15 +6,19 @@
 //! arrived, and timers are driven from outside.
 
 pub mod decorate;
+mod date;
 mod drop;
+mod grok;
 mod json;
 mod known;
 mod mutate;
+mod numbers;
 
 use crate::{
     config::Options,
     event::{Event, Timestamp},
 };
+use logship_parsers::config::typed;
 use smallvec::SmallVec;
 use std::fmt;
 
@@ -80,6 +84,8 @@ impl FilterError {
 pub struct Scratch {
     /// Room for a text; whoever uses it clears it first.
     pub text: String,
+    /// What matching patterns keeps from one text to the next.
+    pub grok: logship_parsers::grok::Scratch,
     /// When the event arrived.
     pub received: Timestamp,
 }
@@ -98,7 +104,15 @@ pub struct FilterKind {
 }
 
 /// All filters, by name.
-pub const FILTERS: &[FilterKind] = &[drop::KIND, json::KIND, mutate::KIND];
+pub const FILTERS: &[FilterKind] = &[date::KIND, drop::KIND, grok::KIND, json::KIND, mutate::KIND];
+
+/// The tags that an option names, one or several.
+fn tags(options: &mut Options<'_>, name: &str, default: &str) -> Vec<String> {
+    match options.is_given(name) {
+        true => options.each(name, |value| typed::text(value).map(str::to_owned)),
+        false => vec![default.to_owned()],
+    }
+}
 
 /// The filter of that name.
 #[must_use]
