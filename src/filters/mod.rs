@@ -5,14 +5,28 @@
 //! then it sees all events of its pipeline in their order. It never asks a clock: [`Scratch::received`] is when the event
 //! arrived, and timers are driven from outside.
 
-pub mod decorate;
+mod bytes;
+mod cidr;
+mod clone;
+mod csv;
 mod date;
+mod de_dot;
+pub mod decorate;
+mod dissect;
 mod drop;
 mod grok;
 mod json;
 mod known;
+mod kv;
 mod mutate;
 mod numbers;
+mod prune;
+mod range;
+mod split;
+mod syslog_pri;
+mod truncate;
+mod urldecode;
+mod uuid;
 
 use crate::{
     config::Options,
@@ -104,7 +118,27 @@ pub struct FilterKind {
 }
 
 /// All filters, by name.
-pub const FILTERS: &[FilterKind] = &[date::KIND, drop::KIND, grok::KIND, json::KIND, mutate::KIND];
+pub const FILTERS: &[FilterKind] = &[
+    bytes::KIND,
+    cidr::KIND,
+    clone::KIND,
+    csv::KIND,
+    date::KIND,
+    de_dot::KIND,
+    dissect::KIND,
+    drop::KIND,
+    grok::KIND,
+    json::KIND,
+    kv::KIND,
+    mutate::KIND,
+    prune::KIND,
+    range::KIND,
+    split::KIND,
+    syslog_pri::KIND,
+    truncate::KIND,
+    urldecode::KIND,
+    uuid::KIND,
+];
 
 /// The tags that an option names, one or several.
 fn tags(options: &mut Options<'_>, name: &str, default: &str) -> Vec<String> {

@@ -10,7 +10,17 @@ use std::ops::Range;
 /// Two digits of a year are of the hundred years around this one.
 const PIVOT_YEAR: i64 = 2026;
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -77,9 +87,8 @@ impl Joda {
         while let Some(c) = format[at..].chars().next() {
             let rest = &format[at..];
             let length = match c {
-                '\'' => quoted(rest, &mut tokens).ok_or_else(|| {
-                    (at..format.len(), "a quote in this format has no end".to_owned())
-                })?,
+                '\'' => quoted(rest, &mut tokens)
+                    .ok_or_else(|| (at..format.len(), "a quote in this format has no end".to_owned()))?,
                 c if c.is_ascii_alphabetic() => {
                     let count = rest.bytes().take_while(|b| char::from(*b) == c).count();
                     let numeric = is_number(&rest[count..]);
@@ -181,7 +190,8 @@ impl Token {
             }
             Token::Fraction(digits) => {
                 let length = text.bytes().take(*digits).take_while(u8::is_ascii_digit).count();
-                let digit = |at: usize| text.as_bytes().get(at).filter(|_| at < length).map_or(0, |b| i16::from(b - b'0'));
+                let digit =
+                    |at: usize| text.as_bytes().get(at).filter(|_| at < length).map_or(0, |b| i16::from(b - b'0'));
                 moment.millis = digit(0) * 100 + digit(1) * 10 + digit(2);
                 (length > 0).then(|| &text[length..])
             }
@@ -231,7 +241,9 @@ impl Part {
             Part::Week => moment.week = Some(small?),
             Part::Weekday => moment.weekday = Some(small?),
             Part::Hour => moment.hour = small?,
-            Part::HourFromOne(last) if (1..=last).contains(&number) => moment.hour = i8::try_from(number % last).ok()?,
+            Part::HourFromOne(last) if (1..=last).contains(&number) => {
+                moment.hour = i8::try_from(number % last).ok()?
+            }
             Part::HourFromOne(_) => return None,
             Part::Minute => moment.minute = small?,
             Part::Second => moment.second = small?,

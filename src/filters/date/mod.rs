@@ -93,9 +93,8 @@ fn format(value: &ast::Value) -> typed::Read<Format> {
         "UNIX_MS" => Format::UnixMs,
         "TAI64N" => Format::Tai64n,
         text => {
-            let joda = Joda::compile(text).map_err(|(at, message)| {
-                Diagnostic::error(crate::config::place_in(value, at), message)
-            })?;
+            let joda = Joda::compile(text)
+                .map_err(|(at, message)| Diagnostic::error(crate::config::place_in(value, at), message))?;
             Format::Joda(joda)
         }
     })

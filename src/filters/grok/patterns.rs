@@ -46,10 +46,8 @@ fn pairs(value: &ast::Value) -> typed::Read<Vec<(ast::Value, ast::Value)>> {
 }
 
 fn compiling(options: &mut Options<'_>) -> grok::Options {
-    let mut compiling = grok::Options {
-        named_captures_only: options.flag("named_captures_only", true),
-        ..grok::Options::default()
-    };
+    let mut compiling =
+        grok::Options { named_captures_only: options.flag("named_captures_only", true), ..grok::Options::default() };
     if let Some(millis) = options.get("timeout_millis", typed::integer) {
         let asked = u64::try_from(millis).ok().filter(|millis| *millis > 0).unwrap_or(TIMEOUT_MILLIS_MAX);
         compiling.steps_max = asked.min(TIMEOUT_MILLIS_MAX) * STEPS_PER_MILLISECOND;
@@ -63,9 +61,8 @@ fn library(options: &mut Options<'_>) -> Library {
     let glob = options.text("patterns_files_glob").unwrap_or_else(|| "*".to_owned());
     let read = options.each("patterns_dir", |value| {
         let folder = typed::text(value)?;
-        files(Path::new(folder), &glob).map_err(|cause| {
-            Diagnostic::error(value.span.0, format!("patterns of `{folder}` cannot be read: {cause}"))
-        })
+        files(Path::new(folder), &glob)
+            .map_err(|cause| Diagnostic::error(value.span.0, format!("patterns of `{folder}` cannot be read: {cause}")))
     });
     read.iter().flatten().for_each(|text| library.define_file(text));
     let owned = |value: &ast::Value| typed::text(value).map(str::to_owned);
@@ -165,7 +162,8 @@ mod tests {
 
     #[test]
     fn stars_and_question_marks_mean_names() {
-        let check = |glob: &str, name: &str, expected: bool| assert_eq!(is_meant(glob, name), expected, "{glob} {name}");
+        let check =
+            |glob: &str, name: &str, expected: bool| assert_eq!(is_meant(glob, name), expected, "{glob} {name}");
         check("*", "any", true);
         check("*.grok", "a.grok", true);
         check("*.grok", "a.grok~", false);

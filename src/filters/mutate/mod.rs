@@ -17,6 +17,8 @@ use logship_parsers::config::{Diagnostic, FieldRef, Template, ast, typed};
 use regex::Regex;
 use std::{borrow::Cow, fmt::Display};
 
+pub(super) use text::capitalized;
+
 pub(super) const KIND: FilterKind = FilterKind {
     name: "mutate",
     summary: "Renames, converts and changes fields",

@@ -4,7 +4,7 @@ use crate::event::{Value, render};
 use regex::{Captures, Regex};
 
 /// The first character in upper case, all others in lower case.
-pub(super) fn capitalized(text: &str) -> String {
+pub(in crate::filters) fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
     first.chain(chars.as_str().to_lowercase().chars()).collect()

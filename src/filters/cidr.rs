@@ -1,0 +1,124 @@
+//! `cidr { address => ["%{clientip}"] network => ["10.0.0.0/8"] }`: decorates events with an address in one of the networks.
+//!
+//! `network_path` reads networks from a file, one between `separator`s (line ends). It is read when the pipeline is loaded;
+//! `refresh_interval` has no effect. What is no address is in no network.
+
+use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
+use crate::{
+    config::Options,
+    event::{Event, render},
+};
+use logship_parsers::config::{Diagnostic, Template, typed};
+use std::{
+    io::Read as _,
+    net::{IpAddr, Ipv6Addr},
+};
+
+pub(super) const KIND: FilterKind = FilterKind {
+    name: "cidr",
+    summary: "Tells whether addresses are in networks",
+    options: &["address", "network", "network_path", "refresh_interval", "separator"],
+    build,
+};
+
+/// The largest file of networks.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Debug)]
+struct Cidr {
+    address: Vec<Template>,
+    networks: Vec<Network>,
+    /// Networks that the event names.
+    templates: Vec<Template>,
+}
+
+/// Addresses whose first bits are those of another; of version 4 they are as version 6 maps them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Network {
+    bits: u128,
+    mask: u128,
+}
+
+fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
+    _ = options.get("refresh_interval", typed::integer);
+    let mut networks = Vec::new();
+    let mut templates = Vec::new();
+    let given = options.each("network", |value| {
+        let template = typed::template(value)?;
+        let network = match template.as_literal() {
+            None => None,
+            Some(text) => Some(Network::parse(text).ok_or_else(|| {
+                let error = Diagnostic::error(value.span.0, format!("`{text}` is no network"));
+                error.help("write `10.0.0.0/8` or `2001:db8::/32`")
+            })?),
+        };
+        Ok((template, network))
+    });
+    for (template, network) in given {
+        match network {
+            Some(network) => networks.push(network),
+            None => templates.push(template),
+        }
+    }
+    let separator = options.text("separator").filter(|text| !text.is_empty()).unwrap_or_else(|| "\n".to_owned());
+    let read = options.get("network_path", |value| {
+        let path = typed::text(value)?;
+        let mut text = String::new();
+        let file = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
+        let wrong = |message: String| Diagnostic::error(value.span.0, message);
+        file.map_err(|cause| wrong(format!("`{path}` cannot be read: {cause}")))?;
+        let lines = text.split(separator.as_str()).map(str::trim).filter(|line| !line.is_empty());
+        let parsed =
+            lines.map(|line| Network::parse(line).ok_or_else(|| wrong(format!("{path}: `{line}` is no network"))));
+        parsed.collect::<Result<Vec<_>, _>>()
+    });
+    networks.extend(read.unwrap_or_default());
+    Some(Box::new(Cidr { address: options.templates("address"), networks, templates }))
+}
+
+impl Filter for Cidr {
+    fn apply(&self, event: &mut Event, scratch: &mut Scratch) -> Result<Verdict, FilterError> {
+        let named = self.templates.iter().flat_map(|template| {
+            let text = render::rendered(template, event, scratch.received);
+            text.split(',').filter_map(|text| Network::parse(text.trim())).collect::<Vec<_>>()
+        });
+        let networks: Vec<Network> = named.collect();
+        for address in &self.address {
+            let text = render::rendered(address, event, scratch.received);
+            for address in text.split(',').filter_map(|text| text.trim().parse().ok()) {
+                let bits = bits_of(address);
+                if self.networks.iter().chain(&networks).any(|network| network.has(bits)) {
+                    return Ok(Verdict::Matched);
+                }
+            }
+        }
+        Ok(Verdict::Unmatched)
+    }
+}
+
+fn bits_of(address: IpAddr) -> u128 {
+    let address: Ipv6Addr = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    address.to_bits()
+}
+
+impl Network {
+    fn parse(text: &str) -> Option<Network> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = length.unwrap_or(most);
+        let free = most.checked_sub(length)?;
+        let mask = u128::MAX.checked_shl(free).unwrap_or(0);
+        Some(Network { bits: bits_of(address) & mask, mask })
+    }
+
+    fn has(self, bits: u128) -> bool {
+        bits & self.mask == self.bits
+    }
+}
