@@ -5,6 +5,7 @@
 //! then it sees all events of its pipeline in their order. It never asks a clock: [`Scratch::received`] is when the event
 //! arrived, and timers are driven from outside.
 
+mod alter;
 mod bytes;
 mod cidr;
 mod clone;
@@ -14,16 +15,23 @@ mod de_dot;
 pub mod decorate;
 mod dissect;
 mod drop;
+mod environment;
+mod extractnumbers;
+mod fingerprint;
 mod grok;
 mod json;
+mod json_encode;
 mod known;
 mod kv;
 mod mutate;
 mod numbers;
 mod prune;
 mod range;
+mod sleep;
 mod split;
 mod syslog_pri;
+mod throttle;
+mod translate;
 mod truncate;
 mod urldecode;
 mod uuid;
@@ -119,6 +127,7 @@ pub struct FilterKind {
 
 /// All filters, by name.
 pub const FILTERS: &[FilterKind] = &[
+    alter::KIND,
     bytes::KIND,
     cidr::KIND,
     clone::KIND,
@@ -127,14 +136,21 @@ pub const FILTERS: &[FilterKind] = &[
     de_dot::KIND,
     dissect::KIND,
     drop::KIND,
+    environment::KIND,
+    extractnumbers::KIND,
+    fingerprint::KIND,
     grok::KIND,
     json::KIND,
+    json_encode::KIND,
     kv::KIND,
     mutate::KIND,
     prune::KIND,
     range::KIND,
+    sleep::KIND,
     split::KIND,
     syslog_pri::KIND,
+    throttle::KIND,
+    translate::KIND,
     truncate::KIND,
     urldecode::KIND,
     uuid::KIND,
@@ -157,6 +173,8 @@ pub fn find(name: &str) -> Option<&'static FilterKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Role, Settings};
+    use logship_parsers::config;
 
     #[test]
     fn filters_are_sorted_and_complete() {
@@ -167,5 +185,46 @@ mod tests {
             let cases = std::fs::read_dir(&folder).unwrap_or_else(|cause| panic!("{folder}: {cause}"));
             assert!(cases.count() > 0, "{folder} is empty");
         }
+    }
+
+    /// The first thing that is wrong with a filter and the text that it is about.
+    fn mistake(text: &str) -> (String, String) {
+        let config = format!("filter {{ {text} }}");
+        let parsed = config::parse(&[config::Source::new("test", config.as_str())], &config::Options::default());
+        let [config::ast::Statement::Plugin(plugin)] = parsed.config.filters.as_slice() else { panic!("{text}") };
+        let kind = find(&plugin.name.text).unwrap();
+        let (settings, mut diagnostics) = (Settings::default(), Vec::new());
+        _ = (kind.build)(&mut Options::new(plugin, (Role::Filter, kind.options), &settings, &mut diagnostics));
+        let first = diagnostics.into_iter().next().unwrap_or_else(|| panic!("{text}: nothing is wrong"));
+        (config[first.span.range()].to_owned(), first.message)
+    }
+
+    #[test]
+    fn mistakes_are_told_at_their_place() {
+        let check = |text: &str, place: &str, expected: &str| {
+            let (at, message) = mistake(text);
+            assert_eq!(at, place, "{text}: {message}");
+            assert!(message.contains(expected), "{text}: {message}");
+        };
+        check(r#"grok { match => { "m" => ["%{WORD:a}", "x %{WRD:b} y"] } }"#, "%{WRD:b}", "WRD");
+        check(r#"grok { match => { "m" => "a(b" } }"#, "(", "");
+        check(r#"grok { match => { "m" => "%{WORD:a[b}" } }"#, "a[b", "no name of a field");
+        check(r#"grok { match => { "m" => "a" } patterns_dir => "/none/such" }"#, "\"/none/such\"", "cannot be read");
+        check(r#"grok { }"#, "grok", "needs the option `match`");
+        check(r#"date { match => ["t", "yyyy-bb"] }"#, "bb", "`b` is no letter");
+        check(r#"date { match => ["t", "ISO8601"] timezone => "Mars" }"#, "\"Mars\"", "no time zone");
+        check(r#"date { match => ["t"] }"#, "[\"t\"]", "at least one format");
+        check(r#"dissect { mapping => { "m" => "%{a}%{b}" } }"#, "%{a}%{", "between two fields");
+        check(r#"kv { field_split => "z-a" }"#, "\"z-a\"", "no set of characters");
+        check(r#"cidr { network => "10.0.0.0/33" }"#, "\"10.0.0.0/33\"", "no network");
+        check(r#"range { ranges => ["a", 1, 2, "explode"] }"#, "\"explode\"", "no action");
+        check(r#"csv { quote_char => "ab" }"#, "\"ab\"", "one character");
+        check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
+        check(r#"fingerprint { method => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
+        check(
+            r#"translate { source => "a" dictionary => { "(" => "b" } regex => true }"#,
+            "{ \"(\" => \"b\" }",
+            "the key `(`",
+        );
     }
 }
