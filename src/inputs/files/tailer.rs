@@ -119,7 +119,7 @@ pub struct Tailer {
     /// The stream of the content that each file holds now.
     pub(super) by_id: HashMap<(u64, u64), Key>,
     pub(super) known: KnownContents,
-    pub(super) suspects: HashMap<(u64, u64), Suspect>,
+    pub(super) suspects: BTreeMap<(u64, u64), Suspect>,
     /// When those are looked at.
     pub(super) suspects_due: Option<Instant>,
     /// Streams that have a turn at the next step,
@@ -153,7 +153,7 @@ impl Tailer {
             followed: BTreeMap::new(),
             by_id: HashMap::new(),
             known: KnownContents::of(table),
-            suspects: HashMap::new(),
+            suspects: BTreeMap::new(),
             suspects_due: None,
             awake: BTreeSet::new(),
             timers: BTreeSet::new(),
