@@ -2,9 +2,9 @@
 //!
 //! A new file is taken for the copy that copytruncate makes only if it is in the same folder, its name begins with the
 //! original's, it begins as the original does, and the original shrinks within [`COPY_WAIT`]. Until then it is not read.
-//! In doubt it is read, and its lines are there twice. If the original went away before it was seen to shrink, the file is
-//! the copy if it holds all that was read of the original. A compressed file is no file of today: it waits until it has not grown
-//! for [`COPY_WAIT`], and as long as a file is followed that begins as it does.
+//! In doubt it is read, and its lines are there twice. Where the original went away before anybody saw it shrink, a file is
+//! its copy if it holds all that was read of it. A compressed file is no file of today: it waits until it has not grown for
+//! [`COPY_WAIT`], and as long as a file is followed that begins as it does.
 
 use super::{
     identity::{self, Content as _},
@@ -132,17 +132,18 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
 }
 
 /// The stream whose rest is in this suspect: its file was closed and is gone, so that nobody can see it shrink, and the
-/// suspect holds all that was read of it.
-fn left_in(tailer: &mut Tailer, suspect: &Suspect, copy: &mut Reader) -> Option<Key> {
+/// suspect has its name with something behind it and holds all that was read of it.
+fn left_in(tailer: &Tailer, suspect: &Suspect, copy: &mut Reader) -> Option<Key> {
     let key = suspect.original.and_then(|id| tailer.by_id.get(&id)).copied()?;
     let Followed { stream, gone, .. } = tailer.followed.get(&key)?;
-    let (position, mark) = (stream.read_to(), stream.mark());
-    let is_lost = gone.is_some() && stream.file.is_none() && !stream.is_finished();
-    if !is_lost || position == 0 || !identity::is_same(copy, position, mark.prefix, mark.marker).unwrap_or(false) {
+    let [copied, named] = [&suspect.path, &stream.path].map(|path| path.as_os_str().as_encoded_bytes());
+    if gone.is_none() || stream.file.is_some() || stream.is_finished() || !copied.starts_with(named) {
         return None;
     }
+    let (position, mark) = (stream.read_to(), stream.mark());
+    let same = position > 0 && identity::is_same(copy, position, mark.prefix, mark.marker).unwrap_or(false);
     // A file that was only renamed may hold more than its copy.
-    own_file(&*tailer.files, stream).is_ok_and(|own| own.is_none()).then_some(key)
+    (same && own_file(&*tailer.files, stream).is_ok_and(|own| own.is_none())).then_some(key)
 }
 
 /// Whether it cannot be told yet what a suspect is.
