@@ -277,7 +277,10 @@ impl Driver {
         let mut log_lives = true;
         self.tailer.step(clock::instant(), clock::now(), &mut |key, batch| {
             let records = batch.records.len() as u64;
-            match intake.submit(batch, SyncClass::Relaxed) {
+            // A file gives the next batch when this one is durable: a fast one must not wait for others to share its sync.
+            let bytes: usize = batch.records.iter().map(|record| record.bytes.len()).sum();
+            let class = if bytes >= stream::BATCH_BYTES { SyncClass::Prompt } else { SyncClass::Relaxed };
+            match intake.submit(batch, class) {
                 Ok(answer) => pending.push((key, records, answer)),
                 Err(_) => log_lives = false,
             }

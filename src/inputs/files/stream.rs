@@ -30,7 +30,7 @@ use std::{
 /// Bytes read at once.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// A batch is given to the log when there is so much of it; what belongs together stays together,
-const BATCH_BYTES: usize = 512 << 10;
+pub const BATCH_BYTES: usize = 512 << 10;
 /// up to this size.
 const BATCH_BYTES_MAX: usize = FRAME_BYTES_MAX - (2 << 20);
 /// Most records of a batch.
