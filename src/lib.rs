@@ -7,6 +7,7 @@
 //! - [`flow`]: what flows (records, frames, batches) and the two ends that every plugin holds
 //! - [`fs`]: the file system as the log sees it, so that tests can break it
 //! - [`config`]: where things are; [`log`]: the write-ahead log; [`store`]: manifest, partitions, the index
+//! - [`filters`]: one file a filter of pipelines
 //! - [`codecs`]: bytes to records; [`plan`]: a frame to events; [`query`]: questions to the stored events
 //! - [`inputs`], [`outputs`]: one file a plugin
 //! - [`pipeline`]: starts, connects and ends the parts
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod codecs;
 pub mod config;
 pub mod event;
+pub mod filters;
 pub mod flow;
 pub mod fs;
 pub mod inputs;

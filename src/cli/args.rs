@@ -15,6 +15,9 @@ pub struct Cli {
     /// Options of `app | logship`.
     #[command(flatten)]
     pub pipe: Pipe,
+    /// Options of `logship -e` and `logship -f`.
+    #[command(flatten)]
+    pub pipelines: super::pipelines::Pipelines,
     /// The command; none means the pipe.
     #[command(subcommand)]
     pub command: Option<Command>,

@@ -14,6 +14,7 @@ mod node;
 mod parse;
 mod passing;
 mod pipe;
+mod pipelines;
 mod print;
 mod rows;
 mod run;
@@ -85,6 +86,7 @@ pub fn main() -> ExitCode {
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
         Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
+        None if cli.pipelines.is_asked() => pipelines::run(&cli.pipelines),
         None if stdin_is_fed() => pipe::run(&cli.shared, &cli.pipe),
         None => {
             // Above the message, which stays in sight.

@@ -12,5 +12,6 @@ pub mod object;
 pub mod otlp;
 pub mod parts;
 mod places;
+pub mod plugins;
 pub mod redact;
 pub mod sample;

@@ -208,7 +208,7 @@ fn merge(there: &mut Map, more: Map) {
 }
 
 /// The part of `line` that `text` is, where it lies inside.
-fn slice_of(line: &ByteString, text: &str) -> Option<ByteString> {
+pub(super) fn slice_of(line: &ByteString, text: &str) -> Option<ByteString> {
     let start = (text.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
     let end = start.checked_add(text.len())?;
     (end <= line.len()).then(|| line.slice_ref(&line[start..end]))

@@ -40,7 +40,9 @@ pub fn read_event(text: &str) -> Result<(Event, Option<String>), String> {
     Ok((event, id))
 }
 
-fn from_serde(value: serde_json::Value) -> Value {
+/// A value that another reader of JSON made.
+#[must_use]
+pub fn from_serde(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(truth) => Value::Bool(truth),
@@ -67,9 +69,16 @@ fn from_serde(value: serde_json::Value) -> Value {
 /// assert_eq!(out, r#"{"@timestamp":"1970-01-01T00:00:00.000Z","message":"boom","n":1}"#);
 /// ```
 pub fn write_event(out: &mut String, event: &Event, id: Option<&dyn std::fmt::Display>) {
-    write_head(out, event.time);
+    if event.has_time {
+        write_head(out, event.time);
+    } else {
+        out.push('{');
+    }
+    let mut is_first = !event.has_time;
     for (key, value) in in_order(&event.fields) {
-        out.push(',');
+        if !std::mem::take(&mut is_first) {
+            out.push(',');
+        }
         write_text(out, key.as_str());
         out.push(':');
         write_value(out, value);

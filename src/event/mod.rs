@@ -7,14 +7,20 @@
 //! Promises: no clock, no I/O; depth, field count and key length are bounded by the constants here.
 
 mod absorb;
+pub mod date_format;
+mod document;
 pub mod json;
 pub mod layout;
 mod map;
+mod path;
+pub mod render;
 mod time;
 mod value;
 
 pub use absorb::ECS_OBJECTS;
+pub use document::absorbed;
 pub use map::{Key, Map};
+pub use path::{PADDING_MAX, SetError, TAGS, TIMESTAMP};
 pub use time::Timestamp;
 pub use value::Value;
 
@@ -34,6 +40,8 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 pub struct Event {
     /// The event's own time, or its arrival where it has none.
     pub time: Timestamp,
+    /// Whether `@timestamp` is shown; a pipeline may remove it.
+    pub has_time: bool,
     /// The fields, `message` and `tags` among them; `@timestamp` is [`Event::time`] and not repeated here.
     pub fields: Map,
     /// `@metadata`: for pipelines only, never stored and never printed.
@@ -44,7 +52,7 @@ impl Event {
     /// An event without fields.
     #[must_use]
     pub fn new(time: Timestamp) -> Event {
-        Event { time, fields: Map::default(), meta: Map::default() }
+        Event { time, has_time: true, fields: Map::default(), meta: Map::default() }
     }
 
     /// An event whose only field is the line as it came.
@@ -77,11 +85,12 @@ impl Event {
                     tags.push(Value::from(tag));
                 }
             }
-            Some(other) => {
+            Some(Value::Str(only)) if **only == *tag => {}
+            Some(other) if *other != Value::Null => {
                 let first = std::mem::replace(other, Value::Null);
                 *other = Value::List(vec![first, Value::from(tag)]);
             }
-            None => {
+            Some(_) | None => {
                 self.fields.insert(Key::from("tags"), Value::List(vec![Value::from(tag)]));
             }
         }

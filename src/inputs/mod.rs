@@ -11,6 +11,7 @@ pub mod forward;
 pub mod gelf;
 pub mod notice;
 pub mod otlp;
+pub mod plugins;
 pub mod process;
 pub mod stdin;
 pub mod streams;

@@ -1,5 +1,6 @@
 //! Where events go: one file an output.
 
+pub mod plugins;
 pub mod pretty;
 pub mod screen;
 pub mod store;

@@ -15,6 +15,7 @@ mod dispatch;
 mod engine;
 mod ingest_log;
 pub mod logs;
+pub mod memory;
 #[cfg(test)]
 mod model;
 mod notices;

@@ -7,6 +7,7 @@
 mod auto;
 mod explain;
 mod hints;
+pub mod program;
 mod reader;
 
 pub use auto::{Format, Plan};

@@ -263,7 +263,7 @@ pub(super) fn decode(bytes: Bytes, millis: i64) -> Result<Event, &'static str> {
         return Err("a stored event is followed by more bytes");
     }
     let time = Timestamp::from_nanos(millis.saturating_mul(1_000_000).saturating_add(below));
-    Ok(Event { time, fields, meta: Map::default() })
+    Ok(Event { time, has_time: true, fields, meta: Map::default() })
 }
 
 const CUT: &str = "a stored event ends too early";

@@ -26,6 +26,7 @@ mod frames;
 mod full_disk;
 mod harness;
 mod pipe;
+mod pipelines;
 mod run;
 mod server;
 mod succession;

@@ -59,6 +59,8 @@ pub enum Came {
 #[derive(Debug)]
 struct Flight {
     batch: RawBatch,
+    /// What is read since is behind it.
+    cut: Instant,
     /// It was refused: not before this moment again.
     again: Option<Instant>,
     pause: Duration,
@@ -85,7 +87,7 @@ pub struct Stream {
     pub modified_ns: i64,
     /// When it was last seen to grow.
     pub grown: Instant,
-    /// The last moment at which all that was read was durable.
+    /// Since when something of it is not durable, about; the last moment at which all was.
     pub behind_since: Instant,
     /// Reading has reached its end since.
     pub at_end: bool,
@@ -372,7 +374,7 @@ impl Stream {
         let span = moved.then_some(Span { from: self.cut, to: reach });
         self.cut = reach;
         let batch = RawBatch { origin: self.origin.clone(), span, mark: moved.then_some(mark), received, records };
-        self.flight = Some(Flight { batch: batch.clone(), again: None, pause: AGAIN });
+        self.flight = Some(Flight { batch: batch.clone(), cut: now, again: None, pause: AGAIN });
         Some(batch)
     }
 
@@ -397,10 +399,8 @@ impl Stream {
             Ok(()) => {
                 self.durable = flight.batch.span.map_or(self.durable, |span| span.to);
                 self.failure = None;
+                self.behind_since = if self.durable == self.read { now } else { flight.cut };
                 self.flight = None;
-                if self.durable == self.read {
-                    self.behind_since = now;
-                }
             }
             Err(cause) => {
                 self.failure = Some(cause.to_string());

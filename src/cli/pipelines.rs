@@ -1,0 +1,239 @@
+//! `logship -e CONF`, `logship -f PATH`: pipelines of the language of Logstash. `-t` checks them and says all that is wrong.
+
+use super::{Failure, is_read, say::say};
+use crate::{
+    config::{Ecs, Settings},
+    pipeline::memory::{self, Sources},
+};
+use clap::{Args, ValueEnum};
+use logship_parsers::config::{Options, SOURCE_BYTES_MAX, Severity, Source};
+use std::path::{Path, PathBuf};
+
+/// Options of pipelines.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Options of pipelines")]
+pub struct Pipelines {
+    /// Run this pipeline; without input or output it has stdin and stdout
+    #[arg(
+        short = 'e',
+        long = "config.string",
+        env = "LOGSHIP_CONFIG_STRING",
+        value_name = "CONF",
+        allow_hyphen_values = true
+    )]
+    pub text: Option<String>,
+    /// Run the pipeline in this file, in the files of this folder, or in the files of this pattern, in the order of their names
+    #[arg(
+        short = 'f',
+        long = "path.config",
+        env = "LOGSHIP_PATH_CONFIG",
+        value_name = "PATH",
+        conflicts_with = "text"
+    )]
+    pub path: Option<PathBuf>,
+    /// Check the pipeline, say all that is wrong with it, and end
+    #[arg(short = 't', long = "config.test_and_exit", env = "LOGSHIP_CONFIG_TEST_AND_EXIT")]
+    pub check: bool,
+    /// Threads that filter [default: one for each core]
+    #[arg(short = 'w', long = "pipeline.workers", env = "LOGSHIP_PIPELINE_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// Taken for Logstash's sake: batches are of bytes here
+    #[arg(
+        short = 'b',
+        long = "pipeline.batch.size",
+        env = "LOGSHIP_PIPELINE_BATCH_SIZE",
+        value_name = "N",
+        hide = true
+    )]
+    pub batch_size: Option<usize>,
+    /// Taken for Logstash's sake: nothing waits for a batch here
+    #[arg(
+        short = 'u',
+        long = "pipeline.batch.delay",
+        env = "LOGSHIP_PIPELINE_BATCH_DELAY",
+        value_name = "MS",
+        hide = true
+    )]
+    pub batch_delay: Option<u64>,
+    /// Taken for Logstash's sake: events always keep their order here
+    #[arg(long = "pipeline.ordered", env = "LOGSHIP_PIPELINE_ORDERED", value_name = "auto|true|false", hide = true)]
+    pub ordered: Option<String>,
+    /// Taken for Logstash's sake: there is one pipeline
+    #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME", hide = true)]
+    pub id: Option<String>,
+    /// Which names fields have: those of the Elastic Common Schema, or Logstash's of old
+    #[arg(
+        long = "pipeline.ecs_compatibility",
+        env = "LOGSHIP_PIPELINE_ECS_COMPATIBILITY",
+        value_enum,
+        value_name = "MODE"
+    )]
+    pub ecs: Option<EcsMode>,
+    /// Read `\n`, `\t` and the like in strings
+    #[arg(
+        long = "config.support_escapes",
+        env = "LOGSHIP_CONFIG_SUPPORT_ESCAPES",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub support_escapes: Option<bool>,
+    /// Taken for Logstash's sake: LOGSHIP_LOG
+    #[arg(long = "log.level", env = "LOGSHIP_LOG_LEVEL", value_name = "LEVEL", hide = true)]
+    pub log_level: Option<String>,
+    /// Taken for Logstash's sake: --data
+    #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR", hide = true)]
+    pub path_data: Option<PathBuf>,
+}
+
+/// Which names fields have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EcsMode {
+    /// Logstash's of old
+    Disabled,
+    /// The first version of the schema
+    V1,
+    /// The eighth
+    V8,
+}
+
+impl Pipelines {
+    /// Whether a pipeline is asked for.
+    pub fn is_asked(&self) -> bool {
+        self.text.is_some() || self.path.is_some() || self.check
+    }
+
+    fn settings(&self) -> Settings {
+        let ecs = match self.ecs {
+            None | Some(EcsMode::V8) => Ecs::V8,
+            Some(EcsMode::V1) => Ecs::V1,
+            Some(EcsMode::Disabled) => Ecs::Disabled,
+        };
+        // Once in the life of the process.
+        Settings { ecs, host: rustix::system::uname().nodename().to_string_lossy().into_owned().leak() }
+    }
+
+    fn sources(&self) -> Result<Sources, Failure> {
+        match (&self.text, &self.path) {
+            (Some(text), _) => Ok(vec![Source::new("config.string", text.as_str())]),
+            (None, Some(path)) => files_of(path)?.iter().map(|path| source(path)).collect(),
+            (None, None) => Err(Failure::usage("there is nothing to check: name a pipeline with -e or -f")),
+        }
+    }
+}
+
+/// Runs or checks a pipeline.
+pub fn run(args: &Pipelines) -> Result<(), Failure> {
+    let mut sources = args.sources()?;
+    let language = Options {
+        support_escapes: args.support_escapes.unwrap_or_default(),
+        variables: &|name| std::env::var(name).ok(),
+    };
+    let (pipeline, diagnostics) = memory::load(&mut sources, &language, &args.settings());
+    for diagnostic in &diagnostics {
+        eprint_line(&diagnostic.render(&sources));
+    }
+    let Some(pipeline) = pipeline else {
+        let count = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        let errors = if count == 1 { "an error".to_owned() } else { format!("{count} errors") };
+        return Err(Failure::usage(format!("the config has {errors}; nothing was started")));
+    };
+    if args.check {
+        say("Configuration OK");
+        return Ok(());
+    }
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let started = pipeline.start(args.workers.filter(|workers| *workers > 0).unwrap_or_else(cores));
+    let mut running = started.map_err(|cause| Failure::failed(format!("cannot start the pipeline: {cause}")))?;
+    is_read(running.write())?;
+    match running.failures() {
+        failures if failures.is_empty() => Ok(()),
+        failures => Err(Failure::failed(failures.join("\nlogship: "))),
+    }
+}
+
+fn eprint_line(text: &str) {
+    use std::io::Write as _;
+    _ = super::say::Stderr.write(format!("{text}\n").as_bytes());
+}
+
+fn source(path: &Path) -> Result<Source, Failure> {
+    let name = path.display().to_string();
+    let unreadable = |cause: &dyn std::fmt::Display| Failure::usage(format!("cannot read {name}: {cause}"));
+    let length = std::fs::metadata(path).map_err(|cause| unreadable(&cause))?.len();
+    if length > SOURCE_BYTES_MAX as u64 {
+        return Err(unreadable(&format!("it is longer than {SOURCE_BYTES_MAX} bytes")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|cause| unreadable(&cause))?;
+    Ok(Source::new(name, text))
+}
+
+/// The files of a config, by their names.
+fn files_of(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let unreadable = |cause| Failure::usage(format!("cannot read {}: {cause}", path.display()));
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let folder = if path.is_dir() { Some((path, None)) } else { None };
+    let pattern = path.file_name().and_then(|name| name.to_str()).filter(|name| name.contains(['*', '?', '[', '{']));
+    let parent = path.parent().map(|parent| if parent == Path::new("") { Path::new(".") } else { parent });
+    let Some((folder, pattern)) = folder.or_else(|| Some((parent?, Some(pattern?)))) else {
+        return Err(Failure::usage(format!("there is no {}", path.display())));
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_wanted = match pattern {
+            Some(pattern) => matches(pattern, name),
+            // What editors leave behind is no config.
+            None => !name.starts_with('.') && !name.ends_with('~'),
+        };
+        if is_wanted && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    match found.is_empty() {
+        true => Err(Failure::usage(format!("there is no config in {}", path.display()))),
+        false => Ok(found),
+    }
+}
+
+/// Whether a name fits a pattern of `*` and `?`.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => (p, n) = (p + 1, n + 1),
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, n) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_patterns() {
+        let check = |pattern, name, expected| assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        check("*.conf", "a.conf", true);
+        check("*.conf", "a.conf.bak", false);
+        check("1?-*", "10-in.conf", true);
+        check("a*b*c", "aXbYbZc", true);
+        check("a", "ab", false);
+    }
+}

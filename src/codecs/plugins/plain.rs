@@ -1,0 +1,100 @@
+//! `plain`: a record is a message. Where the Elastic Common Schema is on, it is `[event][original]`, too.
+//!
+//! Written are time, host and message, or what `format` says.
+
+use super::{CodecKind, Decoder, Encoder};
+use crate::{
+    config::Options,
+    event::{Event, Key, Map, Timestamp, Value, render},
+};
+use bytestring::ByteString;
+use logship_parsers::config::{Template, typed};
+use std::fmt::Write as _;
+
+pub(super) const KIND: CodecKind = CodecKind {
+    name: "plain",
+    summary: "Messages as they are",
+    options: &["charset", "format"],
+    decoder: Some(decoder),
+    encoder: Some(encoder),
+};
+
+/// Reads messages.
+#[derive(Debug)]
+pub(super) struct Plain {
+    has_original: bool,
+}
+
+pub(super) fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
+    _ = options.get("charset", |value| typed::text(value).map(drop));
+    _ = options.get("format", typed::template);
+    Some(Box::new(Plain { has_original: options.ecs().is_on() }))
+}
+
+impl Decoder for Plain {
+    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
+        let mut event = Event::new(received);
+        event.fields.reserve(FIELDS);
+        event.fields.insert(Key::from("@version"), version());
+        if self.has_original {
+            let mut original = Map::with_capacity(1);
+            original.insert(Key::from("original"), Value::Str(record.clone()));
+            event.fields.insert(Key::from("event"), Value::Map(original));
+        }
+        event.fields.insert(Key::from("message"), Value::Str(record.clone()));
+        out.push(event);
+    }
+}
+
+/// `@version` of every event.
+pub(super) fn version() -> Value {
+    Value::Str(ByteString::from_static("1"))
+}
+
+/// Room for the fields that an event begins with and a few more.
+const FIELDS: usize = 8;
+
+/// Writes messages.
+#[derive(Debug)]
+pub(super) struct Format {
+    format: Option<Template>,
+    end: String,
+}
+
+fn encoder(options: &mut Options<'_>) -> Option<Box<dyn Encoder>> {
+    with_end(options, String::new())
+}
+
+pub(super) fn with_end(options: &mut Options<'_>, end: String) -> Option<Box<dyn Encoder>> {
+    _ = options.get("charset", |value| typed::text(value).map(drop));
+    Some(Box::new(Format { format: options.get("format", typed::template), end }))
+}
+
+impl Encoder for Format {
+    fn encode(&self, event: &Event, now: Timestamp, out: &mut String) {
+        match &self.format {
+            Some(format) => render::render(format, event, now, out),
+            None => {
+                _ = write!(out, "{} ", event.time);
+                match event.fields.get("host") {
+                    None | Some(Value::Null) => out.push_str("%{host}"),
+                    Some(Value::Map(host)) => {
+                        for (n, (key, value)) in host.iter().enumerate() {
+                            out.push_str(if n == 0 { "{" } else { ", " });
+                            _ = write!(out, "{key}=");
+                            render::write_text(out, value);
+                        }
+                        out.push('}');
+                    }
+                    Some(host) => render::write_text(out, host),
+                }
+                out.push(' ');
+                match event.fields.get("message") {
+                    None | Some(Value::Null) => out.push_str("%{message}"),
+                    Some(message) => render::write_text(out, message),
+                }
+            }
+        }
+        out.push_str(&self.end);
+    }
+}

@@ -1,0 +1,96 @@
+//! Templates with the values of an event in their places: what Logstash calls sprintf.
+//!
+//! A field that is missing or null leaves its piece as it is written; lists are joined by commas, objects are JSON. Times
+//! without a time are left as written, too.
+
+use super::{Event, Timestamp, Value, date_format, json};
+use logship_parsers::config::{Piece, Template};
+use std::fmt::Write as _;
+
+/// Appends the text of a template. `now` is what `%{{TIME_NOW}}` means.
+///
+/// ```
+/// use logship::event::{Event, Timestamp, render::render};
+/// use logship_parsers::config::Template;
+/// let event = Event::from_line(Timestamp::from_nanos(0), "boom".into());
+/// let template = Template::parse("%{message} %{+yyyy.MM.dd} %{missing}").map_err(|e| e.to_string())?;
+/// let mut out = String::new();
+/// render(&template, &event, event.time, &mut out);
+/// assert_eq!(out, "boom 1970.01.01 %{missing}");
+/// # Ok::<(), String>(())
+/// ```
+pub fn render(template: &Template, event: &Event, now: Timestamp, out: &mut String) {
+    for piece in &template.pieces {
+        match piece {
+            Piece::Literal(text) => out.push_str(text),
+            Piece::Field { field, raw } => match event.get(field) {
+                Some(value) if *value != Value::Null => write_text(out, &value),
+                _ => {
+                    _ = write!(out, "%{{{raw}}}");
+                }
+            },
+            Piece::EpochSeconds => {
+                _ = write!(out, "{}", event.time.as_nanos().div_euclid(1_000_000_000));
+            }
+            Piece::Joda(format) => date_format::write(out, event.time, format, date_format::Letters::Joda),
+            Piece::Java(format) => date_format::write(out, event.time, format, date_format::Letters::Java),
+            Piece::Now => {
+                _ = write!(out, "{now}");
+            }
+        }
+    }
+}
+
+/// The text of a template.
+#[must_use]
+pub fn rendered(template: &Template, event: &Event, now: Timestamp) -> String {
+    let mut out = String::new();
+    render(template, event, now, &mut out);
+    out
+}
+
+/// Appends a value as text: lists joined by commas, objects as JSON, null as nothing.
+pub fn write_text(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => {}
+        Value::Str(text) => out.push_str(text),
+        Value::Time(time) => {
+            _ = write!(out, "{time}");
+        }
+        Value::List(items) => {
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                write_text(out, item);
+            }
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Map(_) => json::write_value(out, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_become_text() {
+        let (mut event, _) = json::read_event(
+            r#"{"@timestamp":"2026-02-03T14:05:06.789Z","s":"x","n":5,"f":1.5,"l":["a",1],"m":{"k":"v"},"z":null}"#,
+        )
+        .unwrap();
+        event.meta.insert("i".into(), Value::from("index"));
+        let check = |text: &str, expected: &str| {
+            let template = Template::parse(text).unwrap();
+            assert_eq!(rendered(&template, &event, Timestamp::from_nanos(0)), expected, "{text}");
+        };
+        check("%{s}-%{n}-%{f}", "x-5-1.5");
+        check("%{l} %{m} %{[m][k]} %{[l][-1]}", r#"a,1 {"k":"v"} v 1"#);
+        check("%{z} %{none} %{[a][b]}", "%{z} %{none} %{[a][b]}");
+        check("%{[@metadata][i]}", "index");
+        check("%{@timestamp}", "2026-02-03T14:05:06.789Z");
+        check("%{+%s} %{{TIME_NOW}}", "1770127506 1970-01-01T00:00:00.000Z");
+        check("%{+YYYY.MM.dd} %{+xxxx.ww} %{+HH:mm:ss.SSS} %{+EEE} %{+MMM}", "2026.02.03 2026.06 14:05:06.789 Tue Feb");
+        check("%{{yyyy-'W'MM}} %{+h a}", "2026-W02 2 PM");
+    }
+}

@@ -1,0 +1,110 @@
+//! What all filters do where they succeeded: `add_field`, then `remove_field`, `add_tag`, `remove_tag`.
+//!
+//! A field that is there becomes a list with the new value behind; tags are added as often as they are asked for. Names and
+//! values are templates.
+
+use super::Scratch;
+use crate::{
+    config::Options,
+    event::{Event, Key, TAGS, Value, render},
+};
+use logship_parsers::config::{FieldRef, Template, typed};
+
+/// The decorations of one filter, or the fields that an input adds.
+#[derive(Clone, Debug, Default)]
+pub struct Decorations {
+    add_field: Vec<(Template, Vec<Template>)>,
+    remove_field: Vec<Template>,
+    add_tag: Vec<Template>,
+    remove_tag: Vec<Template>,
+}
+
+impl Decorations {
+    /// Those of an input: only `add_field`.
+    pub fn fields(options: &mut Options<'_>) -> Decorations {
+        let values = |value: &_| typed::list(value).iter().map(typed::template).collect();
+        Decorations { add_field: options.pairs("add_field", typed::template, values), ..Decorations::default() }
+    }
+
+    /// Those of a filter.
+    pub fn read(options: &mut Options<'_>) -> Decorations {
+        _ = options.get("periodic_flush", typed::boolean);
+        Decorations {
+            add_field: Decorations::fields(options).add_field,
+            remove_field: options.templates("remove_field"),
+            add_tag: options.templates("add_tag"),
+            remove_tag: options.templates("remove_tag"),
+        }
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.add_field.is_empty()
+            && self.remove_field.is_empty()
+            && self.add_tag.is_empty()
+            && self.remove_tag.is_empty()
+    }
+
+    /// Does what is asked for.
+    pub fn apply(&self, event: &mut Event, scratch: &mut Scratch) {
+        for (name, values) in &self.add_field {
+            let Some(field) = field_of(name, event, scratch) else { continue };
+            for value in values {
+                let text = render::rendered(value, event, scratch.received);
+                append(event, &field, Value::from(text));
+            }
+        }
+        for name in &self.remove_field {
+            if let Some(field) = field_of(name, event, scratch) {
+                event.remove(&field);
+            }
+        }
+        for tag in &self.add_tag {
+            let tag = Value::from(render::rendered(tag, event, scratch.received));
+            match event.fields.get_mut(TAGS) {
+                Some(Value::List(tags)) => tags.push(tag),
+                Some(Value::Null) | None => {
+                    event.fields.insert(Key::from(TAGS), Value::List(vec![tag]));
+                }
+                Some(other) => {
+                    let first = std::mem::replace(other, Value::Null);
+                    *other = Value::List(vec![first, tag]);
+                }
+            }
+        }
+        for tag in &self.remove_tag {
+            let tag = render::rendered(tag, event, scratch.received);
+            match event.fields.get_mut(TAGS) {
+                Some(Value::List(tags)) => tags.retain(|known| known.as_str() != Some(&tag)),
+                Some(other) if other.as_str() == Some(&tag) => *other = Value::List(Vec::new()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The field that a template names for this event; none where what comes out is no name.
+#[must_use]
+pub fn field_of(name: &Template, event: &Event, scratch: &mut Scratch) -> Option<FieldRef> {
+    if let Some(text) = name.as_literal() {
+        return FieldRef::parse(text).ok();
+    }
+    scratch.text.clear();
+    render::render(name, event, scratch.received, &mut scratch.text);
+    FieldRef::parse(&scratch.text).ok()
+}
+
+/// Sets a field, or makes a list of what it is and the value.
+pub fn append(event: &mut Event, field: &FieldRef, value: Value) {
+    let value = match event.get(field).map(std::borrow::Cow::into_owned) {
+        None => value,
+        Some(Value::List(mut items)) => {
+            items.push(value);
+            Value::List(items)
+        }
+        Some(first) => Value::List(vec![first, value]),
+    };
+    // What cannot be set stays as it is: a decoration is no reason to fail.
+    _ = event.set(field, value);
+}

@@ -1,0 +1,118 @@
+//! From what an input read to events: the codec, and what the input adds to each event.
+
+use crate::{
+    codecs::plugins::{self, Decoder},
+    config::{Options, Role, Settings},
+    event::{Event, Key, TAGS, Value},
+    filters::{Scratch, decorate::Decorations},
+    inputs::plugins::{self as inputs, Chunk, Record, Source},
+};
+use bytes::Bytes;
+use bytestring::ByteString;
+use logship_parsers::config::{Diagnostic, FieldRef, ast::Plugin, typed};
+use memchr::memchr;
+
+/// How the records of one input become events.
+pub(super) struct Arrival {
+    decoder: Box<dyn Decoder>,
+    host: Option<(FieldRef, Value)>,
+    kind: Option<Value>,
+    tags: Vec<String>,
+    fields: Decorations,
+}
+
+/// An input and what becomes of its records. `None` where something was reported.
+pub(super) fn build(
+    plugin: &Plugin,
+    settings: &Settings,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Arrival, Box<dyn Source>)> {
+    let kind = inputs::find(&plugin.name).map_err(|unknown| diagnostics.push(unknown)).ok()?;
+    let mut options = Options::new(plugin, (Role::Input, kind.options), settings, diagnostics);
+    let name = if options.ecs().is_on() { kind.host } else { kind.host.map(|_| "host") };
+    let host = name.and_then(|name| FieldRef::parse(name).ok());
+    let kind_of_events = options.text("type").map(Value::from);
+    let tags = options.each("tags", |value| typed::text(value).map(str::to_owned));
+    let fields = Decorations::fields(&mut options);
+    let decoder = plugins::decoder(&mut options, kind.codec);
+    let source = (kind.build)(&mut options);
+    let arrival = Arrival {
+        decoder: decoder?,
+        host: host.map(|field| (field, Value::Str(ByteString::from_static(settings.host)))),
+        kind: kind_of_events,
+        tags,
+        fields,
+    };
+    Some((arrival, source?))
+}
+
+impl Arrival {
+    /// Makes the events of a chunk and hands each over.
+    pub(super) fn each(&self, chunk: Chunk, scratch: &mut Scratch, mut take: impl FnMut(Event, &mut Scratch)) {
+        let mut events = Vec::with_capacity(1);
+        let mut one = |text: Bytes, fields: Vec<(FieldRef, Value)>, scratch: &mut Scratch| {
+            self.decoder.decode(&valid(text), scratch.received, &mut events);
+            for mut event in events.drain(..) {
+                self.dress(&mut event, &fields, scratch);
+                take(event, scratch);
+            }
+        };
+        match chunk {
+            Chunk::Records(records) => {
+                records.into_iter().for_each(|Record { text, fields }| one(text, fields, scratch));
+            }
+            Chunk::Lines(mut rest) => {
+                while !rest.is_empty() {
+                    let line = match memchr(b'\n', &rest) {
+                        Some(end) => {
+                            let mut line = rest.split_to(end + 1);
+                            line.truncate(end);
+                            line
+                        }
+                        None => std::mem::take(&mut rest),
+                    };
+                    one(without_return(line), Vec::new(), scratch);
+                }
+            }
+        }
+    }
+
+    fn dress(&self, event: &mut Event, fields: &[(FieldRef, Value)], scratch: &mut Scratch) {
+        if let Some(kind) = &self.kind
+            && event.fields.get("type").is_none()
+        {
+            event.fields.insert(Key::from("type"), kind.clone());
+        }
+        if !self.fields.is_empty() {
+            self.fields.apply(event, scratch);
+        }
+        for tag in &self.tags {
+            event.tag(tag);
+        }
+        for (field, value) in self.host.iter().chain(fields) {
+            add(event, field, value);
+        }
+    }
+}
+
+/// Sets what is not there. Where it cannot be set, the event has something of its own there.
+fn add(event: &mut Event, field: &FieldRef, value: &Value) {
+    match value {
+        Value::List(tags) if field.parts == [TAGS] => {
+            tags.iter().filter_map(Value::as_str).for_each(|tag| event.tag(tag));
+        }
+        _ if event.contains(field) => {}
+        _ => _ = event.set(field, value.clone()),
+    }
+}
+
+fn valid(text: Bytes) -> ByteString {
+    ByteString::try_from(text.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&text).into_owned().into())
+}
+
+fn without_return(mut line: Bytes) -> Bytes {
+    if line.last() == Some(&b'\r') {
+        line.truncate(line.len() - 1);
+    }
+    line
+}
