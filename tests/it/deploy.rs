@@ -236,7 +236,8 @@ fn deployment_files() -> Vec<PathBuf> {
 
 #[test]
 fn every_variable_that_is_named_exists() {
-    let helps: Vec<_> = commands().iter().filter(|name| *name != "help").map(|name| help(&[name])).collect();
+    let mut helps: Vec<_> = commands().iter().filter(|name| *name != "help").map(|name| help(&[name])).collect();
+    helps.push(help(&[]));
     let mut known: BTreeSet<_> = helps.iter().flat_map(|help| variables(help)).collect();
     known.extend(BARE_VARIABLES);
     for path in deployment_files().into_iter().chain(["docs/AGENT.md", "README.md"].map(|name| root().join(name))) {
