@@ -129,10 +129,13 @@ impl Node for Shown {
     }
 }
 
+/// What stops the serving, and who serves.
+type Page = (watch::Sender<bool>, JoinHandle<()>);
+
 /// A running agent and who shows it.
 pub struct Watched {
     shown: Arc<Shown>,
-    page: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    page: Option<Page>,
     reporting: (Sender<()>, JoinHandle<()>),
 }
 
@@ -160,11 +163,7 @@ pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched
 }
 
 /// Serves; nothing where the address is taken, because an agent that cannot be looked at still ships.
-fn page(
-    address: &str,
-    shown: &Arc<Shown>,
-    shared: &Shared,
-) -> Result<Option<(watch::Sender<bool>, JoinHandle<()>)>, Failure> {
+fn page(address: &str, shown: &Arc<Shown>, shared: &Shared) -> Result<Option<Page>, Failure> {
     let wrong = |cause: String| {
         Failure::usage(format!(
             "--status-listen {address}: {cause}; expected an address such as 127.0.0.1:7448, or none"

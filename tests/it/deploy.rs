@@ -210,7 +210,7 @@ fn commands() -> Vec<String> {
 
 /// Words of a text that begin so, as far as they are made of these characters.
 fn beginning<'t>(text: &'t str, with: &str, of: impl Fn(char) -> bool) -> BTreeSet<&'t str> {
-    let starts = text.match_indices(with).filter(|(at, _)| !text[..*at].ends_with(|c| of(c)));
+    let starts = text.match_indices(with).filter(|(at, _)| !text[..*at].ends_with(&of));
     let whole = |at: usize| text[at..].find(|c| !of(c)).map_or(&text[at..], |end| &text[at..at + end]);
     starts.map(|(at, _)| whole(at)).collect()
 }
