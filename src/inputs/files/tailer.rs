@@ -26,6 +26,7 @@ use crate::{
     log::SourceTable,
 };
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
@@ -451,12 +452,23 @@ impl Tailer {
         self.awake.is_empty() && self.timers.is_empty()
     }
 
-    /// Each file.
+    /// How many files are followed.
     #[must_use]
-    pub fn status(&self, now: Instant) -> Vec<FileStatus> {
-        let status = |Followed { stream, .. }: &Followed| {
+    pub fn followed(&self) -> usize {
+        self.followed.len()
+    }
+
+    /// The files that are furthest behind or fail, at most so many.
+    #[must_use]
+    pub fn status(&self, now: Instant, files_max: usize) -> Vec<FileStatus> {
+        let lag = |stream: &Stream| {
             let waiting = stream.read_to().saturating_sub(stream.durable_to());
-            let lag_bytes = stream.size.saturating_sub(stream.taken) + waiting;
+            stream.size.saturating_sub(stream.taken) + waiting
+        };
+        let mut files: Vec<_> = self.followed.values().map(|followed| &followed.stream).collect();
+        files.sort_by_cached_key(|stream| (stream.failure.is_none(), Reverse(lag(stream))));
+        let status = |stream: &Stream| {
+            let lag_bytes = lag(stream);
             FileStatus {
                 path: stream.path.clone(),
                 size: stream.size,
@@ -467,7 +479,7 @@ impl Tailer {
                 failure: stream.failure.clone(),
             }
         };
-        self.followed.values().map(status).collect()
+        files.into_iter().take(files_max).map(status).collect()
     }
 }
 
