@@ -15,7 +15,7 @@ mod status;
 pub use losses::Losses;
 pub use sources::{InputStatus, Sources, SourcesSettings};
 pub use spool::{Spool, SpoolSettings, WhenFull};
-pub use status::{FILES_SHOWN_MAX, inputs, status};
+pub use status::{inputs, status};
 
 use crate::{
     inputs::files::{self, FileInput, glob::Globs},

@@ -5,9 +5,6 @@ use crate::{clock, event::Timestamp};
 use serde_json::{Value, json};
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
-/// Files that are listed: those that are furthest behind.
-pub const FILES_SHOWN_MAX: usize = 1_000;
-
 /// The status as one JSON object, as docs/API.md shows it. `name` is the machine's, `started` when the agent was.
 #[must_use]
 pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value {
@@ -16,15 +13,10 @@ pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value
     let counters = spool.counters();
     let queued = ship.as_ref().map(|ship| ship.queued_bytes);
     let (files, followed, problems) = agent.files().map_or((Vec::new(), 0, 0), |input| {
-        input.status(|status| {
-            let mut files = status.files.clone();
-            files.sort_by_key(|file| (std::cmp::Reverse(file.lag_bytes), file.path.clone()));
-            (files, status.files.len(), status.problems)
-        })
+        input.status(|status| (status.files.clone(), status.followed, status.problems))
     });
     let files: Vec<_> = files
         .iter()
-        .take(FILES_SHOWN_MAX)
         .map(|file| {
             json!({"path": file.path, "size": file.size, "read": file.read, "durable": file.durable,
                    "lag_bytes": file.lag_bytes, "lag_s": file.lag.as_secs_f64(), "error": file.failure})

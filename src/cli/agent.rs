@@ -143,7 +143,7 @@ fn reload(watched: &Watched, in_use: &mut (Options, Option<Arc<Rules>>)) -> Resu
     }
     let gate = settings.spool.gate.clone();
     watched.reload(settings).map_err(Failure::failed)?;
-    *in_use = (options, gate);
+    *in_use = (*options, gate);
     Ok(())
 }
 

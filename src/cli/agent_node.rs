@@ -2,7 +2,7 @@
 
 use super::{Failure, agent::Options, args::Shared, node::component_json, say::say, settings};
 use crate::{
-    agent::{Agent, AgentError, AgentSettings, FILES_SHOWN_MAX, Losses, inputs, status},
+    agent::{Agent, AgentError, AgentSettings, Losses, inputs, status},
     api::{self, Access, Component, Gauge, Health, Node},
     auth::Tokens,
     clock,
@@ -103,10 +103,11 @@ impl Node for Shown {
                 }),
             );
         }
-        let files = agent.files().map(|files| files.status(|status| (status.files.clone(), status.counts)));
-        let Some((files, counts)) = files else { return gauges };
+        let files =
+            agent.files().map(|files| files.status(|status| (status.files.clone(), status.followed, status.counts)));
+        let Some((files, followed, counts)) = files else { return gauges };
         gauges.extend([
-            gauge("files_followed", "Files that are followed.", files.len() as f64),
+            gauge("files_followed", "Files that are followed.", followed as f64),
             gauge("files_read_bytes_total", "Bytes read from files.", counts.bytes as f64),
             gauge(
                 "files_lost_bytes_total",
@@ -117,7 +118,7 @@ impl Node for Shown {
         ]);
         let each = |name, help, value: &dyn Fn(&FileStatus) -> f64| -> Vec<Gauge> {
             let label = |path: &std::path::Path| vec![("path", path.display().to_string())];
-            let behind = files.iter().filter(|file| file.lag_bytes > 0).take(FILES_SHOWN_MAX);
+            let behind = files.iter().filter(|file| file.lag_bytes > 0);
             behind.map(|file| Gauge { name, help, labels: label(&file.path), value: value(file) }).collect()
         };
         let bytes = each("file_lag_bytes", "Bytes that are not durable, of files that are behind.", &|file| {
@@ -129,10 +130,13 @@ impl Node for Shown {
     }
 }
 
+/// What stops the serving, and who serves.
+type Page = (watch::Sender<bool>, JoinHandle<()>);
+
 /// A running agent and who shows it.
 pub struct Watched {
     shown: Arc<Shown>,
-    page: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    page: Option<Page>,
     reporting: (Sender<()>, JoinHandle<()>),
 }
 
@@ -160,11 +164,7 @@ pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched
 }
 
 /// Serves; nothing where the address is taken, because an agent that cannot be looked at still ships.
-fn page(
-    address: &str,
-    shown: &Arc<Shown>,
-    shared: &Shared,
-) -> Result<Option<(watch::Sender<bool>, JoinHandle<()>)>, Failure> {
+fn page(address: &str, shown: &Arc<Shown>, shared: &Shared) -> Result<Option<Page>, Failure> {
     let wrong = |cause: String| {
         Failure::usage(format!(
             "--status-listen {address}: {cause}; expected an address such as 127.0.0.1:7448, or none"

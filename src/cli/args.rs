@@ -162,7 +162,7 @@ pub enum Command {
     /// Take logs over HTTP, store them, serve the page and the API
     Server(Server),
     /// Follow files and ship what they say to a server
-    Agent(super::agent::Options),
+    Agent(Box<super::agent::Options>),
     /// Run a program, pass on what it prints, and store it; fit to be PID 1 of a container
     #[command(after_help = RUN_HELP)]
     Run(Run),

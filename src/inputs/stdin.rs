@@ -482,22 +482,26 @@ mod tests {
         let counters = Arc::new(PipeCounters::default());
         let (sender, chunks) = crossbeam_channel::bounded(CHUNKS_QUEUED_MAX);
         let (intake, mut appends) = Intake::channel();
-        let log = std::thread::spawn(move || {
-            let mut stored = Vec::new();
-            // The first batch finds no room.
-            for turn in 0.. {
-                let Some(append) = appends.blocking_recv() else { break };
-                let position = Appended { log: LogId::from_bits(1), end: Pos(1), duplicate: false };
-                let _ = append.answer.send(if turn == 0 { Err(AppendError::Full) } else { Ok(position) });
-                stored.extend((turn > 0).then_some(append.batch.records).into_iter().flatten());
-            }
-            stored
-        });
+        let log = std::thread::Builder::new()
+            .spawn(move || {
+                let mut stored = Vec::new();
+                // The first batch finds no room.
+                for turn in 0.. {
+                    let Some(append) = appends.blocking_recv() else { break };
+                    let position = Appended { log: LogId::from_bits(1), end: Pos(1), duplicate: false };
+                    let _ = append.answer.send(if turn == 0 { Err(AppendError::Full) } else { Ok(position) });
+                    stored.extend((turn > 0).then_some(append.batch.records).into_iter().flatten());
+                }
+                stored
+            })
+            .unwrap();
         let lines = "x\n".repeat(BATCH_RECORDS_MAX + 5);
-        let reading = std::thread::spawn({
-            let counters = counters.clone();
-            move || Reader::new(0, sender, counters).run(lines.as_bytes(), &AtomicBool::new(false), &mut |_| {})
-        });
+        let reading = std::thread::Builder::new()
+            .spawn({
+                let counters = counters.clone();
+                move || Reader::new(0, sender, counters).run(lines.as_bytes(), &AtomicBool::new(false), &mut |_| {})
+            })
+            .unwrap();
         let framer = Framer::new(chunks, Some(intake), vec![Origin::default()], counters.clone());
         assert_eq!(framer.run(&AtomicBool::new(false)), Some(AppendError::Full));
         reading.join().unwrap().unwrap();

@@ -18,6 +18,9 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
+/// What happens next.
+type Step = fn(&mut Program);
+
 /// One program as it runs.
 struct Program {
     world: World,
@@ -137,7 +140,7 @@ impl Program {
     }
 
     fn step(&mut self) {
-        let steps: [(&str, fn(&mut Program)); 12] = [
+        let steps: [(&str, Step); 12] = [
             ("write", Program::write),
             ("write torn", Program::write_torn),
             ("rename", Program::rename),

@@ -210,7 +210,7 @@ fn commands() -> Vec<String> {
 
 /// Words of a text that begin so, as far as they are made of these characters.
 fn beginning<'t>(text: &'t str, with: &str, of: impl Fn(char) -> bool) -> BTreeSet<&'t str> {
-    let starts = text.match_indices(with).filter(|(at, _)| !text[..*at].ends_with(|c| of(c)));
+    let starts = text.match_indices(with).filter(|(at, _)| !text[..*at].ends_with(&of));
     let whole = |at: usize| text[at..].find(|c| !of(c)).map_or(&text[at..], |end| &text[at..at + end]);
     starts.map(|(at, _)| whole(at)).collect()
 }
@@ -236,7 +236,8 @@ fn deployment_files() -> Vec<PathBuf> {
 
 #[test]
 fn every_variable_that_is_named_exists() {
-    let helps: Vec<_> = commands().iter().filter(|name| *name != "help").map(|name| help(&[name])).collect();
+    let mut helps: Vec<_> = commands().iter().filter(|name| *name != "help").map(|name| help(&[name])).collect();
+    helps.push(help(&[]));
     let mut known: BTreeSet<_> = helps.iter().flat_map(|help| variables(help)).collect();
     known.extend(BARE_VARIABLES);
     for path in deployment_files().into_iter().chain(["docs/AGENT.md", "README.md"].map(|name| root().join(name))) {

@@ -3,7 +3,7 @@
 //!
 //! Faults are injected by strace, which counts calls in each thread for itself: "once" is once a thread.
 
-use crate::harness::{Server, files, folder, logship, pipe, run, search, until, wait};
+use crate::harness::{Server, files, folder, logship, pipe, run, search, tells_of_losses, until, wait};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
@@ -110,7 +110,7 @@ fn found(data: &Path, what: &str) -> BTreeMap<String, usize> {
 /// As [`found`], of events that are at hand.
 pub fn count(events: &[serde_json::Value], what: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for event in events {
+    for event in events.iter().filter(|event| !tells_of_losses(event)) {
         assert!(event.get("tags").is_none(), "{what}: {event}");
         let field = |name: &str| {
             let value = &event[name];

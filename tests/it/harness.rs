@@ -376,6 +376,11 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// Whether an event says that others were lost, as it is told.
+pub fn tells_of_losses(event: &serde_json::Value) -> bool {
+    event["event"]["action"] == "lines-lost"
+}
+
 /// The messages of events, in order.
 pub fn messages(events: &[serde_json::Value]) -> Vec<String> {
     events.iter().map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()

@@ -1,8 +1,8 @@
 //! `app | logship`, as an app sees it and as the person beside it does.
 
 use crate::harness::{
-    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, under_strace,
-    until, wait,
+    Server, files, folder, logship, messages, outcome, pipe, run, search, signal, spawn_pipe, stderr, tells_of_losses,
+    under_strace, until, wait,
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -254,7 +254,8 @@ fn a_disk_that_stalls_costs_no_line_unsaid() {
     let lost = said.trim().strip_prefix("logship: ").and_then(|text| text.split_once(" lines passed on, not stored"));
     let (lost, why) = lost.unwrap_or_else(|| panic!("{said}"));
     assert_eq!(why, " (storing took longer than 2 s)");
-    let found = search(data.path(), &[]);
+    let (told, found): (Vec<_>, Vec<_>) = search(data.path(), &[]).into_iter().partition(tells_of_losses);
+    assert_eq!(told.iter().filter_map(|event| event["logship"]["lost"].as_u64()).sum::<u64>().to_string(), lost);
     let whole = found.iter().filter(|event| event["tags"].is_null()).count();
     assert_eq!(whole + lost.parse::<usize>().unwrap(), LINES, "{said}");
     for event in &found {

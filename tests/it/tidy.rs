@@ -220,6 +220,12 @@ fn openers() -> Vec<Opens> {
         test: "parsers/tests/config.rs",
         names: "fixtures/config",
     });
+    let groks = Opens {
+        folder: "grok".to_owned(),
+        twins: Some(["log", "json"]),
+        test: "parsers/src/grok/tests.rs",
+        names: "fixtures/grok",
+    };
     let joined = Opens {
         folder: "join".to_owned(),
         twins: Some(["log", "json"]),
@@ -246,7 +252,7 @@ fn openers() -> Vec<Opens> {
         ("tls", "src/ship/testing.rs", "fixtures/tls"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
-    lines.chain(queries).chain(configs).chain([joined, redacted]).chain(whole).collect()
+    lines.chain(queries).chain(configs).chain([groks, joined, redacted]).chain(whole).collect()
 }
 
 /// Whether a test opens this file, given by its path below `fixtures/`.

@@ -42,6 +42,9 @@ pub(super) const KIND: FilterKind = FilterKind {
     build,
 };
 
+/// What becomes of a text.
+type Change = fn(&str) -> String;
+
 /// A change and what it needs.
 #[derive(Debug)]
 enum Step {
@@ -51,7 +54,7 @@ enum Step {
     Replace(FieldRef, Template),
     Convert(FieldRef, Type),
     Gsub { field: FieldRef, needle: Needle, replacement: Template },
-    Text(FieldRef, fn(&str) -> String),
+    Text(FieldRef, Change),
     Split(FieldRef, String),
     Join(FieldRef, String),
     Merge(FieldRef, Vec<FieldRef>),
@@ -87,7 +90,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     let conversions = options.pairs("convert", typed::field, convert::read);
     steps.extend(conversions.into_iter().map(|(field, to)| Step::Convert(field, to)));
     gsub(options, &mut steps);
-    let changes: [(&str, fn(&str) -> String); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("uppercase", |text| text.to_uppercase()),
         ("capitalize", text::capitalized),
         ("lowercase", |text| text.to_lowercase()),
@@ -194,7 +197,7 @@ impl Step {
                 };
                 map_texts(event, field, |text| text::replaced(text, &needle, &replacement))
             }
-            Step::Text(field, change) => map_texts(event, field, |text| change(text)),
+            Step::Text(field, change) => map_texts(event, field, change),
             Step::Split(field, separator) => {
                 let Some(text) = event.text(field) else { return Ok(()) };
                 let parts = text::split(text, separator).map(Value::from).collect();

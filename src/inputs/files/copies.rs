@@ -2,13 +2,15 @@
 //!
 //! A new file is taken for the copy that copytruncate makes only if it is in the same folder, its name begins with the
 //! original's, it begins as the original does, and the original shrinks within [`COPY_WAIT`]. Until then it is not read.
-//! In doubt it is read, and its lines are there twice. A compressed file is no file of today: it waits until it has not grown
-//! for [`COPY_WAIT`], and as long as a file is followed that begins as it does.
+//! In doubt it is read, and its lines are there twice. Where the original went away before anybody saw it shrink, a file is
+//! its copy if it holds all that was read of it. A compressed file is no file of today: it waits until it has not grown for
+//! [`COPY_WAIT`], and as long as a file is followed that begins as it does.
 
 use super::{
     identity::{self, Content as _},
     known::{Known, folder_of, is_rotation_of, stem_of},
     reader::Reader,
+    stream::Stream,
     tailer::{Followed, Key, Tailer},
     tree::{Entry, Files, Stat},
 };
@@ -111,7 +113,14 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
             tailer.suspects.insert(id, suspect);
             continue;
         }
-        if copy.stat().is_ok_and(|stat| (stat.device, stat.inode) == id) {
+        if let Ok(stat) = copy.stat()
+            && (stat.device, stat.inode) == id
+        {
+            if let Some(key) = left_in(tailer, &suspect, &mut copy) {
+                go_on_in(tailer, key, (suspect.path, stat, copy));
+                tailer.awake.insert(key);
+                continue;
+            }
             // What it holds may have ended meanwhile.
             match tailer.recognise(&suspect.path, id, &mut copy) {
                 Some(known) => tailer.resume(&known, suspect.path, copy, now),
@@ -120,6 +129,21 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
         }
     }
     tailer.suspects_due = (!tailer.suspects.is_empty()).then(|| now + COPY_POLL);
+}
+
+/// The stream whose rest is in this suspect: its file was closed and is gone, so that nobody can see it shrink, and the
+/// suspect has its name with something behind it and holds all that was read of it.
+fn left_in(tailer: &Tailer, suspect: &Suspect, copy: &mut Reader) -> Option<Key> {
+    let key = suspect.original.and_then(|id| tailer.by_id.get(&id)).copied()?;
+    let Followed { stream, gone, .. } = tailer.followed.get(&key)?;
+    let [copied, named] = [&suspect.path, &stream.path].map(|path| path.as_os_str().as_encoded_bytes());
+    if gone.is_none() || stream.file.is_some() || stream.is_finished() || !copied.starts_with(named) {
+        return None;
+    }
+    let (position, mark) = (stream.read_to(), stream.mark());
+    let same = position > 0 && identity::is_same(copy, position, mark.prefix, mark.marker).unwrap_or(false);
+    // A file that was only renamed may hold more than its copy.
+    (same && own_file(&*tailer.files, stream).is_ok_and(|own| own.is_none())).then_some(key)
 }
 
 /// Whether it cannot be told yet what a suspect is.
@@ -207,6 +231,7 @@ fn go_on_in(tailer: &mut Tailer, key: Key, copy: (PathBuf, Stat, Reader)) {
         tailer.by_id.remove(&followed.stream.id);
     }
     followed.complete = true;
+    followed.stream.again = None;
     followed.stream.continue_in(stat, reader);
     tailer.suspects.remove(&(stat.device, stat.inode));
     tailer.by_id.insert((stat.device, stat.inode), key);
@@ -231,7 +256,7 @@ fn copy_of(tailer: &Tailer, key: Key) -> Option<(PathBuf, Stat, Reader)> {
 
 /// Suspects that hold less than was read: they need not be read.
 fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
-    let of_it: Vec<_> = tailer.suspects.extract_if(|_, suspect| suspect.original == Some(original)).collect();
+    let of_it: Vec<_> = tailer.suspects.extract_if(.., |_, suspect| suspect.original == Some(original)).collect();
     for (id, suspect) in of_it {
         let Ok(mut copy) = Reader::open(&*tailer.files, &suspect.path) else { continue };
         if suspect.same_to == 0 || copy.stat().map_or(0, |stat| stat.size) != suspect.same_to {
@@ -256,28 +281,28 @@ fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
 pub(super) fn reopen(tailer: &mut Tailer, key: Key) -> io::Result<()> {
     let gone = io::Error::from(io::ErrorKind::NotFound);
     let Some(followed) = tailer.followed.get_mut(&key) else { return Err(gone) };
-    let (files, stream) = (&*tailer.files, &mut followed.stream);
-    let is_it = |reader: &Reader| reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == stream.id);
-    let named = Reader::open(files, &stream.path);
-    match named {
-        Ok(reader) if is_it(&reader) => {
-            stream.open(reader);
-            return Ok(());
-        }
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-        _ => {}
-    }
-    let opened = siblings(files, &stream.path).into_iter().filter_map(|path| Reader::open(files, &path).ok());
-    if let Some(mut reader) = opened.into_iter().find(is_it)
-        // Of which nothing was read, nothing tells that its inode is not another file's by now.
-        && (stream.read_to() > 0 || !reader.is_compressed())
-    {
-        stream.open(reader);
+    if let Some(reader) = own_file(&*tailer.files, &followed.stream)? {
+        followed.stream.open(reader);
         return Ok(());
     }
     let copy = copy_of(tailer, key).ok_or(gone)?;
     go_on_in(tailer, key, copy);
     Ok(())
+}
+
+/// The file of a stream, under its name or under one that rotation gave it.
+fn own_file(files: &dyn Files, stream: &Stream) -> io::Result<Option<Reader>> {
+    let is_it = |reader: &Reader| reader.stat().is_ok_and(|stat| (stat.device, stat.inode) == stream.id);
+    match Reader::open(files, &stream.path) {
+        Ok(reader) if is_it(&reader) => return Ok(Some(reader)),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        _ => {}
+    }
+    let opened = siblings(files, &stream.path).into_iter().filter_map(|path| Reader::open(files, &path).ok());
+    let Some(mut reader) = opened.into_iter().find(is_it) else { return Ok(None) };
+    // Of which nothing was read, nothing tells that its inode is not another file's by now.
+    let is_its = stream.read_to() > 0 || !reader.is_compressed();
+    Ok(is_its.then_some(reader))
 }
 
 /// Rotated files beside a path.

@@ -44,6 +44,11 @@ impl Known {
         }
         identity::is_same(content, self.end, self.mark.prefix, self.mark.marker)
     }
+
+    /// By which the newest is found, always the same one of those that were seen at the same time.
+    fn age(&self) -> (i64, u64, &Path, u64, u64) {
+        (self.seen, self.end, &self.path, self.mark.inode, self.mark.marker)
+    }
 }
 
 /// All of them, found by inode and by folder.
@@ -95,7 +100,7 @@ impl KnownContents {
         let newest_first = |sources: Option<&Vec<String>>| {
             let mut found: Vec<&Known> =
                 sources.into_iter().flatten().filter_map(|source| self.all.get(source)).collect();
-            found.sort_by_key(|known| std::cmp::Reverse((known.seen, known.end)));
+            found.sort_by(|one, other| other.age().cmp(&one.age()));
             found
         };
         let mut found = newest_first(self.by_id.get(&id));
@@ -110,7 +115,7 @@ impl KnownContents {
     #[must_use]
     pub fn sought(&self) -> Vec<Known> {
         let mut all: Vec<&Known> = self.all.values().collect();
-        all.sort_by_key(|known| std::cmp::Reverse(known.seen));
+        all.sort_by(|one, other| other.age().cmp(&one.age()));
         let mut count: HashMap<&Path, usize> = HashMap::new();
         all.retain(|known| {
             let count = count.entry(&known.path).or_default();

@@ -66,6 +66,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const STOP_READING: Duration = Duration::from_secs(2);
 /// How long a stop waits for batches on their way.
 const STOP_WAIT: Duration = Duration::from_secs(5);
+/// Files that are shown one by one: those that are furthest behind or fail.
+pub const FILES_SHOWN_MAX: usize = 1_000;
 /// How often the status is renewed.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -95,8 +97,10 @@ pub struct Settings {
 /// What others see of it.
 #[derive(Debug, Default)]
 pub struct FilesStatus {
-    /// Each file.
+    /// Those that are furthest behind or fail, at most [`FILES_SHOWN_MAX`].
     pub files: Vec<FileStatus>,
+    /// How many there are.
+    pub followed: usize,
     /// What was done.
     pub counts: Counts,
     /// Records given to the log and not answered yet.
@@ -302,7 +306,8 @@ impl Driver {
 
     fn show(&self) {
         let status = FilesStatus {
-            files: self.tailer.status(clock::instant()),
+            files: self.tailer.status(clock::instant(), FILES_SHOWN_MAX),
+            followed: self.tailer.followed(),
             counts: self.tailer.counts(),
             queued: self.pending.iter().map(|(_, records, _)| records).sum(),
             problems: self.problems + self.tailer.unreadable(),

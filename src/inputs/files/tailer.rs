@@ -26,6 +26,7 @@ use crate::{
     log::SourceTable,
 };
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
@@ -119,7 +120,7 @@ pub struct Tailer {
     /// The stream of the content that each file holds now.
     pub(super) by_id: HashMap<(u64, u64), Key>,
     pub(super) known: KnownContents,
-    pub(super) suspects: HashMap<(u64, u64), Suspect>,
+    pub(super) suspects: BTreeMap<(u64, u64), Suspect>,
     /// When those are looked at.
     pub(super) suspects_due: Option<Instant>,
     /// Streams that have a turn at the next step,
@@ -153,7 +154,7 @@ impl Tailer {
             followed: BTreeMap::new(),
             by_id: HashMap::new(),
             known: KnownContents::of(table),
-            suspects: HashMap::new(),
+            suspects: BTreeMap::new(),
             suspects_due: None,
             awake: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -451,12 +452,23 @@ impl Tailer {
         self.awake.is_empty() && self.timers.is_empty()
     }
 
-    /// Each file.
+    /// How many files are followed.
     #[must_use]
-    pub fn status(&self, now: Instant) -> Vec<FileStatus> {
-        let status = |Followed { stream, .. }: &Followed| {
+    pub fn followed(&self) -> usize {
+        self.followed.len()
+    }
+
+    /// The files that are furthest behind or fail, at most so many.
+    #[must_use]
+    pub fn status(&self, now: Instant, files_max: usize) -> Vec<FileStatus> {
+        let lag = |stream: &Stream| {
             let waiting = stream.read_to().saturating_sub(stream.durable_to());
-            let lag_bytes = stream.size.saturating_sub(stream.taken) + waiting;
+            stream.size.saturating_sub(stream.taken) + waiting
+        };
+        let mut files: Vec<_> = self.followed.values().map(|followed| &followed.stream).collect();
+        files.sort_by_cached_key(|stream| (stream.failure.is_none(), Reverse(lag(stream))));
+        let status = |stream: &Stream| {
+            let lag_bytes = lag(stream);
             FileStatus {
                 path: stream.path.clone(),
                 size: stream.size,
@@ -467,7 +479,7 @@ impl Tailer {
                 failure: stream.failure.clone(),
             }
         };
-        self.followed.values().map(status).collect()
+        files.into_iter().take(files_max).map(status).collect()
     }
 }
 

@@ -154,8 +154,7 @@ impl Expected {
                 None => return Err(format!("`{name}` is missing")),
             }
         }
-        let counts =
-            |name: &str| !matches!(name, "@timestamp" | "@version") && !(name == "tags" && self.tags.is_some());
+        let counts = |name: &str| !(matches!(name, "@timestamp" | "@version") || name == "tags" && self.tags.is_some());
         if !self.is_partial
             && let Some((name, value)) =
                 fields.iter().find(|(name, _)| counts(name) && !self.fields.contains_key(*name))

@@ -73,3 +73,19 @@ fn a_half_written_compressed_copy_with_the_inode_of_a_closed_file() {
     ];
     check("/logs/*", 1, &actions);
 }
+
+#[test]
+fn a_copy_of_a_closed_file_that_is_deleted_before_it_is_seen_to_shrink() {
+    let recreate = |file| Recreate { file };
+    let actions = [
+        Down(vec![write(2), write(1)]),
+        recreate(1),
+        Full { ms: 100 },
+        recreate(1),
+        copy_truncate(2, 0),
+        write(0),
+        copy_truncate(1, 100),
+        Delete { file: 1 },
+    ];
+    check("/logs/*", 1, &actions);
+}

@@ -3,7 +3,8 @@
 //! shortly before its file was emptied or deleted may be missing, and nothing else; only what was copied more than
 //! `COPY_WAIT` before it was truncated may be there twice, where the patterns mean the copy, too.
 //!
-//! `LOGSHIP_MODEL_PROGRAMS=20000 cargo test --lib files::model` tries more programs.
+//! Every run tries the same programs; `LOGSHIP_MODEL_PROGRAMS=20000 LOGSHIP_MODEL_SEED=2 cargo test --lib files::model` tries
+//! more and others.
 
 mod cases;
 mod failed;
