@@ -20,7 +20,7 @@ struct Clone {
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
-    _ = options.required("clones", |_| Ok(()))?;
+    options.required("clones", |_| Ok(()))?;
     let clones = options.each("clones", |value| typed::text(value).map(str::to_owned));
     Some(Box::new(Clone { clones, sets_type: !options.ecs().is_on() }))
 }

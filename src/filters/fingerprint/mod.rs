@@ -208,7 +208,7 @@ fn all_fields(event: &Event) -> String {
     if event.has_time {
         fields.push((&time.0, &time.1));
     }
-    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    fields.sort_by_key(|(key, _)| *key);
     let mut text = String::new();
     for (key, value) in fields {
         text.extend(["|", key.as_str(), "|"]);

@@ -85,8 +85,8 @@ impl Filter for Translate {
                 }
                 let new = match event.get(&self.source).as_deref() {
                     None => return Ok(Verdict::Unmatched),
-                    Some(Value::List(items)) => self.new(items.first().unwrap_or(&Value::Null), event, scratch),
-                    Some(value) => self.new(value, event, scratch),
+                    Some(Value::List(items)) => self.translated(items.first().unwrap_or(&Value::Null), event, scratch),
+                    Some(value) => self.translated(value, event, scratch),
                 };
                 match new {
                     Some(new) => set(event, &self.target, new)?,
@@ -107,7 +107,7 @@ fn set(event: &mut Event, field: &FieldRef, value: Value) -> Result<(), FilterEr
 
 impl Translate {
     /// What stands for a value.
-    fn new(&self, value: &Value, event: &Event, scratch: &Scratch) -> Option<Value> {
+    fn translated(&self, value: &Value, event: &Event, scratch: &Scratch) -> Option<Value> {
         let found = match value {
             Value::Str(text) => self.dictionary.find(text),
             other => {
@@ -125,8 +125,8 @@ impl Translate {
             return Ok(false);
         }
         let new: Vec<Option<Value>> = match event.get(list).as_deref() {
-            Some(Value::List(items)) => items.iter().map(|item| self.new(item, event, scratch)).collect(),
-            Some(value) => vec![self.new(value, event, scratch)],
+            Some(Value::List(items)) => items.iter().map(|item| self.translated(item, event, scratch)).collect(),
+            Some(value) => vec![self.translated(value, event, scratch)],
             None => return Ok(false),
         };
         if new.iter().all(Option::is_none) {
@@ -144,7 +144,7 @@ impl Translate {
             let Value::Map(fields) = item else { continue };
             let mut inner = Event { fields: std::mem::take(fields), meta: Map::default(), ..Event::new(event.time) };
             if self.overrides || !inner.contains(&self.target) {
-                let new = inner.get(&self.source).and_then(|value| self.new(&value, event, scratch));
+                let new = inner.get(&self.source).and_then(|value| self.translated(&value, event, scratch));
                 done |= new.is_some_and(|new| inner.set(&self.target, new).is_ok());
             }
             *fields = inner.fields;
