@@ -84,9 +84,11 @@ impl Pipeline {
         for number in 0..workers {
             let (pipeline, tasks) = (pipeline.clone(), tasks.clone());
             let work = move || {
+                let mut scratch = Scratch::default();
                 for (task, received, done) in tasks {
+                    scratch.received = received;
                     // Nobody waits for it where the writer has failed.
-                    _ = done.send(pipeline.texts(task, received));
+                    _ = done.send(pipeline.texts(task, &mut scratch));
                 }
             };
             thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
@@ -114,28 +116,29 @@ impl Pipeline {
     }
 
     /// What is to be written after a task, for each sink.
-    fn texts(&self, task: Task, received: Timestamp) -> Vec<String> {
+    fn texts(&self, task: Task, scratch: &mut Scratch) -> Vec<String> {
+        let received = scratch.received;
         let expected = match &task {
             Task::Chunk(_, Chunk::Lines(lines)) => 2 * lines.len(),
             _ => 0,
         };
         let mut texts: Vec<String> = self.sinks.iter().map(|_| String::with_capacity(expected)).collect();
-        let mut scratch = Scratch { received, ..Scratch::default() };
         let mut out: Vec<Event> = Vec::with_capacity(1);
         let done = catch_unwind(AssertUnwindSafe(|| match task {
             Task::Tick | Task::End => {
-                self.filters.let_go(matches!(task, Task::End), &mut scratch, &mut out);
+                self.filters.let_go(matches!(task, Task::End), scratch, &mut out);
                 self.encode(&mut out, received, &mut texts);
             }
             Task::Chunk(input, chunk) => {
                 let Some(arrival) = self.arrivals.get(input) else { return };
-                arrival.each(chunk, &mut scratch, |event, scratch| {
+                arrival.each(chunk, scratch, |event, scratch| {
                     self.filters.run(event, scratch, &mut out);
                     self.encode(&mut out, received, &mut texts);
                 });
             }
         }));
         if done.is_err() {
+            *scratch = Scratch::default();
             tracing::error!("a filter or codec failed in a way that it must not: the rest of a batch is lost");
         }
         texts
