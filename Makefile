@@ -32,8 +32,9 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
+# Whoever starts it may ignore signals (a shell does for what it puts in the background), which programs under test inherit.
 test-rust:
-	cargo test --workspace --quiet
+	env --default-signal cargo test --workspace --quiet
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
 	cd ui && npm ci --no-audit --no-fund --silent
