@@ -134,6 +134,23 @@ impl Listening {
         Ok(all)
     }
 
+    /// Listens at several addresses for a protocol that needs connections.
+    ///
+    /// # Errors
+    /// The first that is for datagrams, or cannot be had.
+    pub async fn for_connections(
+        option: &str,
+        addresses: &[Address],
+        protocol: &str,
+    ) -> Result<Vec<Listening>, ListenError> {
+        let refused = |address: &&Address| matches!(address, Address::Udp(_) | Address::Unixgram(_));
+        if let Some(address) = addresses.iter().find(refused) {
+            let cause = format!("{protocol} needs connections: `tcp://` or `unix://`");
+            return Err(ListenError { option: option.to_owned(), address: address.clone(), cause });
+        }
+        Listening::at_all(option, addresses).await
+    }
+
     /// Whether somebody connects there, rather than sends datagrams.
     #[must_use]
     pub fn has_connections(&self) -> bool {

@@ -8,6 +8,7 @@
 use super::{
     address::Listening,
     delivery::{BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT, Delivery},
+    due::Due,
 };
 use crate::{
     codecs::messages::{Messages, Protocol},
@@ -18,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     sync::{Semaphore, SemaphorePermit},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::timeout,
 };
 
 /// Connections of a listener at a time.
@@ -127,10 +128,9 @@ pub async fn read_messages(mut caller: Caller, protocol: Protocol, origin: Arc<O
     let mut reading = Reading::new(protocol, origin, shared.delivery.clone(), Arc::clone(&shared.long));
     let mut chunk = vec![0; READ_BYTES];
     loop {
-        let due = reading.due;
         let read = tokio::select! {
             read = timeout(shared.idle, caller.stream.read(&mut chunk)) => read,
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+            () = reading.due.come() => {
                 reading.hand_over().await;
                 continue;
             }
@@ -155,7 +155,7 @@ struct Reading {
     ready: Vec<Record>,
     ready_bytes: usize,
     /// When what is ready must go on.
-    due: Option<Instant>,
+    due: Due,
     origin: Arc<Origin>,
     delivery: Delivery,
     long: Arc<Semaphore>,
@@ -171,7 +171,7 @@ impl Reading {
             messages,
             ready: Vec::new(),
             ready_bytes: 0,
-            due: None,
+            due: Due::default(),
             origin,
             delivery,
             long,
@@ -187,8 +187,8 @@ impl Reading {
         self.ready_bytes += self.ready[known..].iter().map(|record| record.bytes.len()).sum::<usize>();
         if self.ready_bytes >= BATCH_BYTES || self.ready.len() >= BATCH_RECORDS_MAX {
             self.hand_over().await;
-        } else if self.due.is_none() && !self.ready.is_empty() {
-            self.due = Some(Instant::now() + BATCH_WAIT);
+        } else if !self.ready.is_empty() {
+            self.due.within(BATCH_WAIT);
         }
     }
 
@@ -212,7 +212,7 @@ impl Reading {
     }
 
     async fn hand_over(&mut self) {
-        self.due = None;
+        self.due.clear();
         self.ready_bytes = 0;
         let cut_bytes = self.messages.dropped_bytes();
         self.delivery.counters().truncated(cut_bytes - std::mem::replace(&mut self.cut_bytes, cut_bytes));

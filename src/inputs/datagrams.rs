@@ -8,6 +8,7 @@ use super::{
     address::Listening,
     counters::InputCounters,
     delivery::{BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT, Delivery},
+    due::Due,
 };
 use crate::flow::{Origin, Record, Shutdown};
 use std::{
@@ -17,7 +18,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 /// Longest datagram: those of the network are at most 64 KiB, those of socket files about 200 KiB.
 pub const DATAGRAM_BYTES_MAX: usize = 256 << 10;
@@ -58,15 +59,18 @@ pub async fn read_datagrams(
 ) {
     let mut gathered = Gathered { origins: BTreeMap::new(), ready: BTreeMap::new(), records: 0, bytes: 0, origin_of };
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX + 1];
-    let mut due: Option<Instant> = None;
+    let mut due = Due::default();
     let counters = delivery.clone();
     let counters = counters.counters();
     loop {
         let received = tokio::select! {
             received = receive(&listening, &mut buffer) => received,
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+            () = due.come() => {
                 gathered.hand_over(&delivery);
-                due = decode.expire(counters).then(|| Instant::now() + BATCH_WAIT);
+                due.clear();
+                if decode.expire(counters) {
+                    due.within(BATCH_WAIT);
+                }
                 continue;
             }
             () = stop.wait() => break,
@@ -82,7 +86,7 @@ pub async fn read_datagrams(
         if gathered.full() {
             gathered.hand_over(&delivery);
         }
-        due = due.or_else(|| Some(Instant::now() + BATCH_WAIT));
+        due.within(BATCH_WAIT);
     }
     for _ in 0..LAST_DATAGRAMS_MAX {
         let Ok(Ok((count, peer))) = timeout(LAST_WAIT, receive(&listening, &mut buffer)).await else { break };

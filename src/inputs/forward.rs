@@ -13,6 +13,8 @@ use super::{
     connections::{self, CONNECTIONS_MAX, Caller, IDLE, READ_BYTES, Shared, UNFINISHED_BYTES},
     counters::{Dropped, InputCounters},
     delivery::{BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT, Delivery, Sent},
+    due::Due,
+    sockets,
 };
 use crate::{
     clock,
@@ -26,7 +28,6 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -36,7 +37,7 @@ use tokio::{
     net::UdpSocket,
     sync::Semaphore,
     task::{JoinSet, spawn_blocking},
-    time::{Instant, sleep_until, timeout},
+    time::timeout,
 };
 
 /// Longest message.
@@ -98,12 +99,7 @@ impl Forward {
     /// # Errors
     /// The first that cannot be had, in one sentence.
     pub async fn bind(settings: ForwardSettings) -> Result<Forward, ListenError> {
-        let refused = |address: &&Address| matches!(address, Address::Udp(_) | Address::Unixgram(_));
-        if let Some(address) = settings.listen.iter().find(refused) {
-            let cause = "the forward protocol needs connections: `tcp://` or `unix://`".to_owned();
-            return Err(ListenError { option: settings.option.clone(), address: address.clone(), cause });
-        }
-        let listening = Listening::at_all(&settings.option, &settings.listen).await?;
+        let listening = Listening::for_connections(&settings.option, &settings.listen, "the forward protocol").await?;
         let mut heartbeats = Vec::new();
         for local in listening.iter().filter_map(Listening::local).filter(|_| settings.heartbeats) {
             if let Listening::Udp(socket) = Listening::at(&settings.option, &Address::Udp(local.to_string())).await? {
@@ -148,7 +144,7 @@ async fn listen(
         let peer = caller.peer.map(|peer| peer.ip().to_canonical());
         let talk = Talk {
             peer,
-            origin: Arc::new(origin(&settings, peer)),
+            origin: Arc::new(sockets::origin("forward", "tcp", peer, settings.host.as_deref())),
             shared: shared.clone(),
             decodes: Arc::clone(&decodes),
             buffer: BytesMut::new(),
@@ -176,19 +172,6 @@ async fn answer_heartbeats(socket: UdpSocket, mut stop: Shutdown) {
             Err(_) => tokio::time::sleep(BATCH_WAIT).await,
         }
     }
-}
-
-fn origin(settings: &ForwardSettings, peer: Option<IpAddr>) -> Origin {
-    let input = "forward".to_owned();
-    let (source, fields, host) = match peer {
-        Some(peer) => {
-            let fields = BTreeMap::from([("log.source.address".to_owned(), peer.to_string())]);
-            let own = settings.host.clone().filter(|_| peer.is_loopback());
-            (format!("forward:tcp:{peer}"), fields, own.or_else(|| Some(peer.to_string())))
-        }
-        None => ("forward:unix".to_owned(), BTreeMap::new(), settings.host.clone()),
-    };
-    Origin { source, input, host, fields, ..Origin::default() }
 }
 
 /// Records that wait for company.
@@ -251,13 +234,16 @@ struct Talk {
 impl Talk {
     async fn run(mut self, mut caller: Caller) {
         let mut chunk = vec![0; READ_BYTES];
-        let mut due: Option<Instant> = None;
+        let mut due = Due::default();
         loop {
             let read = tokio::select! {
                 read = timeout(self.shared.idle, caller.stream.read(&mut chunk)) => read,
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                () = due.come() => {
                     self.tick().await;
-                    due = self.parts.is_waiting().then(|| Instant::now() + PARTS_TICK);
+                    due.clear();
+                    if self.parts.is_waiting() {
+                        due.within(PARTS_TICK);
+                    }
                     continue;
                 }
                 () = self.shared.stop.wait() => break,
@@ -270,9 +256,9 @@ impl Talk {
                 break;
             }
             if !self.ready.records.is_empty() {
-                due = Some(Instant::now() + BATCH_WAIT);
+                due.within(BATCH_WAIT);
             } else if self.parts.is_waiting() {
-                due = due.or_else(|| Some(Instant::now() + PARTS_TICK));
+                due.within(PARTS_TICK);
             }
         }
         let ready = &mut self.ready;

@@ -5,10 +5,10 @@
 
 use super::{
     address::{Address, ListenError, Listening},
-    connections::{self, CONNECTIONS_MAX, IDLE, Shared, read_messages},
+    connections::{CONNECTIONS_MAX, IDLE},
     counters::{Dropped, InputCounters},
-    datagrams::{Decode, read_datagrams},
-    delivery::Delivery,
+    datagrams::Decode,
+    sockets::{self, Sockets},
 };
 use crate::{
     clock,
@@ -18,13 +18,7 @@ use crate::{
     },
     flow::{Intake, Origin, Record, Shutdown},
 };
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::task::JoinSet;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// How to take GELF in.
 #[derive(Clone, Debug)]
@@ -71,41 +65,15 @@ impl Gelf {
 
     /// Takes messages in until the stop, then waits until the log has answered for them.
     pub async fn run(self, intake: Intake, counters: Arc<InputCounters>, stop: Shutdown) {
-        let delivery = Delivery::start(intake, counters);
-        let mut tasks = JoinSet::new();
-        for listening in self.listening {
-            let (settings, delivery, stop) = (self.settings.clone(), delivery.clone(), stop.clone());
-            if listening.has_connections() {
-                tasks.spawn(listen(listening, settings, delivery, stop));
-            } else {
-                let origin_of = Box::new(|peer| origin("udp", peer));
-                tasks.spawn(read_datagrams(listening, Datagrams::default(), origin_of, delivery, stop));
-            }
-        }
-        while tasks.join_next().await.is_some() {}
-        delivery.settled().await;
+        let sockets = Sockets {
+            protocol: Protocol::Gelf,
+            // Messages name their host themselves: it is not optional.
+            origin_of: |transport, peer| Origin { host: None, ..sockets::origin("gelf", transport, peer, None) },
+            connections_max: self.settings.connections_max,
+            idle: self.settings.idle,
+        };
+        sockets.take_in::<Datagrams>(self.listening, intake, counters, stop).await;
     }
-}
-
-async fn listen(listening: Listening, settings: GelfSettings, delivery: Delivery, stop: Shutdown) {
-    let shared = Shared::new(delivery, stop.clone(), settings.idle);
-    connections::serve(&listening, settings.connections_max, stop, |caller| {
-        let origin = origin("tcp", caller.peer.map(|peer| peer.ip().to_canonical()));
-        read_messages(caller, Protocol::Gelf, Arc::new(origin), shared.clone())
-    })
-    .await;
-}
-
-/// Messages name their host themselves: it is not optional.
-fn origin(transport: &str, peer: Option<IpAddr>) -> Origin {
-    let (source, fields) = match peer {
-        Some(peer) => {
-            let fields = BTreeMap::from([("log.source.address".to_owned(), peer.to_string())]);
-            (format!("gelf:{transport}:{peer}"), fields)
-        }
-        None => ("gelf:unix".to_owned(), BTreeMap::new()),
-    };
-    Origin { source, input: "gelf".to_owned(), fields, ..Origin::default() }
 }
 
 #[derive(Default)]

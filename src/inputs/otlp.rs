@@ -12,6 +12,7 @@ use super::{
     connections::{self, CONNECTIONS_MAX, Caller},
     counters::{Dropped, InputCounters},
     delivery::{BATCH_RECORDS_MAX, Delivery, Sent},
+    sockets,
 };
 use crate::{
     codecs::otlp::{self, Format, PartialSuccess, Status, Taken},
@@ -34,7 +35,6 @@ use hyper_util::{
 };
 use prost::Message as _;
 use std::{
-    collections::BTreeMap,
     io::Read as _,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -98,12 +98,7 @@ impl Otlp {
     /// # Errors
     /// The first that cannot be had, in one sentence.
     pub async fn bind(settings: OtlpSettings) -> Result<Otlp, ListenError> {
-        let refused = |address: &&Address| matches!(address, Address::Udp(_) | Address::Unixgram(_));
-        if let Some(address) = settings.listen.iter().find(refused) {
-            let cause = "HTTP needs connections: `tcp://` or `unix://`".to_owned();
-            return Err(ListenError { option: settings.option.clone(), address: address.clone(), cause });
-        }
-        let listening = Listening::at_all(&settings.option, &settings.listen).await?;
+        let listening = Listening::for_connections(&settings.option, &settings.listen, "HTTP").await?;
         Ok(Otlp { settings, listening })
     }
 
@@ -169,19 +164,6 @@ impl Receiver {
         let room = Arc::new(Semaphore::new(BODIES_BYTES_MAX));
         Receiver { delivery, host, room, decodes: Semaphore::new(DECODES_MAX) }
     }
-
-    fn origin(&self, peer: Option<IpAddr>) -> Origin {
-        let input = "otlp".to_owned();
-        let (source, fields, host) = match peer {
-            Some(peer) => {
-                let fields = BTreeMap::from([("log.source.address".to_owned(), peer.to_string())]);
-                let own = self.host.clone().filter(|_| peer.is_loopback());
-                (format!("otlp:{peer}"), fields, own.or_else(|| Some(peer.to_string())))
-            }
-            None => ("otlp:unix".to_owned(), BTreeMap::new(), self.host.clone()),
-        };
-        Origin { source, input, host, fields, ..Origin::default() }
-    }
 }
 
 /// The route, for a server of its own or another.
@@ -235,7 +217,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
 async fn take(receiver: &Arc<Receiver>, format: Format, request: Request) -> Result<Taken, Refusal> {
     let gzip = is_gzip(request.headers())?;
     let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
-    let origin = Arc::new(receiver.origin(peer.0));
+    let origin = Arc::new(sockets::origin("otlp", "tcp", peer.0, receiver.host.as_deref()));
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let announced = announced.unwrap_or(BODY_BYTES_MAX);
     let too_large = || {
@@ -451,7 +433,7 @@ mod tests {
         client.read_exact(&mut reply).await.unwrap();
         assert_eq!(&reply, b"HTTP/1.1 200 OK");
         assert_eq!(running.log.texts(), [r#"{"message":"a"}"#]);
-        assert_eq!(running.log.batches()[0].origin.source, "otlp:127.0.0.1");
+        assert_eq!(running.log.batches()[0].origin.source, "otlp:tcp:127.0.0.1");
         assert_eq!(running.end().await.stored, 1);
     }
 

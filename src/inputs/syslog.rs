@@ -6,23 +6,17 @@
 
 use super::{
     address::{Address, ListenError, Listening},
-    connections::{self, CONNECTIONS_MAX, IDLE, Shared, read_messages},
+    connections::{CONNECTIONS_MAX, IDLE},
     counters::InputCounters,
-    datagrams::{Decode, read_datagrams},
-    delivery::Delivery,
+    datagrams::Decode,
+    sockets::{self, Sockets},
 };
 use crate::{
     codecs::messages::Protocol,
     flow::{Intake, Origin, Record, RecordKind, Shutdown},
 };
 use bytes::BytesMut;
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::task::JoinSet;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// How to take syslog in.
 #[derive(Clone, Debug)]
@@ -79,46 +73,18 @@ impl Syslog {
 
     /// Takes messages in until the stop, then waits until the log has answered for them.
     pub async fn run(self, intake: Intake, counters: Arc<InputCounters>, stop: Shutdown) {
-        let delivery = Delivery::start(intake, counters);
-        let mut tasks = JoinSet::new();
-        for listening in self.listening {
-            let (settings, delivery, stop) = (self.settings.clone(), delivery.clone(), stop.clone());
-            if listening.has_connections() {
-                tasks.spawn(listen(listening, settings, delivery, stop));
-            } else {
-                let origin_of = move |peer| origin(&settings, "udp", peer);
-                tasks.spawn(read_datagrams(listening, Datagrams(BytesMut::new()), Box::new(origin_of), delivery, stop));
-            }
-        }
-        while tasks.join_next().await.is_some() {}
-        delivery.settled().await;
+        let SyslogSettings { host, zone, connections_max, idle, .. } = self.settings;
+        let origin_of = move |transport, peer| Origin {
+            zone: zone.clone(),
+            ..sockets::origin("syslog", transport, peer, host.as_deref())
+        };
+        let sockets = Sockets { protocol: Protocol::Syslog, origin_of, connections_max, idle };
+        sockets.take_in::<Datagrams>(self.listening, intake, counters, stop).await;
     }
 }
 
-async fn listen(listening: Listening, settings: SyslogSettings, delivery: Delivery, stop: Shutdown) {
-    let shared = Shared::new(delivery, stop.clone(), settings.idle);
-    connections::serve(&listening, settings.connections_max, stop, |caller| {
-        let origin = origin(&settings, "tcp", caller.peer.map(|peer| peer.ip().to_canonical()));
-        read_messages(caller, Protocol::Syslog, Arc::new(origin), shared.clone())
-    })
-    .await;
-}
-
-/// What is known of the messages of a sender; without an address it is on this machine.
-fn origin(settings: &SyslogSettings, transport: &str, peer: Option<IpAddr>) -> Origin {
-    let input = "syslog".to_owned();
-    let (source, fields, host) = match peer {
-        Some(peer) => {
-            let fields = BTreeMap::from([("log.source.address".to_owned(), peer.to_string())]);
-            let own = settings.host.clone().filter(|_| peer.is_loopback());
-            (format!("syslog:{transport}:{peer}"), fields, own.or_else(|| Some(peer.to_string())))
-        }
-        None => ("syslog:unix".to_owned(), BTreeMap::new(), settings.host.clone()),
-    };
-    Origin { source, input, host, zone: settings.zone.clone(), fields, ..Origin::default() }
-}
-
 /// Each datagram is a message. The records of a batch share a buffer.
+#[derive(Default)]
 struct Datagrams(BytesMut);
 
 impl Decode for Datagrams {
