@@ -8,7 +8,6 @@ use crate::{
     inputs::{
         address::Address,
         containers::{
-            counters::Counters,
             docker_api::{DockerApi, DockerApiOptions},
             journald::{Journald, JournaldOptions},
         },
@@ -24,7 +23,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -88,36 +87,16 @@ pub struct InputStatus {
     pub last_error: Option<String>,
 }
 
-#[derive(Debug)]
-enum Counted {
-    Socket(Arc<InputCounters>),
-    Container(Arc<Counters>),
-}
-
-impl Counted {
-    fn status(&self, name: &str) -> InputStatus {
-        let name = format!("input.{name}");
-        match self {
-            Counted::Socket(counters) => {
-                let now = counters.snapshot();
-                let dropped = now.dropped.into_iter().map(|(why, count)| (why.to_owned(), count)).collect();
-                let last_error = now.last_error.map(|error| error.what);
-                InputStatus {
-                    name,
-                    received: now.received,
-                    stored: now.stored,
-                    dropped,
-                    queued: now.queued,
-                    last_error,
-                }
-            }
-            Counted::Container(counters) => {
-                let (stored, lost) = (counters.stored.load(Relaxed), counters.dropped.load(Relaxed));
-                let received = counters.received.load(Relaxed);
-                let dropped = (lost > 0).then(|| ("refused".to_owned(), lost)).into_iter().collect();
-                let queued = received.saturating_sub(stored + lost);
-                InputStatus { name, received, stored, dropped, queued, last_error: counters.last_error() }
-            }
+impl InputStatus {
+    fn of(name: &str, counters: &InputCounters) -> InputStatus {
+        let now = counters.snapshot();
+        InputStatus {
+            name: format!("input.{name}"),
+            received: now.received,
+            stored: now.stored,
+            dropped: now.dropped.into_iter().map(|(why, count)| (why.to_owned(), count)).collect(),
+            queued: now.queued,
+            last_error: now.last_error.map(|error| error.what),
         }
     }
 }
@@ -129,7 +108,7 @@ pub struct Sources {
     tasks: JoinSet<()>,
     journal: Option<JoinHandle<()>>,
     stop: watch::Sender<bool>,
-    counted: Vec<(&'static str, Counted)>,
+    counted: Vec<(&'static str, Arc<InputCounters>)>,
     settings: SourcesSettings,
 }
 
@@ -163,12 +142,12 @@ impl Sources {
         if let Some(socket) = settings.engine {
             let options = DockerApiOptions { host: settings.host.clone(), ..DockerApiOptions::at(socket) };
             let input = DockerApi::new(options, intake.clone(), known, shutdown.clone());
-            sources.counted.push(("docker", Counted::Container(input.counters())));
+            sources.counted.push(("docker", input.counters()));
             sources.spawn(input.run());
         }
         if let Some(cursor) = settings.journal {
             let input = Journald::new(JournaldOptions::new(cursor), intake.clone(), known, shutdown);
-            sources.counted.push(("journald", Counted::Container(input.counters())));
+            sources.counted.push(("journald", input.counters()));
             let thread = thread::Builder::new().name("journald".into()).spawn(move || input.run());
             sources.journal = Some(thread.map_err(no_thread)?);
         }
@@ -211,7 +190,7 @@ impl Sources {
     }
 
     fn count(&mut self, name: &'static str, counters: Arc<InputCounters>) -> Arc<InputCounters> {
-        self.counted.push((name, Counted::Socket(counters.clone())));
+        self.counted.push((name, counters.clone()));
         counters
     }
 
@@ -224,7 +203,7 @@ impl Sources {
     /// What each has done.
     #[must_use]
     pub fn status(&self) -> Vec<InputStatus> {
-        self.counted.iter().map(|(name, counted)| counted.status(name)).collect()
+        self.counted.iter().map(|(name, counters)| InputStatus::of(name, counters)).collect()
     }
 
     /// What is taken in.

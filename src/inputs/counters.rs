@@ -114,10 +114,24 @@ impl InputCounters {
 
     /// Keeps what went wrong, instead of what went wrong before.
     pub fn failed(&self, what: impl Into<String>) {
-        let mut what: String = what.into();
+        self.keep(what.into());
+    }
+
+    /// The same, and says it where it is not what went wrong before: for who tries the same again and again.
+    pub fn failed_aloud(&self, what: impl Into<String>) {
+        let what = what.into();
+        if self.keep(what.clone()) {
+            tracing::warn!("{what}");
+        }
+    }
+
+    /// Whether it is another than before.
+    fn keep(&self, mut what: String) -> bool {
         what.truncate(what.floor_char_boundary(ERROR_BYTES_MAX));
-        let last = LastError { at: clock::now(), what };
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = last.as_ref().is_none_or(|last| last.what != what);
+        *last = Some(LastError { at: clock::now(), what });
+        is_new
     }
 
     /// All of them at this moment.

@@ -11,13 +11,13 @@
 
 use super::{
     RETRY_WAITS,
-    counters::Counters,
     engine::{Engine, EngineError},
     follow::{Ends, Follow},
     is_id,
 };
 use crate::{
     flow::{Intake, Shutdown},
+    inputs::counters::InputCounters,
     log::SourceTable,
 };
 use http_body_util::BodyExt as _;
@@ -83,14 +83,14 @@ impl DockerApi {
         let ours = table.iter().filter(|(source, _)| source.starts_with(SOURCE));
         let ends = ours.map(|(source, state)| (source.to_owned(), state.positions.end())).collect();
         let engine = Engine::at(&options.socket);
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(InputCounters::default());
         let follow = Arc::new(Follow { engine, options, intake, counters, shutdown: shutdown.clone() });
         DockerApi { follow, shutdown, ends, following: JoinSet::new(), started: HashMap::new(), waiting: Vec::new() }
     }
 
     /// What went through.
     #[must_use]
-    pub fn counters(&self) -> Arc<Counters> {
+    pub fn counters(&self) -> Arc<InputCounters> {
         self.follow.counters.clone()
     }
 
@@ -101,7 +101,7 @@ impl DockerApi {
         while !self.shutdown.requested() {
             match self.read_events().await {
                 Ok(()) => wait = shortest,
-                Err(cause) => self.follow.counters.fail(&cause),
+                Err(cause) => self.follow.counters.failed_aloud(cause),
             }
             let mut pause = std::pin::pin!(sleep(wait));
             wait = (wait * 2).min(longest);
@@ -155,7 +155,9 @@ impl DockerApi {
             return;
         }
         if self.started.len() >= CONTAINERS_MAX {
-            self.follow.counters.say(&format!("{CONTAINERS_MAX} containers are read: others wait for one to end"));
+            self.follow
+                .counters
+                .failed_aloud(format!("{CONTAINERS_MAX} containers are read: others wait for one to end"));
             if self.waiting.len() < CONTAINERS_MAX {
                 self.waiting.push(id);
             }
@@ -282,7 +284,7 @@ mod tests {
     }
 
     /// Reads until `records` records are durable; what they are, by source and span.
-    async fn run(served: &Served, table: &SourceTable, records: usize) -> (Vec<String>, Arc<Counters>) {
+    async fn run(served: &Served, table: &SourceTable, records: usize) -> (Vec<String>, Arc<InputCounters>) {
         let (stop, shutdown) = Shutdown::channel();
         let (log, intake) = Log::start(records, stop);
         let input = DockerApi::new(DockerApiOptions::at(served.socket().to_owned()), intake, table, shutdown);
@@ -320,7 +322,7 @@ mod tests {
             format!("docker:{d}:tty 0..1767323047000000002 worker -: on a terminal"),
         ];
         assert_eq!(found, expected);
-        assert_eq!(counters.stored.load(std::sync::atomic::Ordering::Relaxed), 4);
+        assert_eq!(counters.snapshot().stored, 4);
     }
 
     #[tokio::test]
@@ -344,7 +346,7 @@ mod tests {
         table.insert(&format!("docker:{a}:stderr"), Span { from: 0, to: err }, None, 1).unwrap();
         let (found, counters) = run(&served, &table, 1).await;
         assert_eq!(found, [format!("docker:{a}:stdout {out}..1767323046000000004 worker stdout: second")]);
-        assert_eq!(counters.repeated.load(std::sync::atomic::Ordering::Relaxed), 2);
+        assert_eq!(counters.snapshot().dropped["duplicate"], 2);
     }
 
     #[tokio::test]
@@ -377,12 +379,12 @@ mod tests {
         let input = DockerApi::new(DockerApiOptions::at(nowhere), intake, &SourceTable::default(), shutdown);
         let counters = input.counters();
         let running = tokio::spawn(input.run());
-        while counters.last_error().is_none() {
+        while counters.snapshot().last_error.is_none() {
             tokio::task::yield_now().await;
         }
         stop.send(true).unwrap();
         running.await.unwrap();
-        let error = counters.last_error().unwrap();
+        let error = counters.snapshot().last_error.unwrap().what;
         assert!(error.contains("/nowhere/engine.sock") && error.contains("is it running"), "{error}");
     }
 }

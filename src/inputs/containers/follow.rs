@@ -2,14 +2,16 @@
 
 use super::{
     BATCH_WAIT, FULL_WAIT, RETRY_WAITS,
-    counters::Counters,
     demux::{Demux, StreamKind},
     docker_api::{DockerApiOptions, SOURCE},
     engine::{Engine, EngineError, Inspected},
     stamped::Stamped,
     urgency,
 };
-use crate::flow::{AppendError, Intake, Origin, Shutdown};
+use crate::{
+    flow::{AppendError, Intake, Origin, Shutdown},
+    inputs::counters::{Dropped, InputCounters},
+};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
@@ -30,7 +32,7 @@ pub(super) struct Follow {
     pub(super) engine: Engine,
     pub(super) options: DockerApiOptions,
     pub(super) intake: Intake,
-    pub(super) counters: std::sync::Arc<Counters>,
+    pub(super) counters: std::sync::Arc<InputCounters>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -92,11 +94,11 @@ impl Follow {
                         End::Stop => break,
                         End::Whole if !inspected.state.running => break,
                         End::Whole => wait = shortest,
-                        End::Broken(cause) => self.counters.fail(&cause),
+                        End::Broken(cause) => self.counters.failed_aloud(cause),
                     }
                 }
                 Err(EngineError::Absent) => break,
-                Err(EngineError::Failed(cause)) => self.counters.fail(&cause),
+                Err(EngineError::Failed(cause)) => self.counters.failed_aloud(cause),
             }
             let mut shutdown = self.shutdown.clone();
             let _ = timeout(wait, shutdown.wait()).await;
@@ -148,7 +150,7 @@ impl Follow {
             streams.each().for_each(Stamped::finish);
         }
         for stream in streams.each() {
-            Counters::add(&self.counters.truncated_bytes, stream.truncated_bytes());
+            self.counters.truncated(stream.truncated_bytes());
         }
         // Of a connection that broke off only what is whole counts: the rest comes again.
         match self.hand_over(streams, !matches!(end, End::Stop)).await {
@@ -190,7 +192,10 @@ impl Follow {
                 _ => &mut streams.out,
             };
             if !one.push(stamp, piece) {
-                Counters::add(&self.counters.repeated, u64::from(piece.ends_with(b"\n")));
+                // It was durable already.
+                let lines = u64::from(piece.ends_with(b"\n"));
+                self.counters.received(lines, 0);
+                self.counters.dropped(Dropped::Duplicate, lines);
             }
         })
     }
@@ -201,21 +206,20 @@ impl Follow {
             while let Some(batch) = stream.batch(all) {
                 let records = batch.records.len() as u64;
                 let bytes: usize = batch.records.iter().map(|record| record.bytes.len()).sum();
-                Counters::add(&self.counters.received, records);
+                self.counters.received(records, bytes as u64);
                 loop {
                     match self.intake.append(batch.clone(), urgency(&batch)).await {
                         Ok(_) => {
-                            Counters::add(&self.counters.stored, records);
-                            Counters::add(&self.counters.bytes, bytes as u64);
+                            self.counters.stored(records);
                             break;
                         }
                         Err(AppendError::Closed) => return ControlFlow::Break(()),
                         Err(cause @ AppendError::TooLarge) => {
-                            self.counters.say(&format!("{}: {cause}", batch.origin.source));
-                            Counters::add(&self.counters.dropped, records);
+                            self.counters.failed_aloud(format!("{}: {cause}", batch.origin.source));
+                            self.counters.dropped(Dropped::TooLarge, records);
                             break;
                         }
-                        Err(cause) => self.counters.fail(&format!("containers wait: {cause}")),
+                        Err(cause) => self.counters.failed_aloud(format!("containers wait: {cause}")),
                     }
                     let mut shutdown = self.shutdown.clone();
                     tokio::select! {

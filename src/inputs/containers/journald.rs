@@ -16,13 +16,13 @@
 use super::{
     BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT, FULL_WAIT, RETRY_WAITS,
     child::{Child, Ended},
-    counters::Counters,
     export::{Entry, Export},
     read_bounded, urgency,
 };
 use crate::{
     clock,
     flow::{AppendError, Intake, Origin, RawBatch, Record, RecordKind, Shutdown, Span},
+    inputs::counters::{Dropped, InputCounters},
     log::SourceTable,
 };
 use bytes::Bytes;
@@ -33,7 +33,7 @@ use std::{
     fs, io,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -101,7 +101,7 @@ pub struct Journald {
     options: JournaldOptions,
     intake: Intake,
     shutdown: Shutdown,
-    counters: Arc<Counters>,
+    counters: Arc<InputCounters>,
     /// How far each sequence is durable.
     ends: HashMap<String, u64>,
     /// The cursor of the last durable entry, and whether the file has it.
@@ -149,7 +149,7 @@ impl Journald {
 
     /// What went through.
     #[must_use]
-    pub fn counters(&self) -> Arc<Counters> {
+    pub fn counters(&self) -> Arc<InputCounters> {
         self.counters.clone()
     }
 
@@ -158,20 +158,22 @@ impl Journald {
         let (shortest, longest) = RETRY_WAITS;
         let mut wait = shortest;
         while !self.shutdown.requested() {
-            let before = self.counters.received.load(Ordering::Relaxed);
+            let before = self.counters.snapshot().received;
             match self.follow() {
                 Ok(ControlFlow::Break(())) => break,
                 Ok(ControlFlow::Continue(())) => {}
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                     let program = self.options.program.display();
-                    self.counters.fail(&format!(
+                    self.counters.failed_aloud(format!(
                         "{program}: not found: the journal is not read; install it (systemd), or leave this input out"
                     ));
                     wait = ABSENT_WAIT;
                 }
-                Err(cause) => self.counters.fail(&format!("cannot run {}: {cause}", self.options.program.display())),
+                Err(cause) => {
+                    self.counters.failed_aloud(format!("cannot run {}: {cause}", self.options.program.display()))
+                }
             }
-            let read = self.counters.received.load(Ordering::Relaxed) > before;
+            let read = self.counters.snapshot().received > before;
             wait = if read { shortest } else { wait };
             self.pause(wait);
             wait = (wait * 2).min(longest);
@@ -212,15 +214,15 @@ impl Journald {
             }
             self.keep_cursor(false);
         };
-        Counters::add(&self.counters.truncated_bytes, export.cut_bytes());
+        self.counters.truncated(export.cut_bytes());
         let Ended { success, said } = child.end(!stopped);
         if stopped {
             return Ok(ControlFlow::Break(()));
         }
-        self.counters.fail(&format!("{} ended: {said}; it is started again", self.options.program.display()));
+        self.counters.failed_aloud(format!("{} ended: {said}; it is started again", self.options.program.display()));
         if !any && !success && self.cursor.take().is_some() {
             // It may not like the cursor. What it repeats from the beginning is left out.
-            self.counters.say(&format!(
+            self.counters.failed_aloud(format!(
                 "the journal is read from its beginning: {} may be of another one",
                 self.options.cursor.display()
             ));
@@ -235,7 +237,8 @@ impl Journald {
             && let Some(end) = self.repeating.get(source)
         {
             if number < end {
-                Counters::add(&self.counters.repeated, 1);
+                self.counters.received(1, 0);
+                self.counters.dropped(Dropped::Duplicate, 1);
                 return ControlFlow::Continue(());
             }
             self.repeating.remove(source);
@@ -246,7 +249,7 @@ impl Journald {
         if other || self.gathered.bytes + json.len() > BATCH_BYTES || self.gathered.records.len() >= BATCH_RECORDS_MAX {
             self.hand_over()?;
         }
-        Counters::add(&self.counters.received, 1);
+        self.counters.received(1, json.len() as u64);
         let gathered = &mut self.gathered;
         gathered.source = source;
         gathered.to = gathered.to.max(to);
@@ -260,7 +263,7 @@ impl Journald {
 
     /// Makes what was gathered durable; waits while the log has no room.
     fn hand_over(&mut self) -> ControlFlow<()> {
-        let Gathered { source, records, bytes, to, cursor, .. } = std::mem::take(&mut self.gathered);
+        let Gathered { source, records, to, cursor, .. } = std::mem::take(&mut self.gathered);
         if records.is_empty() {
             return ControlFlow::Continue(());
         }
@@ -274,17 +277,16 @@ impl Journald {
             let answer = self.intake.submit(batch.clone(), urgency(&batch)).and_then(crate::flow::Pending::wait);
             match answer {
                 Ok(_) => {
-                    Counters::add(&self.counters.stored, count);
-                    Counters::add(&self.counters.bytes, bytes as u64);
+                    self.counters.stored(count);
                     break;
                 }
                 Err(AppendError::Closed) => return ControlFlow::Break(()),
                 Err(cause @ AppendError::TooLarge) => {
-                    self.counters.say(&format!("the journal: {cause}"));
-                    Counters::add(&self.counters.dropped, count);
+                    self.counters.failed_aloud(format!("the journal: {cause}"));
+                    self.counters.dropped(Dropped::TooLarge, count);
                     break;
                 }
-                Err(cause) => self.counters.fail(&format!("the journal waits: {cause}")),
+                Err(cause) => self.counters.failed_aloud(format!("the journal waits: {cause}")),
             }
             self.pause(FULL_WAIT);
             if self.shutdown.requested() {
@@ -307,9 +309,9 @@ impl Journald {
         self.kept_at = Some(clock::instant());
         match replace(&self.options.cursor, cursor) {
             Ok(()) => self.kept = true,
-            Err(cause) => {
-                self.counters.fail(&format!("{}: cannot keep the cursor: {cause}", self.options.cursor.display()))
-            }
+            Err(cause) => self
+                .counters
+                .failed_aloud(format!("{}: cannot keep the cursor: {cause}", self.options.cursor.display())),
         }
     }
 

@@ -8,7 +8,6 @@
 //! name, so that what is known of a container always fits the origin of a frame.
 
 mod child;
-pub mod counters;
 pub mod cri;
 mod demux;
 pub mod docker;

@@ -23,7 +23,7 @@ fn options(folder: &tempfile::TempDir) -> JournaldOptions {
 }
 
 /// Reads until `records` records are durable.
-fn run(options: JournaldOptions, table: &SourceTable, records: usize) -> (Vec<String>, Arc<Counters>) {
+fn run(options: JournaldOptions, table: &SourceTable, records: usize) -> (Vec<String>, Arc<InputCounters>) {
     let (stop, shutdown) = Shutdown::channel();
     let (log, intake) = Log::start(records, stop);
     let input = Journald::new(options, intake, table, shutdown);
@@ -61,8 +61,8 @@ fn entries_are_stored_with_their_place_and_the_cursor_is_kept() {
     assert!(found[0].starts_with(&format!("{SEQUENCE} 0..45 - -: {{")), "{}", found[0]);
     assert!(fs::read_to_string(folder.path().join("cursor")).unwrap().starts_with(END));
     assert_eq!(calls(&folder), ["--output=export --follow --all --no-pager --no-tail"]);
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    assert_eq!((count(&counters.received), count(&counters.stored), count(&counters.dropped)), (4, 4, 0));
+    let now = counters.snapshot();
+    assert_eq!((now.received, now.stored, now.dropped.len()), (4, 4, 0));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn what_is_durable_already_is_left_out() {
         let (found, counters) = run(options(&folder), &table(43), 2);
         assert_eq!(messages(&found), ALL[2..], "{cursor:?}");
         assert!(found[0].starts_with(&format!("{SEQUENCE} 43..45 ")), "{}", found[0]);
-        assert_eq!(counters.repeated.load(Ordering::Relaxed), 2);
+        assert_eq!(counters.snapshot().dropped["duplicate"], 2);
         let asked = calls(&folder)[0].contains("--after-cursor=s=0a1b2c3d4e5f60718293a4b5c6d7e8f9;i=28;t=1");
         assert_eq!(asked, cursor.is_some_and(|cursor| cursor.starts_with("s=")));
     }
@@ -97,7 +97,7 @@ fn a_journalctl_that_ends_is_started_where_it_was() {
         "{:?}",
         calls(&folder)
     );
-    let error = counters.last_error().unwrap();
+    let error = counters.snapshot().last_error.unwrap().what;
     assert!(error.contains("exit status: 3: broken pipe"), "{error}");
 }
 
@@ -118,13 +118,13 @@ fn a_machine_without_journalctl_is_one_message() {
     let input = Journald::new(options(&folder), intake, &SourceTable::default(), shutdown);
     let counters = input.counters();
     let running = thread::Builder::new().spawn(move || input.run()).unwrap();
-    while counters.last_error().is_none() {
+    while counters.snapshot().last_error.is_none() {
         thread::yield_now();
     }
     stop.send(true).unwrap();
     running.join().unwrap();
-    assert_eq!(counters.failures.load(Ordering::Relaxed), 1);
-    assert!(counters.last_error().unwrap().contains("journalctl: not found"), "{:?}", counters.last_error());
+    let error = counters.snapshot().last_error.unwrap().what;
+    assert!(error.contains("journalctl: not found"), "{error}");
 }
 
 #[test]
