@@ -1,9 +1,10 @@
 //! `logship -e CONF`, `logship -f PATH`: pipelines of the language of Logstash. `-t` checks them and says all that is wrong.
 
-use super::{Failure, is_read, say::say};
+use super::{Failure, is_read, say::say, signals};
 use crate::{
     config::{Ecs, Settings},
-    pipeline::memory::{self, Sources},
+    flow::Stop,
+    pipeline::configured::{self, Sources},
 };
 use clap::{Args, ValueEnum};
 use logship_parsers::config::{Options, SOURCE_BYTES_MAX, Severity, Source};
@@ -129,7 +130,7 @@ pub fn run(args: &Pipelines) -> Result<(), Failure> {
         support_escapes: args.support_escapes.unwrap_or_default(),
         variables: &|name| std::env::var(name).ok(),
     };
-    let (pipeline, diagnostics) = memory::load(&mut sources, &language, &args.settings());
+    let (pipeline, diagnostics) = configured::load(&mut sources, &language, &args.settings());
     for diagnostic in &diagnostics {
         eprint_line(&diagnostic.render(&sources));
     }
@@ -143,14 +144,25 @@ pub fn run(args: &Pipelines) -> Result<(), Failure> {
         return Ok(());
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let started = pipeline.start(args.workers.filter(|workers| *workers > 0).unwrap_or_else(cores));
-    let mut running = started.map_err(|cause| Failure::failed(format!("cannot start the pipeline: {cause}")))?;
-    is_read(running.write())?;
-    match running.failures() {
-        failures if failures.is_empty() => Ok(()),
-        failures => Err(Failure::failed(failures.join("\nlogship: "))),
+    let cannot_start = |cause| Failure::failed(format!("cannot start the pipeline: {cause}"));
+    let stop = Stop::new().map_err(cannot_start)?;
+    let workers = args.workers.filter(|workers| *workers > 0).unwrap_or_else(cores);
+    let running = pipeline.start(workers, &stop).map_err(cannot_start)?;
+    let asked = stop.clone();
+    // The second request ends the process at once.
+    signals::watch(move |_| match asked.is_requested() {
+        false => asked.request(),
+        true => std::process::exit(EXIT_AT_ONCE),
+    })?;
+    match running.wait() {
+        Err(cause) => is_read(Err(cause)).map(drop),
+        Ok(ended) if ended.failures.is_empty() => Ok(()),
+        Ok(ended) => Err(Failure::failed(ended.failures.join("\nlogship: "))),
     }
 }
+
+/// The exit status of a process that was asked twice to end.
+const EXIT_AT_ONCE: i32 = 130;
 
 fn eprint_line(text: &str) {
     use std::io::Write as _;

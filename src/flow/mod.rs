@@ -11,12 +11,14 @@ mod intake;
 mod outlet;
 mod position;
 mod shutdown;
+mod stop;
 
 pub use batch::{Batch, FileMark, Frame, Origin, RawBatch, Record, RecordKind, Span, Stored};
 pub use intake::{Append, AppendError, Appended, Gate, Intake, Pending, SyncClass};
 pub use outlet::{Outlet, Progress};
 pub use position::{EventId, LogId, Pos};
 pub use shutdown::Shutdown;
+pub use stop::{Stop, Woken};
 
 /// Appends that may wait for the log thread; an input that finds the queue full waits.
 pub const APPENDS_QUEUED_MAX: usize = 64;

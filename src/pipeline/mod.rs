@@ -9,13 +9,13 @@
 //! is durable: the logs keep everything that the store has not.
 
 mod common;
+pub mod configured;
 pub mod counters;
 mod deliver;
 mod dispatch;
 mod engine;
 mod ingest_log;
 pub mod logs;
-pub mod memory;
 #[cfg(test)]
 mod model;
 mod notices;

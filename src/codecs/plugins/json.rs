@@ -3,18 +3,19 @@
 //! What is no JSON, and what is neither an object nor a list of objects, is a message, tagged `_jsonparsefailure`. Blank records
 //! are nothing.
 
-use super::{CodecKind, Decoder, Encoder, plain::version};
+use super::{CodecKind, Decoder, Encoder, FramingKind, plain::version};
 use crate::{
     config::Options,
     event::{Event, Key, Timestamp, Value, absorbed, json},
 };
 use bytestring::ByteString;
-use logship_parsers::config::{FieldRef, typed};
+use logship_parsers::config::FieldRef;
 
 pub(super) const KIND: CodecKind = CodecKind {
     name: "json",
     summary: "JSON objects",
     options: &["charset", "target"],
+    framing: FramingKind::Messages,
     decoder: Some(decoder),
     encoder: Some(|_| Some(Box::new(Object { end: String::new() }))),
 };
@@ -26,7 +27,6 @@ pub(super) struct Json {
 }
 
 pub(super) fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
-    _ = options.get("charset", |value| typed::text(value).map(drop));
     Some(Box::new(Json { target: options.field("target") }))
 }
 

@@ -1,12 +1,13 @@
 //! `json_lines`: [`json`](super::json), one object a line.
 
-use super::{CodecKind, Encoder, json};
+use super::{CodecKind, Encoder, FramingKind, json};
 use crate::config::Options;
 
 pub(super) const KIND: CodecKind = CodecKind {
     name: "json_lines",
     summary: "JSON objects, one a line",
     options: &["charset", "decode_size_limit_bytes", "delimiter", "target"],
+    framing: FramingKind::Lines,
     decoder: Some(json::decoder),
     encoder: Some(encoder),
 };

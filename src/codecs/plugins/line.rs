@@ -1,12 +1,13 @@
 //! `line`: a line is a message; written as [`plain`](super::plain) does, with a line end behind.
 
-use super::{CodecKind, Encoder, plain};
+use super::{CodecKind, Encoder, FramingKind, plain};
 use crate::config::Options;
 
 pub(super) const KIND: CodecKind = CodecKind {
     name: "line",
     summary: "Messages, one a line",
     options: &["charset", "delimiter", "format"],
+    framing: FramingKind::Lines,
     decoder: Some(plain::decoder),
     encoder: Some(encoder),
 };

@@ -1,7 +1,9 @@
-//! The codecs of pipelines: one file a codec. A decoder makes events of a record, an encoder text of an event; both keep
-//! nothing between two calls, so that all workers share them.
+//! The codecs of pipelines: one file a codec. [Framing](framing) cuts what an input reads into records, one stream at a time; a
+//! decoder makes events of a record, an encoder text of an event. Both keep nothing between two calls, so that all workers
+//! share them.
 
 mod dots;
+pub mod framing;
 mod json;
 mod json_lines;
 mod line;
@@ -13,11 +15,14 @@ use crate::{
     event::{Event, Timestamp},
 };
 use bytestring::ByteString;
+use encoding_rs::Encoding;
+use framing::Framing;
 use logship_parsers::config::{
     Diagnostic,
-    ast::{Name, Plugin, ValueKind},
-    suggest,
+    ast::{Name, Plugin, Value, ValueKind},
+    suggest, typed,
 };
+use std::sync::Arc;
 
 /// Records to events.
 pub trait Decoder: Send + Sync {
@@ -43,31 +48,80 @@ pub struct CodecKind {
     pub summary: &'static str,
     /// Its options, sorted, beside those that all codecs have.
     pub options: &'static [&'static str],
+    /// How records are cut, for inputs.
+    pub framing: FramingKind,
     /// For inputs.
     pub decoder: Option<Build<dyn Decoder>>,
     /// For outputs.
     pub encoder: Option<Build<dyn Encoder>>,
 }
 
+/// How a codec's records are cut.
+#[derive(Clone, Copy, Debug)]
+pub enum FramingKind {
+    /// A line is a record, also in a message of several lines.
+    Lines,
+    /// A message is a record; of a stream, a line.
+    Messages,
+    /// As the codec says.
+    Own(fn(&mut Options<'_>) -> Option<Framing>),
+}
+
+/// What an input reads with.
+pub struct Reading {
+    /// Makes events of records.
+    pub decoder: Box<dyn Decoder>,
+    /// Cuts records.
+    pub framing: Framing,
+    /// What encoding text is in, where it is not UTF-8.
+    pub charset: Option<&'static Encoding>,
+}
+
 /// All codecs, by name.
 pub const CODECS: &[CodecKind] = &[dots::KIND, json::KIND, json_lines::KIND, line::KIND, plain::KIND, rubydebug::KIND];
 
 /// The decoder of an input: its option `codec`, or the one of that name.
-pub fn decoder(options: &mut Options<'_>, default: &str) -> Option<Box<dyn Decoder>> {
-    built(options, default, |kind| kind.decoder, "read")
+pub fn reading(options: &mut Options<'_>, default: &str) -> Option<Reading> {
+    built(options, default, |kind, options| {
+        let build = kind.decoder.ok_or("read")?;
+        let charset = options.get("charset", charset).flatten();
+        let delimiter = options.text("delimiter").unwrap_or_else(|| "\n".to_owned());
+        let delimiter = || Arc::from(delimiter.as_bytes());
+        let framing = match kind.framing {
+            FramingKind::Lines => Some(Framing::Lines(delimiter())),
+            FramingKind::Messages => Some(Framing::Messages(delimiter())),
+            FramingKind::Own(make) => make(options),
+        };
+        let decoder = build(options);
+        Ok(decoder.zip(framing).map(|(decoder, framing)| Reading { decoder, framing, charset }))
+    })
+}
+
+/// An encoding by its name; none for UTF-8.
+fn charset(value: &Value) -> typed::Read<Option<&'static Encoding>> {
+    let name = typed::text(value)?;
+    let label = match name {
+        "BINARY" | "ASCII-8BIT" => "windows-1252",
+        name => name,
+    };
+    match Encoding::for_label(label.as_bytes()) {
+        Some(encoding) => Ok((encoding != encoding_rs::UTF_8).then_some(encoding)),
+        None => Err(Diagnostic::error(value.span.0, format!("there is no charset `{name}`"))
+            .expected("a name such as `UTF-8`, `ISO-8859-1`, `windows-1252` or `Shift_JIS`")),
+    }
 }
 
 /// The encoder of an output: its option `codec`, or the one of that name.
 pub fn encoder(options: &mut Options<'_>, default: &str) -> Option<Box<dyn Encoder>> {
-    built(options, default, |kind| kind.encoder, "write")
+    built(options, default, |kind, options| kind.encoder.ok_or("write").map(|build| build(options)))
 }
 
-fn built<T: ?Sized>(
+/// Builds one side of a codec, or says what it does not do.
+fn built<T>(
     options: &mut Options<'_>,
     default: &str,
-    side: fn(&CodecKind) -> Option<Build<T>>,
-    verb: &str,
-) -> Option<Box<T>> {
+    build: impl FnOnce(&CodecKind, &mut Options<'_>) -> Result<Option<T>, &'static str>,
+) -> Option<T> {
     let place = options.place();
     let given = options.value("codec").cloned();
     let plugin = match given {
@@ -90,12 +144,12 @@ fn built<T: ?Sized>(
         diagnostics.push(unknown(&plugin.name));
         return None;
     };
-    let Some(build) = side(kind) else {
-        diagnostics.push(Diagnostic::error(plugin.name.span.0, format!("the codec `{name}` does not {verb} events")));
-        return None;
-    };
     let settings = crate::config::Settings { ecs, ..settings.clone() };
-    build(&mut Options::new(&plugin, (Role::Codec, kind.options), &settings, diagnostics))
+    let built = build(kind, &mut Options::new(&plugin, (Role::Codec, kind.options), &settings, diagnostics));
+    built.unwrap_or_else(|verb| {
+        diagnostics.push(Diagnostic::error(plugin.name.span.0, format!("the codec `{name}` does not {verb} events")));
+        None
+    })
 }
 
 /// A codec without options.

@@ -2,7 +2,7 @@
 //!
 //! Written are time, host and message, or what `format` says.
 
-use super::{CodecKind, Decoder, Encoder};
+use super::{CodecKind, Decoder, Encoder, FramingKind};
 use crate::{
     config::Options,
     event::{Event, Key, Map, Timestamp, Value, render},
@@ -15,6 +15,7 @@ pub(super) const KIND: CodecKind = CodecKind {
     name: "plain",
     summary: "Messages as they are",
     options: &["charset", "format"],
+    framing: FramingKind::Messages,
     decoder: Some(decoder),
     encoder: Some(encoder),
 };
@@ -26,7 +27,6 @@ pub(super) struct Plain {
 }
 
 pub(super) fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
-    _ = options.get("charset", |value| typed::text(value).map(drop));
     _ = options.get("format", typed::template);
     Some(Box::new(Plain { has_original: options.ecs().is_on() }))
 }

@@ -1,6 +1,6 @@
 //! `rubydebug`: events as Ruby's awesome_print shows hashes, for people. `metadata` shows `@metadata`, too.
 
-use super::{CodecKind, Encoder};
+use super::{CodecKind, Encoder, FramingKind};
 use crate::{
     config::Options,
     event::{Event, Map, Timestamp, Value, json},
@@ -11,6 +11,7 @@ pub(super) const KIND: CodecKind = CodecKind {
     name: "rubydebug",
     summary: "Events for people, as Ruby shows hashes",
     options: &["metadata"],
+    framing: FramingKind::Messages,
     decoder: None,
     encoder: Some(encoder),
 };

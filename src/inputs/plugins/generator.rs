@@ -1,16 +1,16 @@
 //! `generator { count => 3 lines => ["a", "b"] }`: made-up records, for tests of pipelines and for measuring.
 
-use super::{Chunk, Feed, InputKind, Record, Source};
-use crate::{config::Options, event::Value};
+use super::{Entrance, InputError, InputKind, Record, Source};
+use crate::{config::Options, event::Value, flow::Stop};
 use bytes::Bytes;
 use logship_parsers::config::{FieldRef, typed};
-use std::io;
 
 pub(super) const KIND: InputKind = InputKind {
     name: "generator",
     summary: "Made-up records",
     options: &["count", "lines", "message", "threads"],
     codec: "plain",
+    needs_log: false,
     host: Some("[host][name]"),
     build,
 };
@@ -40,22 +40,20 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
 }
 
 impl Source for Generator {
-    fn run(self: Box<Self>, feed: Feed<'_>) -> io::Result<()> {
+    fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
+        let mut stream = entrance.stream([]);
         let mut batch = Vec::with_capacity(BATCH_RECORDS);
         let mut number = 0;
-        while self.count == 0 || number < self.count {
+        while !stop.is_requested() && (self.count == 0 || number < self.count) {
             for line in &self.lines {
-                let fields = vec![(self.sequence.clone(), Value::Int(number))];
+                let fields = [(self.sequence.clone(), Value::Int(number))].into();
                 batch.push(Record { text: line.clone(), fields });
-                if batch.len() == BATCH_RECORDS && !feed(Chunk::Records(std::mem::take(&mut batch))) {
-                    return Ok(());
+                if batch.len() == BATCH_RECORDS {
+                    stream.records(std::mem::take(&mut batch))?;
                 }
             }
             number += 1;
         }
-        if !batch.is_empty() {
-            feed(Chunk::Records(batch));
-        }
-        Ok(())
+        stream.records(batch)
     }
 }

@@ -1,42 +1,56 @@
-//! The inputs of pipelines: one file an input. Each runs on a thread of its own and hands over what it reads; decoding is for
-//! the workers.
+//! The inputs of pipelines: one file an input. Each runs on a thread of its own and hands what it reads to its
+//! [entrance](entrance); decoding is for the workers.
 
+pub mod entrance;
 mod generator;
 mod stdin;
 
-use crate::{config::Options, event::Value};
-use bytes::Bytes;
-use logship_parsers::config::{Diagnostic, FieldRef, ast::Name, suggest};
-use std::io;
-
-/// What an input read.
-#[derive(Debug)]
-pub enum Chunk {
-    /// Whole lines with their ends; the last may have none where the input ended.
-    Lines(Bytes),
-    /// Records one by one.
-    Records(Vec<Record>),
-}
-
-/// One record with what the input knows of it.
-#[derive(Clone, Debug, Default)]
-pub struct Record {
-    /// What the codec reads.
-    pub text: Bytes,
-    /// Fields that the event gets where it has none of that name.
-    pub fields: Vec<(FieldRef, Value)>,
-}
-
-/// Takes chunks; blocks where the workers are behind. `false`: nobody wants more.
-pub type Feed<'f> = &'f mut dyn FnMut(Chunk) -> bool;
+use crate::{config::Options, flow::Stop};
+pub use entrance::{Chunk, Entrance, Fields, Queue, Record, Settle, Stream, Ticket};
+use logship_parsers::config::{Diagnostic, ast::Name, suggest};
+use std::{fmt, io};
 
 /// One input of a pipeline.
-pub trait Source: Send + Sync {
-    /// Reads until there is nothing more.
+pub trait Source: Send {
+    /// Takes what must be had before anything starts, such as an address.
     ///
     /// # Errors
-    /// Reading failed.
-    fn run(self: Box<Self>, feed: Feed<'_>) -> io::Result<()>;
+    /// It cannot be had; the text names it.
+    fn open(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Reads until there is nothing more, or until it should stop.
+    ///
+    /// # Errors
+    /// It cannot go on, or the pipeline has ended.
+    fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError>;
+}
+
+/// Why an input ended early.
+#[derive(Debug)]
+pub enum InputError {
+    /// Nobody wants more: the pipeline has ended.
+    Closed,
+    /// It cannot go on.
+    Failed(io::Error),
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InputError::Closed => f.write_str("the pipeline has ended"),
+            InputError::Failed(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for InputError {}
+
+impl From<io::Error> for InputError {
+    fn from(cause: io::Error) -> InputError {
+        InputError::Failed(cause)
+    }
 }
 
 /// An input by its name.
@@ -50,6 +64,9 @@ pub struct InputKind {
     pub options: &'static [&'static str],
     /// The codec where none is given.
     pub codec: &'static str,
+    /// Whether it may take what nobody can send again: then the pipeline has a log. Not so for standard input and what is made
+    /// up, which end with the process.
+    pub needs_log: bool,
     /// Where this machine's name goes by the Elastic Common Schema; without it, it is `host`.
     pub host: Option<&'static str>,
     /// Makes one. `None` only where something was reported.

@@ -1,38 +1,88 @@
-//! The outputs of pipelines: one file an output. Workers make the text of events, in parallel; one thread writes it, in order.
+//! The outputs of pipelines: one file an output. Workers make the text of events, in parallel; each sink has a thread that
+//! delivers it, in order.
+//!
+//! A sink tries once. What it could not deliver it leaves in what it was given, and the pipeline gives that again after a pause,
+//! for ever: retries and their pauses are in one place.
 
+pub mod encoded;
 mod stdout;
 
 use crate::{
     config::Options,
     event::{Event, Timestamp},
+    flow::Stop,
 };
+pub use encoded::{Encoded, Item};
 use logship_parsers::config::{Diagnostic, ast::Name, suggest};
-use std::io;
+use std::{io, time::Duration};
 
 /// One output of a pipeline.
 pub trait Output: Send + Sync {
-    /// Appends what is to be written of an event.
-    fn encode(&self, event: &Event, now: Timestamp, out: &mut String);
+    /// Appends what is to be delivered of an event.
+    fn encode(&self, event: &Event, now: Timestamp, out: &mut Encoded);
 
     /// Outputs of one pipeline that say the same name here share a sink, so that what they write keeps the order of events.
-    fn shares(&self) -> Option<&'static str> {
+    fn shares(&self) -> Option<String> {
         None
     }
 
-    /// Opens where it goes to.
+    /// Opens where it goes to. A server that is away is no error here: delivering is tried again.
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// It cannot be opened, and will not be later.
     fn open(&self) -> io::Result<Box<dyn Sink>>;
 }
 
-/// Where the text of an output goes.
+/// Where an output's events go.
 pub trait Sink: Send {
-    /// Writes the text of a batch of events; what is written is out of the process when it returns.
+    /// Delivers what is left of `batch`, and marks as done what is out of this process for good, or refused for good.
     ///
     /// # Errors
-    /// It could not be written.
-    fn write(&mut self, text: &str) -> io::Result<()>;
+    /// Something is left. It is tried again, unless it never can be.
+    fn deliver(&mut self, batch: &mut Encoded, refused: &mut Vec<Refused>, stop: &Stop) -> Result<(), SinkError>;
+
+    /// Called when nothing came for [`Sink::patience`], and at the end: what it holds back has to go.
+    ///
+    /// # Errors
+    /// As [`Sink::deliver`].
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// How long what it holds back may wait for more. `None`: nothing is held back.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// An event that the other side does not want: a dead letter.
+#[derive(Debug)]
+pub struct Refused {
+    /// The event, as it was when it reached the output.
+    pub event: Box<Event>,
+    /// What the other side said.
+    pub reason: String,
+}
+
+/// Why something is left.
+#[derive(Debug)]
+pub enum SinkError {
+    /// To be tried again; after this long, where the other side said so.
+    Again {
+        /// What happened, where, and what to do.
+        cause: String,
+        /// When the other side wants to be asked again.
+        after: Option<Duration>,
+    },
+    /// Never: nobody reads what is written.
+    Gone(io::Error),
+}
+
+impl SinkError {
+    /// To be tried again.
+    pub fn again(cause: impl std::fmt::Display) -> SinkError {
+        SinkError::Again { cause: cause.to_string(), after: None }
+    }
 }
 
 /// An output by its name.
@@ -44,6 +94,8 @@ pub struct OutputKind {
     pub summary: &'static str,
     /// Its options, sorted, beside those that all outputs have.
     pub options: &'static [&'static str],
+    /// Whether it may be away, or slow, or must have each event: then the pipeline has a log. Not so for standard output.
+    pub needs_log: bool,
     /// Makes one. `None` only where something was reported.
     pub build: fn(&mut Options<'_>) -> Option<Box<dyn Output>>,
 }

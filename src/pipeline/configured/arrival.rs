@@ -1,11 +1,11 @@
 //! From what an input read to events: the codec, and what the input adds to each event.
 
 use crate::{
-    codecs::plugins::{self, Decoder},
+    codecs::plugins::{self, Reading, framing::Framing},
     config::{Options, Role, Settings},
     event::{Event, Key, TAGS, Value},
     filters::{Scratch, decorate::Decorations},
-    inputs::plugins::{self as inputs, Chunk, Record, Source},
+    inputs::plugins::{self as inputs, Chunk, Fields, Record, Source},
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -14,7 +14,11 @@ use memchr::memchr;
 
 /// How the records of one input become events.
 pub(super) struct Arrival {
-    decoder: Box<dyn Decoder>,
+    /// The input's name: `tcp.0`, or its option `id`.
+    pub(super) name: String,
+    /// Whether it asks for a log.
+    pub(super) needs_log: bool,
+    codec: Reading,
     host: Option<(FieldRef, Value)>,
     kind: Option<Value>,
     tags: Vec<String>,
@@ -24,20 +28,23 @@ pub(super) struct Arrival {
 /// An input and what becomes of its records. `None` where something was reported.
 pub(super) fn build(
     plugin: &Plugin,
+    name: String,
     settings: &Settings,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(Arrival, Box<dyn Source>)> {
     let kind = inputs::find(&plugin.name).map_err(|unknown| diagnostics.push(unknown)).ok()?;
     let mut options = Options::new(plugin, (Role::Input, kind.options), settings, diagnostics);
-    let name = if options.ecs().is_on() { kind.host } else { kind.host.map(|_| "host") };
-    let host = name.and_then(|name| FieldRef::parse(name).ok());
+    let host = if options.ecs().is_on() { kind.host } else { kind.host.map(|_| "host") };
+    let host = host.and_then(|name| FieldRef::parse(name).ok());
     let kind_of_events = options.text("type").map(Value::from);
     let tags = options.each("tags", |value| typed::text(value).map(str::to_owned));
     let fields = Decorations::fields(&mut options);
-    let decoder = plugins::decoder(&mut options, kind.codec);
+    let codec = plugins::reading(&mut options, kind.codec);
     let source = (kind.build)(&mut options);
     let arrival = Arrival {
-        decoder: decoder?,
+        name,
+        needs_log: kind.needs_log,
+        codec: codec?,
         host: host.map(|field| (field, Value::Str(ByteString::from_static(settings.host)))),
         kind: kind_of_events,
         tags,
@@ -50,18 +57,18 @@ impl Arrival {
     /// Makes the events of a chunk and hands each over.
     pub(super) fn each(&self, chunk: Chunk, scratch: &mut Scratch, mut take: impl FnMut(Event, &mut Scratch)) {
         let mut events = Vec::with_capacity(1);
-        let mut one = |text: Bytes, fields: Vec<(FieldRef, Value)>, scratch: &mut Scratch| {
-            self.decoder.decode(&valid(text), scratch.received, &mut events);
+        let mut one = |text: Bytes, fields: &Fields, scratch: &mut Scratch| {
+            self.codec.decoder.decode(&self.text(text), scratch.received, &mut events);
             for mut event in events.drain(..) {
-                self.dress(&mut event, &fields, scratch);
+                self.dress(&mut event, fields, scratch);
                 take(event, scratch);
             }
         };
         match chunk {
             Chunk::Records(records) => {
-                records.into_iter().for_each(|Record { text, fields }| one(text, fields, scratch));
+                records.into_iter().for_each(|Record { text, fields }| one(text, &fields, scratch));
             }
-            Chunk::Lines(mut rest) => {
+            Chunk::Lines(mut rest, fields) => {
                 while !rest.is_empty() {
                     let line = match memchr(b'\n', &rest) {
                         Some(end) => {
@@ -71,9 +78,23 @@ impl Arrival {
                         }
                         None => std::mem::take(&mut rest),
                     };
-                    one(without_return(line), Vec::new(), scratch);
+                    one(without_return(line), &fields, scratch);
                 }
             }
+        }
+    }
+
+    /// How the codec wants its records.
+    pub(super) fn framing(&self) -> Framing {
+        self.codec.framing.clone()
+    }
+
+    /// A record as text.
+    fn text(&self, bytes: Bytes) -> ByteString {
+        match self.codec.charset {
+            None => ByteString::try_from(bytes.clone())
+                .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into()),
+            Some(charset) => charset.decode_without_bom_handling(&bytes).0.into_owned().into(),
         }
     }
 
@@ -104,10 +125,6 @@ fn add(event: &mut Event, field: &FieldRef, value: &Value) {
         _ if event.contains(field) => {}
         _ => _ = event.set(field, value.clone()),
     }
-}
-
-fn valid(text: Bytes) -> ByteString {
-    ByteString::try_from(text.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&text).into_owned().into())
 }
 
 fn without_return(mut line: Bytes) -> Bytes {

@@ -69,7 +69,7 @@ pub fn run(name: &str, text: &str, settings: &Settings) -> Result<usize, Vec<Str
             let name = case.name.clone();
             // For each case anew: filters may keep something.
             let Some(pipeline) = load(&mut sources, &language, settings).0 else { return Err(name) };
-            check(case, &pipeline.filters).map_err(|cause| format!("{name}: {cause}"))
+            check(case, &pipeline.plan.filters).map_err(|cause| format!("{name}: {cause}"))
         });
         match outcome {
             Ok(()) => good += 1,

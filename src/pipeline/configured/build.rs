@@ -1,6 +1,9 @@
 //! A config and its sources to a pipeline that can run, or everything that is wrong with it.
 
-use super::arrival::{self, Arrival};
+use super::{
+    arrival::{self, Arrival},
+    delivery::SinkState,
+};
 use crate::{
     config::{Options, Role, Settings},
     inputs::plugins::Source as InputSource,
@@ -12,6 +15,7 @@ use logship_parsers::config::{
     ast::{Config, Plugin, Statement},
     parse,
 };
+use std::{collections::HashMap, sync::Arc};
 
 /// What stands for an input where a config has none.
 const DEFAULT_INPUT: &str = "input { stdin { type => stdin } }";
@@ -23,17 +27,39 @@ pub type Sources = Vec<Source>;
 
 /// A pipeline, ready to run.
 pub struct Pipeline {
-    pub(super) arrivals: Vec<Arrival>,
     pub(super) sources: Vec<Box<dyn InputSource>>,
+    pub(super) plan: Plan,
+}
+
+/// What workers go by.
+pub(super) struct Plan {
+    /// One for each source.
+    pub(super) arrivals: Vec<Arrival>,
     pub(super) filters: Filters,
     pub(super) outputs: Block<Attached>,
-    /// Names of sinks that outputs share; the place of a sink is its number.
-    pub(super) sinks: Vec<Option<&'static str>>,
+    /// The place of a sink is its number.
+    pub(super) sinks: Vec<Named>,
+    /// Whether some input or output asks for a log.
+    pub(super) needs_log: bool,
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("filters", &self.filters).finish_non_exhaustive()
+        f.debug_struct("Pipeline").field("filters", &self.plan.filters).finish_non_exhaustive()
+    }
+}
+
+/// A sink, before it is open.
+pub(super) struct Named {
+    /// `elasticsearch.0`, or the output's option `id`.
+    pub(super) name: String,
+    /// What its outputs share it by.
+    shared: Option<String>,
+}
+
+impl Named {
+    pub(super) fn state(&self) -> Arc<SinkState> {
+        Arc::new(SinkState { name: self.name.clone(), ..SinkState::default() })
     }
 }
 
@@ -76,26 +102,47 @@ fn complete(config: &mut Config, sources: &mut Sources) {
 
 fn compile(config: &Config, settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> Pipeline {
     let (mut arrivals, mut sources) = (Vec::new(), Vec::new());
+    let (mut names, mut needs_log) = (Names::default(), false);
     inputs(&config.inputs, diagnostics, &mut |plugin, diagnostics| {
-        if let Some((arrival, source)) = arrival::build(plugin, settings, diagnostics) {
+        let name = names.next(plugin);
+        if let Some((arrival, source)) = arrival::build(plugin, name, settings, diagnostics) {
+            needs_log |= arrival.needs_log;
             arrivals.push(arrival);
             sources.push(source);
         }
     });
     let filters = Filters::filters(&config.filters, settings, diagnostics);
-    let mut sinks: Vec<Option<&'static str>> = Vec::new();
+    let (mut sinks, mut names): (Vec<Named>, _) = (Vec::new(), Names::default());
     let outputs = Block::compile(&config.outputs, diagnostics, &mut |plugin, diagnostics| {
+        let name = names.next(plugin);
         let kind = outputs::find(&plugin.name).map_err(|unknown| diagnostics.push(unknown)).ok()?;
         let output = (kind.build)(&mut Options::new(plugin, (Role::Output, kind.options), settings, diagnostics))?;
+        needs_log |= kind.needs_log;
         let shared = output.shares();
-        let known = sinks.iter().position(|name| shared.is_some() && *name == shared);
+        let known = sinks.iter().position(|sink| shared.is_some() && sink.shared == shared);
         let sink = known.unwrap_or_else(|| {
-            sinks.push(shared);
+            sinks.push(Named { name, shared });
             sinks.len() - 1
         });
         Some(Attached { output, sink })
     });
-    Pipeline { arrivals, sources, filters, outputs, sinks }
+    Pipeline { sources, plan: Plan { arrivals, filters, outputs, sinks, needs_log } }
+}
+
+/// Names for the plugins of a section that stay the same when others are added behind.
+#[derive(Default)]
+struct Names(HashMap<String, usize>);
+
+impl Names {
+    fn next(&mut self, plugin: &Plugin) -> String {
+        let id = plugin.options().into_iter().find(|option| option.name.text == "id");
+        if let Some(id) = id.as_ref().and_then(|option| option.value.as_str()) {
+            return id.to_owned();
+        }
+        let count = self.0.entry(plugin.name.text.clone()).or_default();
+        *count += 1;
+        format!("{}.{}", plugin.name.text, *count - 1)
+    }
 }
 
 /// All inputs; conditions mean nothing there.

@@ -1,0 +1,22 @@
+//! Pipelines of the language of Logstash: inputs, filters and outputs as a config describes them.
+//!
+//! ```text
+//! input threads ─> queue ─> N workers: decode, filter, encode ─> one thread for each sink, in the order of the chunks
+//! ```
+//!
+//! The queue is in memory where inputs are standard input or made up and outputs standard output: then nothing is stored, and
+//! the process ends as soon as the inputs have.
+//!
+//! Bounds: [`CHUNKS_PER_WORKER`] chunks wait for each worker, [`BATCHES_PER_SINK_MAX`] batches for each sink; then inputs wait.
+
+mod arrival;
+mod build;
+pub mod cases;
+mod delivery;
+mod run;
+mod workers;
+
+pub use build::{Pipeline, Sources, load};
+pub use delivery::{BATCHES_PER_SINK_MAX, DeadLetters, SinkCounts, SinkState};
+pub use run::{Ended, Running};
+pub use workers::{CHUNKS_PER_WORKER, Counts};

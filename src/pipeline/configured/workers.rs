@@ -1,0 +1,159 @@
+//! The middle of a pipeline: threads that make events of chunks, filter them, and make the text of them that sinks deliver.
+//!
+//! Order: each task has a place in [`Ordered`] before a worker has it, so that its texts are delivered in the order of tasks,
+//! whichever worker is done first. Bounds: [`CHUNKS_PER_WORKER`] tasks wait for each worker, and as many texts behind it.
+
+use super::build::Plan;
+use crate::{
+    clock,
+    event::{Event, Timestamp},
+    filters::Scratch,
+    flow::{LogId, Pos},
+    inputs::plugins::Chunk,
+    outputs::plugins::Encoded,
+};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+/// Chunks that wait for each worker.
+pub const CHUNKS_PER_WORKER: usize = 4;
+
+/// What a worker does next.
+pub(super) enum Task {
+    /// The events of a chunk of this input.
+    Chunk(usize, Chunk),
+    /// Time has passed.
+    Tick,
+    /// Nothing comes any more.
+    End,
+}
+
+/// Up to where in which log a task reaches.
+pub(super) type Mark = Option<(LogId, Pos)>;
+
+/// A task, when it came, and where its texts go.
+type Job = (Task, Timestamp, Sender<Vec<Encoded>>);
+
+/// The place of a task's texts among all others.
+pub(super) struct Ordered {
+    pub(super) texts: Receiver<Vec<Encoded>>,
+    pub(super) mark: Mark,
+}
+
+/// Nobody takes tasks any more.
+#[derive(Debug)]
+pub(super) struct Ended;
+
+/// Where tasks wait. The workers end when all clones are gone.
+#[derive(Clone)]
+pub(super) struct Tasks(Arc<Mutex<Queue>>);
+
+struct Queue {
+    jobs: Sender<Job>,
+    order: Sender<Ordered>,
+}
+
+impl Tasks {
+    /// Puts a task into the queue and a place for its texts into the order, both at once. Blocks where the workers are behind.
+    pub(super) fn push(&self, task: Task, received: Timestamp, mark: Mark) -> Result<(), Ended> {
+        let (done, texts) = bounded(1);
+        let queue = held(&self.0);
+        queue.order.send(Ordered { texts, mark }).map_err(|_| Ended)?;
+        queue.jobs.send((task, received, done)).map_err(|_| Ended)
+    }
+
+    /// The same, unless nobody else would push any more.
+    pub(super) fn weak(&self) -> impl Fn(Task) -> Result<(), Ended> + use<> {
+        let weak = Arc::downgrade(&self.0);
+        move |task| Tasks(weak.upgrade().ok_or(Ended)?).push(task, clock::now(), None)
+    }
+}
+
+/// What the workers did: received = dropped + out, where filters make no events.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Events that came in.
+    pub received: AtomicU64,
+    /// Events that came out of the filters.
+    pub filtered: AtomicU64,
+    /// Chunks that a plugin failed on in a way that it must not.
+    pub panics: AtomicU64,
+}
+
+/// Starts the workers.
+pub(super) fn start(plan: &Arc<Plan>, workers: usize, counts: &Arc<Counts>) -> io::Result<(Tasks, Receiver<Ordered>)> {
+    let (jobs, tasks) = bounded::<Job>(workers * CHUNKS_PER_WORKER);
+    let (order, ordered) = bounded(workers * CHUNKS_PER_WORKER);
+    for number in 0..workers {
+        let (plan, tasks, counts) = (plan.clone(), tasks.clone(), counts.clone());
+        let work = move || {
+            let mut scratch = Scratch::default();
+            for (task, received, done) in tasks {
+                scratch.received = received;
+                // Nobody waits for it where the delivery has failed.
+                _ = done.send(texts(&plan, task, &mut scratch, &counts));
+            }
+        };
+        thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
+    }
+    Ok((Tasks(Arc::new(Mutex::new(Queue { jobs, order }))), ordered))
+}
+
+/// What is to be delivered after a task, for each sink.
+fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec<Encoded> {
+    let received = scratch.received;
+    let expected = match &task {
+        Task::Chunk(_, Chunk::Lines(lines, _)) => 2 * lines.len(),
+        _ => 0,
+    };
+    let mut texts: Vec<Encoded> = plan.sinks.iter().map(|_| Encoded::with_capacity(expected)).collect();
+    let mut out: Vec<Event> = Vec::with_capacity(1);
+    let (mut came, mut went) = (0, 0);
+    let done = catch_unwind(AssertUnwindSafe(|| match task {
+        Task::Tick | Task::End => {
+            plan.filters.let_go(matches!(task, Task::End), scratch, &mut out);
+            went += out.len() as u64;
+            encode(plan, &mut out, received, &mut texts);
+        }
+        Task::Chunk(input, chunk) => {
+            let Some(arrival) = plan.arrivals.get(input) else { return };
+            arrival.each(chunk, scratch, |event, scratch| {
+                came += 1;
+                plan.filters.run(event, scratch, &mut out);
+                went += out.len() as u64;
+                encode(plan, &mut out, received, &mut texts);
+            });
+        }
+    }));
+    counts.received.fetch_add(came, Ordering::Relaxed);
+    counts.filtered.fetch_add(went, Ordering::Relaxed);
+    if done.is_err() {
+        *scratch = Scratch::default();
+        counts.panics.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("a filter or codec failed in a way that it must not: the rest of a batch is lost");
+    }
+    texts
+}
+
+fn encode(plan: &Plan, events: &mut Vec<Event>, now: Timestamp, texts: &mut [Encoded]) {
+    for event in events.drain(..) {
+        plan.outputs.reached(&event, &mut |attached| {
+            if let Some(text) = texts.get_mut(attached.sink) {
+                text.events += 1;
+                attached.output.encode(&event, now, text);
+            }
+        });
+    }
+}
+
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
