@@ -2,6 +2,7 @@
 
 mod data_dir;
 pub mod options;
+pub mod pem;
 mod regexes;
 
 pub use data_dir::{DataDir, DataDirError, ServerFile};
