@@ -7,11 +7,12 @@ use crate::{
     flow::{Gate, Intake, LogId},
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
-    pipeline::carry_over,
+    pipeline::{carry_over, lock_of_dying},
     ship::{FRESH_AFTER, Pace, ShipSettings, ShipStatus, Shipper, Tls},
 };
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -20,9 +21,6 @@ use std::{
 
 /// How often a process that does not ship tries to take that over, and how often the limit is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long a process that holds `files.lock` may take to die, and how often that is looked at.
-const DYING_MAX: Duration = Duration::from_secs(2);
-const DYING_POLL: Duration = Duration::from_millis(20);
 /// A thread that waits for its end alone.
 const IDLE: Duration = Duration::from_secs(3_600);
 /// With less room left than this, of one part in so many of the limit, the oldest is given up where that was asked for.
@@ -93,7 +91,7 @@ impl Spool {
             .map_err(|cause| AgentError(format!("cannot create {}: {cause}", root.display())))?;
         let lock_path = settings.data.join("files.lock");
         let files = match exclusive {
-            true => Some(lock_of_dying(&*real, &lock_path)?.ok_or_else(|| {
+            true => Some(lock_of_dying(&*real, &lock_path).map_err(unlocked(&lock_path))?.ok_or_else(|| {
                 let place = settings.data.display();
                 AgentError(format!("another agent follows files with {place}: stop it, or choose another --data DIR"))
             })?),
@@ -216,19 +214,11 @@ impl Spool {
 }
 
 fn lock(real: &dyn Fs, path: &Path) -> Result<Option<Box<dyn Lock>>, AgentError> {
-    real.try_lock(path).map_err(|cause| AgentError(format!("cannot lock {}: {cause}", path.display())))
+    real.try_lock(path).map_err(unlocked(path))
 }
 
-/// The lock of a process that was killed a moment ago is waited for.
-fn lock_of_dying(real: &dyn Fs, path: &Path) -> Result<Option<Box<dyn Lock>>, AgentError> {
-    let begun = clock::instant();
-    loop {
-        let taken = lock(real, path)?;
-        if taken.is_some() || clock::since(begun) > DYING_MAX {
-            return Ok(taken);
-        }
-        thread::sleep(DYING_POLL);
-    }
+fn unlocked(path: &Path) -> impl FnOnce(io::Error) -> AgentError {
+    move |cause| AgentError(format!("cannot lock {}: {cause}", path.display()))
 }
 
 fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
         Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
-        None if cli.pipelines.is_asked() => pipelines::run(&cli.pipelines),
+        None if cli.pipelines.is_asked() => pipelines::run(&cli.shared, &cli.pipelines),
         None if stdin_is_fed() => pipe::run(&cli.shared, &cli.pipe),
         None => {
             // Above the message, which stays in sight.

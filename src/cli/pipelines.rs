@@ -1,10 +1,11 @@
 //! `logship -e CONF`, `logship -f PATH`: pipelines of the language of Logstash. `-t` checks them and says all that is wrong.
 
-use super::{Failure, is_read, say::say, signals};
+use super::{Failure, args::Shared, is_read, say::say, signals};
 use crate::{
-    config::{Ecs, Settings},
+    config::{DataDir, Ecs, Settings},
     flow::Stop,
-    pipeline::configured::{self, Sources},
+    log,
+    pipeline::configured::{self, Pipeline, QueueKind, Sources},
 };
 use clap::{Args, ValueEnum};
 use logship_parsers::config::{Options, SOURCE_BYTES_MAX, Severity, Source};
@@ -59,8 +60,8 @@ pub struct Pipelines {
     /// Taken for Logstash's sake: events always keep their order here
     #[arg(long = "pipeline.ordered", env = "LOGSHIP_PIPELINE_ORDERED", value_name = "auto|true|false", hide = true)]
     pub ordered: Option<String>,
-    /// Taken for Logstash's sake: there is one pipeline
-    #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME", hide = true)]
+    /// The name of the pipeline: that of its folder, where it keeps what waits [default: main]
+    #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME")]
     pub id: Option<String>,
     /// Which names fields have: those of the Elastic Common Schema, or Logstash's of old
     #[arg(
@@ -70,6 +71,9 @@ pub struct Pipelines {
         value_name = "MODE"
     )]
     pub ecs: Option<EcsMode>,
+    /// Where what is read waits for filters and outputs [default: memory where nothing can be lost, else persisted]
+    #[arg(long = "queue.type", env = "LOGSHIP_QUEUE_TYPE", value_enum, value_name = "TYPE")]
+    pub queue: Option<QueueType>,
     /// Read `\n`, `\t` and the like in strings
     #[arg(
         long = "config.support_escapes",
@@ -82,9 +86,18 @@ pub struct Pipelines {
     /// Taken for Logstash's sake: LOGSHIP_LOG
     #[arg(long = "log.level", env = "LOGSHIP_LOG_LEVEL", value_name = "LEVEL", hide = true)]
     pub log_level: Option<String>,
-    /// Taken for Logstash's sake: --data
-    #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR", hide = true)]
+    /// As --data, for Logstash's sake
+    #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR")]
     pub path_data: Option<PathBuf>,
+}
+
+/// Where what is read waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QueueType {
+    /// In memory: a crash loses it
+    Memory,
+    /// In a log on disk
+    Persisted,
 }
 
 /// Which names fields have.
@@ -114,6 +127,24 @@ impl Pipelines {
         Settings { ecs, host: rustix::system::uname().nodename().to_string_lossy().into_owned().leak() }
     }
 
+    /// Where what is read waits.
+    fn queue_of(&self, pipeline: &Pipeline, data: Option<&Path>) -> Result<QueueKind, Failure> {
+        let is_memory = match self.queue {
+            Some(kind) => kind == QueueType::Memory,
+            None => !pipeline.needs_log(),
+        };
+        if is_memory {
+            return Ok(QueueKind::Memory);
+        }
+        let root = DataDir::locate(self.path_data.as_deref().or(data)).map_err(Failure::usage)?;
+        let data = DataDir::open(&root).map_err(Failure::failed)?;
+        let id = self.id.as_deref().unwrap_or("main");
+        if id.is_empty() || id.starts_with('.') || id.contains('/') {
+            return Err(Failure::usage(format!("`{id}` is no name of a pipeline: it names a folder, too")));
+        }
+        Ok(QueueKind::Log { dir: data.root().join("pipelines").join(id), options: log::Options::default() })
+    }
+
     fn sources(&self) -> Result<Sources, Failure> {
         match (&self.text, &self.path) {
             (Some(text), _) => Ok(vec![Source::new("config.string", text.as_str())]),
@@ -124,7 +155,7 @@ impl Pipelines {
 }
 
 /// Runs or checks a pipeline.
-pub fn run(args: &Pipelines) -> Result<(), Failure> {
+pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
     let mut sources = args.sources()?;
     let language = Options {
         support_escapes: args.support_escapes.unwrap_or_default(),
@@ -147,7 +178,8 @@ pub fn run(args: &Pipelines) -> Result<(), Failure> {
     let cannot_start = |cause| Failure::failed(format!("cannot start the pipeline: {cause}"));
     let stop = Stop::new().map_err(cannot_start)?;
     let workers = args.workers.filter(|workers| *workers > 0).unwrap_or_else(cores);
-    let running = pipeline.start(workers, &stop).map_err(cannot_start)?;
+    let queue = args.queue_of(&pipeline, shared.data.as_deref())?;
+    let running = pipeline.start(workers, queue, &stop).map_err(cannot_start)?;
     let asked = stop.clone();
     // The second request ends the process at once.
     signals::watch(move |_| match asked.is_requested() {

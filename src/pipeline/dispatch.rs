@@ -49,10 +49,16 @@ impl Wake {
     }
 
     /// Waits until it rings, or for so long.
-    pub(super) fn wait(&self, patience: Duration) {
+    pub fn wait(&self, patience: Duration) {
         let rung = held(&self.rung);
         let waited = self.bell.wait_timeout_while(rung, patience, |rung| !*rung);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl std::task::Wake for Wake {
+    fn wake(self: Arc<Self>) {
+        self.ring();
     }
 }
 

@@ -14,7 +14,9 @@ pub mod counters;
 mod deliver;
 mod dispatch;
 mod engine;
+pub mod growth;
 mod ingest_log;
+mod locks;
 pub mod logs;
 #[cfg(test)]
 mod model;
@@ -27,6 +29,7 @@ mod workers;
 
 pub use common::{Common, State};
 pub use ingest_log::{carry_over, open as open_ingest_log};
+pub use locks::lock_of_dying;
 pub use logs::LogState;
 pub use owner::{Finished, Owner, OwnerSettings};
 pub use read_only::{ReadError, ReadOnly, open as open_read_only};

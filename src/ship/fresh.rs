@@ -7,9 +7,9 @@
 
 use super::{
     lane::Lane,
-    run::{Own, Route, Run},
+    run::{Route, Run},
 };
-use crate::log::Reader;
+use crate::{log::Reader, pipeline::growth::Growing};
 use std::collections::BTreeMap;
 
 impl Run {
@@ -19,7 +19,7 @@ impl Run {
             return;
         }
         for (log, open) in self.logs.iter_mut() {
-            let Some(durable) = self.own.get(&log).map(Own::end) else { continue };
+            let Some(durable) = self.own.get(&log).map(Growing::end) else { continue };
             let Some(route) = self.routes.get_mut(&log).filter(|route| route.fresh.is_none()) else { continue };
             let Some(main) = self.lanes.get_mut(&route.main) else { continue };
             let waiting = durable.0.saturating_sub(main.taken().0);

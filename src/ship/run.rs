@@ -10,38 +10,18 @@ use crate::{
     flow::{LogId, Pos, Progress},
     fs::Fs,
     log::{self, Found, LogError, Reader},
-    pipeline::logs::{Logs, OpenLog},
+    pipeline::{
+        growth::Growing,
+        logs::{Logs, OpenLog},
+    },
 };
 use crossbeam_channel::Sender;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    future::Future,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
-
-/// The next growth of a log that this process writes; nothing once its writer is gone.
-type Growth = Pin<Box<dyn Future<Output = Option<watch::Receiver<Pos>>> + Send>>;
-
-/// A log that this process writes.
-pub(super) struct Own {
-    pub durable: watch::Receiver<Pos>,
-    growth: Option<Growth>,
-}
-
-impl Own {
-    /// Up to where it is durable.
-    pub fn end(&self) -> Pos {
-        *self.durable.borrow()
-    }
-}
-
-fn growth(mut durable: watch::Receiver<Pos>) -> Growth {
-    Box::pin(async move { durable.changed().await.is_ok().then_some(durable) })
-}
 
 /// What others want now.
 #[derive(Clone, Copy)]
@@ -78,7 +58,7 @@ pub(super) struct Run {
     pub out: usize,
     jobs: Sender<Job>,
     pub logs: Logs,
-    pub own: BTreeMap<LogId, Own>,
+    pub own: BTreeMap<LogId, Growing>,
     carried: BTreeSet<LogId>,
     /// What the progress file holds.
     saved: Saved,
@@ -180,7 +160,7 @@ impl Run {
         self.carried.append(&mut inbox.carried);
         drop(inbox);
         for (log, durable) in follow {
-            self.own.insert(log, Own { growth: Some(growth(durable.clone())), durable });
+            self.own.insert(log, Growing::new(durable));
         }
         for done in done {
             self.judge(done);
@@ -189,7 +169,7 @@ impl Run {
     }
 
     fn durable_end(&self, log: LogId) -> Option<Pos> {
-        self.own.get(&log).map(Own::end)
+        self.own.get(&log).map(Growing::end)
     }
 
     /// Opens logs that are new, and learns which writers have died.
@@ -224,16 +204,8 @@ impl Run {
     /// Asks to be rung when an own log grows; forgets those whose writers are gone.
     fn watch_own(&mut self) {
         let waker = Waker::from(self.shared.clone());
-        for own in self.own.values_mut() {
-            while let Some(growing) = &mut own.growth {
-                match growing.as_mut().poll(&mut Context::from_waker(&waker)) {
-                    Poll::Pending => break,
-                    Poll::Ready(again) => own.growth = again.map(growth),
-                }
-            }
-        }
         let before = self.own.len();
-        self.own.retain(|_, own| own.growth.is_some());
+        self.own.retain(|_, own| own.watch(&waker));
         if self.own.len() < before {
             self.looked = None;
         }
@@ -246,7 +218,7 @@ impl Run {
         let mut ready = false;
         for (log, open) in self.logs.iter_mut() {
             let Some(route) = self.routes.get(&log) else { continue };
-            let durable = self.own.get(&log).map(Own::end);
+            let durable = self.own.get(&log).map(Growing::end);
             for id in [Some(route.main), route.fresh].into_iter().flatten() {
                 let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.wants_more()) else { continue };
                 if held < held_max {
@@ -363,7 +335,7 @@ impl Run {
                 let Some(to) = segment_end(&*self.settings.fs, open, lane.progress(), left) else { continue };
                 let to = lane.until.map_or(to, |until| until.min(to));
                 left = left.saturating_sub(to.0 - lane.progress().0);
-                let durable = self.own.get(&log).map(Own::end);
+                let durable = self.own.get(&log).map(Growing::end);
                 let (held, read) = (lane.give_up(to), lane.skip(open, durable, to));
                 records += held.0 + read.0;
                 dropped += held.1 + read.1;

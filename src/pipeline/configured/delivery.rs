@@ -81,7 +81,15 @@ type Parcel = (Encoded, Mark);
 
 /// All sinks.
 pub(super) struct Delivery {
-    lanes: Vec<(Sender<Parcel>, JoinHandle<io::Result<()>>)>,
+    lanes: Vec<To>,
+}
+
+/// The way to one sink.
+struct To {
+    parcels: Sender<Parcel>,
+    thread: JoinHandle<io::Result<()>>,
+    /// How far it was at the start.
+    start: Progress,
 }
 
 impl Delivery {
@@ -95,10 +103,11 @@ impl Delivery {
         let mut lanes = Vec::with_capacity(sinks.len());
         for (sink, state) in sinks.into_iter().zip(states) {
             let (sender, parcels) = bounded(BATCHES_PER_SINK_MAX);
+            let start = held(&state.progress).clone();
             let (state, dead, stop) = (state.clone(), dead.clone(), stop.clone());
             let lane = Lane { sink, state, dead, stop, asked: None };
             let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || lane.run(&parcels))?;
-            lanes.push((sender, thread));
+            lanes.push(To { parcels: sender, thread, start });
         }
         Ok(Delivery { lanes })
     }
@@ -108,15 +117,17 @@ impl Delivery {
         let mut is_whole = true;
         'all: for Ordered { texts, mark } in order {
             let Ok(texts) = texts.recv() else { continue };
-            for ((sender, _), text) in self.lanes.iter().zip(texts) {
-                if (!text.is_done() || mark.is_some()) && sender.send((text, mark)).is_err() {
+            for (lane, text) in self.lanes.iter().zip(texts) {
+                // After a restart: an output that was ahead has it.
+                let is_there = mark.is_some_and(|(log, end)| lane.start.get(&log).is_some_and(|done| *done >= end));
+                let is_wanted = (!text.is_done() || mark.is_some()) && !is_there;
+                if is_wanted && lane.parcels.send((text, mark)).is_err() {
                     is_whole = false;
                     break 'all;
                 }
             }
         }
-        let (senders, threads): (Vec<_>, Vec<_>) = self.lanes.into_iter().unzip();
-        drop(senders);
+        let threads: Vec<_> = self.lanes.into_iter().map(|to| to.thread).collect();
         let mut ended = Ok(());
         for thread in threads {
             // A thread that failed is waited for alone: others may wait for what never comes.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The queue is in memory where inputs are standard input or made up and outputs standard output: then nothing is stored, and
-//! the process ends as soon as the inputs have.
+//! the process ends as soon as the inputs have. Otherwise it is a [log](durable).
 //!
 //! Bounds: [`CHUNKS_PER_WORKER`] chunks wait for each worker, [`BATCHES_PER_SINK_MAX`] batches for each sink; then inputs wait.
 
@@ -13,10 +13,12 @@ mod arrival;
 mod build;
 pub mod cases;
 mod delivery;
+mod durable;
+mod positions;
 mod run;
 mod workers;
 
 pub use build::{Pipeline, Sources, load};
 pub use delivery::{BATCHES_PER_SINK_MAX, DeadLetters, SinkCounts, SinkState};
-pub use run::{Ended, Running};
+pub use run::{Ended, QueueKind, Running};
 pub use workers::{CHUNKS_PER_WORKER, Counts};

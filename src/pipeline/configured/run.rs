@@ -3,33 +3,51 @@
 use super::{
     build::{Named, Pipeline, Plan},
     delivery::{DeadLetters, Delivery, Said, SinkState},
+    durable::{Opened, Over, Rest},
     workers::{self, Counts, Ordered, Task, Tasks, held},
 };
 use crate::{
     clock,
     flow::Stop,
     inputs::plugins::{Chunk, Entrance, InputError, Queue, Source, Ticket},
+    log,
     outputs::plugins::Sink,
 };
 use crossbeam_channel::Receiver;
 use std::{
     io,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 /// How often filters that keep something are asked whether some of it is due.
 const TICK: Duration = Duration::from_secs(5);
 
+/// Where what inputs read waits for the workers.
+#[derive(Clone, Debug)]
+pub enum QueueKind {
+    /// In memory: it ends with the process.
+    Memory,
+    /// In a log, in this folder.
+    Log {
+        /// The folder of the pipeline.
+        dir: PathBuf,
+        /// How large the log may become.
+        options: log::Options,
+    },
+}
+
 /// A pipeline that runs.
 pub struct Running {
     order: Receiver<Ordered>,
     delivery: Delivery,
-    failures: Arc<Mutex<Vec<String>>>,
+    failures: Failures,
+    reading: Option<JoinHandle<Rest>>,
     sinks: Vec<Arc<SinkState>>,
     counts: Arc<Counts>,
 }
@@ -53,39 +71,46 @@ impl Queue for Memory {
 }
 
 impl Pipeline {
-    /// Starts the threads, with the queue in memory. Filters that need the order of events have one worker. A request to `stop`
-    /// ends the inputs; what they gave is delivered.
+    /// Whether an input or output asks for a queue on disk.
+    #[must_use]
+    pub fn needs_log(&self) -> bool {
+        self.plan.needs_log
+    }
+
+    /// Starts the threads. Filters that need the order of events have one worker. A request to `stop` ends the inputs; what they
+    /// gave is delivered, or stays in the log.
     ///
     /// # Errors
-    /// An input or output cannot be opened, or there are no more threads.
-    pub fn start(self, workers: usize, stop: &Stop) -> io::Result<Running> {
+    /// An input, an output or the log cannot be opened, or there are no more threads.
+    pub fn start(self, workers: usize, kind: QueueKind, stop: &Stop) -> io::Result<Running> {
         let Pipeline { mut sources, plan } = self;
         let is_stateful = plan.filters.is_stateful();
         let workers = if is_stateful { 1 } else { workers.max(1) };
         sources.iter_mut().try_for_each(|source| source.open())?;
         let sinks = plan.opened_sinks()?;
         let states: Vec<Arc<SinkState>> = plan.sinks.iter().map(Named::state).collect();
+        let names: Vec<String> = plan.arrivals.iter().map(|arrival| arrival.name.clone()).collect();
         let plan = Arc::new(plan);
         let counts = Arc::new(Counts::default());
         let (tasks, order) = workers::start(&plan, workers, &counts)?;
+        let opened = match &kind {
+            QueueKind::Memory => None,
+            QueueKind::Log { dir, options } => Some(Opened::open(dir, *options, &states)?),
+        };
         let dead: Arc<dyn DeadLetters> = Arc::new(Said);
         let delivery = Delivery::start(sinks, &states, &dead, stop)?;
-        if is_stateful {
-            let (push, stop) = (tasks.weak(), stop.clone());
-            let tick = move || while !stop.wait(TICK) && push(Task::Tick).is_ok() {};
-            thread::Builder::new().name("ticks".to_owned()).spawn(tick)?;
-        }
-        let last = {
-            let tasks = tasks.clone();
-            move || {
-                if is_stateful {
-                    _ = tasks.push(Task::End, clock::now(), None);
-                }
+        let tick = is_stateful.then_some(TICK);
+        let (failures, reading) = match opened {
+            None => (in_memory(&plan, sources, tasks, tick, stop)?, None),
+            Some(opened) => {
+                let over = Arc::new(Over::default());
+                let queue = opened.queue(names.clone(), stop);
+                let reading = opened.reading(names, tasks, over.clone(), tick, stop);
+                let reading = thread::Builder::new().name("reading".to_owned()).spawn(move || reading.run())?;
+                (read(&plan, sources, &queue, stop, move || over.tell())?, Some(reading))
             }
         };
-        let queue: Arc<dyn Queue> = Arc::new(Memory { tasks });
-        let failures = read(&plan, sources, &queue, stop, last)?;
-        Ok(Running { order, delivery, failures, sinks: states, counts })
+        Ok(Running { order, delivery, failures, reading, sinks: states, counts })
     }
 }
 
@@ -105,6 +130,32 @@ impl Plan {
     }
 }
 
+/// With the queue in memory.
+fn in_memory(
+    plan: &Plan,
+    sources: Vec<Box<dyn Source>>,
+    tasks: Tasks,
+    tick: Option<Duration>,
+    stop: &Stop,
+) -> io::Result<Failures> {
+    if let Some(every) = tick {
+        let (push, stop) = (tasks.weak(), stop.clone());
+        let tick = move || while !stop.wait(every) && push(Task::Tick).is_ok() {};
+        thread::Builder::new().name("ticks".to_owned()).spawn(tick)?;
+    }
+    let ending = tasks.clone();
+    let last = move || {
+        if tick.is_some() {
+            _ = ending.push(Task::End, clock::now(), None);
+        }
+    };
+    let queue: Arc<dyn Queue> = Arc::new(Memory { tasks });
+    read(plan, sources, &queue, stop, last)
+}
+
+/// What went wrong with inputs, each in a sentence.
+type Failures = Arc<Mutex<Vec<String>>>;
+
 /// Starts a thread for each input; the last that ends calls `last`. What went wrong with them.
 fn read(
     plan: &Plan,
@@ -112,8 +163,8 @@ fn read(
     queue: &Arc<dyn Queue>,
     stop: &Stop,
     last: impl FnOnce() + Send + 'static,
-) -> io::Result<Arc<Mutex<Vec<String>>>> {
-    let failures: Arc<Mutex<Vec<String>>> = Arc::default();
+) -> io::Result<Failures> {
+    let failures = Failures::default();
     let open = Arc::new(AtomicUsize::new(sources.len()));
     let last = Arc::new(Mutex::new(Some(last)));
     for ((number, source), arrival) in sources.into_iter().enumerate().zip(&plan.arrivals) {
@@ -142,8 +193,13 @@ impl Running {
     /// # Errors
     /// An output failed for good. What inputs had to say is in [`Running::failures`].
     pub fn wait(self) -> io::Result<Ended> {
-        let Running { order, delivery, failures, sinks, counts } = self;
-        delivery.run(&order)?;
+        let Running { order, delivery, failures, reading, sinks, counts } = self;
+        let delivered = delivery.run(&order);
+        drop(order);
+        if let Some(Ok(rest)) = reading.map(JoinHandle::join) {
+            rest.finish();
+        }
+        delivered?;
         let failures = held(&failures).clone();
         Ok(Ended { failures, sinks, counts })
     }
