@@ -2,7 +2,7 @@
 
 use super::{Failure, args::Shared, is_read, say::say, signals};
 use crate::{
-    config::{DataDir, Ecs, Settings},
+    config::{DataDir, Ecs, Settings, paths::Names},
     flow::Stop,
     log,
     pipeline::configured::{self, Pipeline, QueueKind, Sources},
@@ -224,12 +224,13 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let Some((folder, pattern)) = folder.or_else(|| Some((parent?, Some(pattern?)))) else {
         return Err(Failure::usage(format!("there is no {}", path.display())));
     };
+    let names = pattern.map(Names::parse).transpose().map_err(Failure::usage)?;
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_wanted = match pattern {
-            Some(pattern) => matches(pattern, name),
+        let is_wanted = match names {
+            Some(ref names) => names.fit(name),
             // What editors leave behind is no config.
             None => !name.starts_with('.') && !name.ends_with('~'),
         };
@@ -241,43 +242,5 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     match found.is_empty() {
         true => Err(Failure::usage(format!("there is no config in {}", path.display()))),
         false => Ok(found),
-    }
-}
-
-/// Whether a name fits a pattern of `*` and `?`.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => (p, n) = (p + 1, n + 1),
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, n) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_fit_patterns() {
-        let check = |pattern, name, expected| assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        check("*.conf", "a.conf", true);
-        check("*.conf", "a.conf.bak", false);
-        check("1?-*", "10-in.conf", true);
-        check("a*b*c", "aXbYbZc", true);
-        check("a", "ab", false);
     }
 }

@@ -2,9 +2,12 @@
 
 mod data_dir;
 pub mod options;
+pub mod paths;
+mod patterns;
 pub mod pem;
 mod regexes;
 
 pub use data_dir::{DataDir, DataDirError, ServerFile};
 pub use options::{Ecs, Options, Role, Settings, place_in};
+pub use patterns::{grok_library, wrong_grok};
 pub use regexes::{REGEX_BYTES_MAX, regex_of, ruby_regex};

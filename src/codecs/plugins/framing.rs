@@ -5,7 +5,9 @@
 
 use crate::event::LINE_BYTES_MAX;
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use memchr::memmem;
+use smallvec::{SmallVec, smallvec};
 use std::{
     fmt,
     io::{self, Read},
@@ -49,13 +51,16 @@ pub trait Framer: Send {
     fn patience(&self) -> Option<Duration>;
 }
 
+/// What is to be said of a record.
+pub type Tags = SmallVec<[ByteString; 1]>;
+
 /// What was cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
     /// Its bytes, without the line end.
     pub text: Bytes,
     /// What is to be said of it.
-    pub tag: Option<&'static str>,
+    pub tags: Tags,
 }
 
 /// What a cutter gives.
@@ -195,7 +200,7 @@ impl Lines {
             let text = self.buffer.split_to(LINE_BYTES_MAX).freeze();
             self.buffer.clear();
             self.skipping = true;
-            out.push(Piece::Records(vec![Cut { text, tag: Some("_truncated") }]));
+            out.push(Piece::Records(vec![Cut { text, tags: smallvec![ByteString::from_static("_truncated")] }]));
         }
         out
     }
@@ -208,7 +213,7 @@ impl Lines {
         let cut = |to: usize, from: &mut usize| {
             let text = whole.slice(*from..to);
             *from = to + self.delimiter.len();
-            Cut { text, tag: None }
+            Cut { text, ..Cut::default() }
         };
         Piece::Records(memmem::find_iter(&whole, &self.delimiter).map(|end| cut(end, &mut from)).collect())
     }
@@ -220,7 +225,7 @@ impl Lines {
         }
         match *self.delimiter == *b"\n" {
             true => vec![Piece::Lines(rest)],
-            false => vec![Piece::Records(vec![Cut { text: rest, tag: None }])],
+            false => vec![Piece::Records(vec![Cut { text: rest, ..Cut::default() }])],
         }
     }
 }
@@ -236,7 +241,7 @@ mod tests {
             for piece in pieces {
                 match piece {
                     Piece::Lines(lines) => seen.push(String::from_utf8(lines.to_vec()).unwrap()),
-                    Piece::Records(cuts) => seen.extend(cuts.into_iter().map(|cut| match cut.tag {
+                    Piece::Records(cuts) => seen.extend(cuts.into_iter().map(|cut| match cut.tags.first() {
                         Some(tag) => format!("{} bytes {tag}", cut.text.len()),
                         None => String::from_utf8(cut.text.to_vec()).unwrap(),
                     })),

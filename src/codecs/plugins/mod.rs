@@ -4,9 +4,11 @@
 
 mod dots;
 pub mod framing;
+mod gzip_lines;
 mod json;
 mod json_lines;
 mod line;
+mod multiline;
 mod plain;
 mod rubydebug;
 
@@ -78,7 +80,16 @@ pub struct Reading {
 }
 
 /// All codecs, by name.
-pub const CODECS: &[CodecKind] = &[dots::KIND, json::KIND, json_lines::KIND, line::KIND, plain::KIND, rubydebug::KIND];
+pub const CODECS: &[CodecKind] = &[
+    dots::KIND,
+    gzip_lines::KIND,
+    json::KIND,
+    json_lines::KIND,
+    line::KIND,
+    multiline::KIND,
+    plain::KIND,
+    rubydebug::KIND,
+];
 
 /// The decoder of an input: its option `codec`, or the one of that name.
 pub fn reading(options: &mut Options<'_>, default: &str) -> Option<Reading> {
@@ -172,9 +183,7 @@ const UNSUPPORTED: &[&str] = &[
     "es_bulk",
     "fluent",
     "graphite",
-    "gzip_lines",
     "msgpack",
-    "multiline",
     "netflow",
     "nmap",
     "protobuf",

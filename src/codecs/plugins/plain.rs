@@ -61,7 +61,7 @@ pub(super) struct Format {
     end: String,
 }
 
-fn encoder(options: &mut Options<'_>) -> Option<Box<dyn Encoder>> {
+pub(super) fn encoder(options: &mut Options<'_>) -> Option<Box<dyn Encoder>> {
     with_end(options, String::new())
 }
 

@@ -1,6 +1,6 @@
 //! Discovery: which files the patterns of an input mean, now.
 //!
-//! - A pattern ([`super::pattern`]) means regular files. One that names a folder (`/var/log`, `/srv/*/logs/`) means all files
+//! - A pattern ([`crate::config::paths`]) means regular files. One that names a folder (`/var/log`, `/srv/*/logs/`) means all files
 //!   below it but hidden ones and those that are known to be no text ([`FOLDER_SKIPS`]).
 //! - An exclude takes a file, or a folder with everything below it; one without a slash is a name anywhere (`*.gz`).
 //! - Links to files and folders are followed. A file that several paths lead to is found once, by the path of the first
@@ -12,10 +12,8 @@
 //! A walk lists only folders in which a wildcard has to be matched, and each folder once for each wildcard. Limits:
 //! [`FILES_MAX`], [`FOLDERS_MAX`], [`DEPTH_MAX`], [`SKIPPED_MAX`].
 
-use super::{
-    pattern::{Part, Pattern, PatternError},
-    tree::{Entry, FileTree, Kind, Stat},
-};
+use super::tree::{Entry, FileTree, Kind, Stat};
+use crate::config::paths::{Part, Pattern, PatternError};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt, io,

@@ -16,7 +16,6 @@ mod known;
 #[cfg(test)]
 mod model;
 mod origin;
-pub mod pattern;
 mod reader;
 mod stream;
 mod tailer;

@@ -207,12 +207,12 @@ impl Stream {
 }
 
 fn record(cut: Cut, fields: &Fields) -> Record {
-    let fields = match cut.tag {
-        None => fields.clone(),
-        Some(tag) => {
+    let fields = match cut.tags.is_empty() {
+        true => fields.clone(),
+        false => {
             let tags = FieldRef { parts: vec![TAGS.to_owned()] };
             let mut all = fields.to_vec();
-            all.push((tags, Value::List(vec![Value::from(tag)])));
+            all.push((tags, Value::List(cut.tags.into_iter().map(Value::Str).collect())));
             all.into()
         }
     };

@@ -54,7 +54,7 @@ pub(super) struct Named {
     /// `elasticsearch.0`, or the output's option `id`.
     pub(super) name: String,
     /// What its outputs share it by.
-    shared: Option<String>,
+    pub(super) shared: Option<String>,
 }
 
 impl Named {

@@ -162,6 +162,12 @@ impl Lane {
             let is_end = matches!(parcel, Err(RecvTimeoutError::Disconnected));
             if let Ok((mut batch, mark)) = parcel {
                 if !self.deliver(&mut batch)? {
+                    // What it had before is delivered.
+                    if let Some((_, progress)) = loose
+                        && self.sink.flush().is_ok()
+                    {
+                        held(&self.state.progress).extend(progress);
+                    }
                     return Ok(());
                 }
                 let (_, progress) = loose.get_or_insert_with(|| (clock::instant(), Progress::new()));

@@ -16,6 +16,8 @@ mod delivery;
 mod durable;
 mod positions;
 mod run;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 pub use build::{Pipeline, Sources, load};

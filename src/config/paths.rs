@@ -135,6 +135,34 @@ impl Pattern {
     }
 }
 
+/// Names of files without their folders, by one pattern.
+///
+/// ```
+/// use logship::config::paths::Names;
+/// let names = Names::parse("*.{conf,cfg}")?;
+/// assert!(names.fit("10-input.conf") && !names.fit("10-input.conf~") && !names.fit(".conf"));
+/// # Ok::<(), logship::config::paths::PatternError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Names(Vec<Part>);
+
+impl Names {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// As [`Pattern::parse`].
+    pub fn parse(text: &str) -> Result<Names, PatternError> {
+        let patterns = Pattern::parse(text, "")?;
+        Ok(Names(patterns.into_iter().filter_map(|mut pattern| pattern.parts.pop()).collect()))
+    }
+
+    /// Whether they have this one.
+    #[must_use]
+    pub fn fit(&self, name: &str) -> bool {
+        self.0.iter().any(|part| part.fits(name, false))
+    }
+}
+
 impl Part {
     /// Whether a name matches; `hidden` names match wildcards only if asked for.
     #[must_use]
