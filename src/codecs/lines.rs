@@ -111,6 +111,8 @@ pub struct Lines {
     /// Finished records that nobody took yet, and their bytes.
     ready: Vec<Ready>,
     ready_bytes: usize,
+    /// Each line is a record, an empty one, too.
+    alone: bool,
     /// The rest of an overlong line is being dropped.
     skipping: bool,
     /// The beginning of the unfinished line is missing.
@@ -143,11 +145,18 @@ impl Lines {
             mix: Mix::default(),
             ready: Vec::new(),
             ready_bytes: 0,
+            alone: false,
             skipping: false,
             headless: false,
             lines: 0,
             dropped_bytes: 0,
         }
+    }
+
+    /// Lines of which none joins another, where `alone`: each is a record, an empty one, too.
+    #[must_use]
+    pub fn alone(self, alone: bool) -> Lines {
+        Lines { alone, ..self }
     }
 
     /// Takes in bytes as they came.
@@ -217,6 +226,9 @@ impl Lines {
         }
         if headless {
             return self.cut_line(range);
+        }
+        if self.alone {
+            return self.keep(range, RecordKind::default());
         }
         if self.mixed(range.clone()) {
             return;

@@ -12,8 +12,10 @@ pub(super) fn is_skipped(settings: &Settings, path: &Path) -> bool {
 /// The origin of a file, and whether nothing more will be known of it.
 pub(super) fn of(settings: &Settings, source: &str, path: &Path) -> (Arc<Origin>, bool) {
     let text = path.to_string_lossy().into_owned();
-    let mut origin =
-        Origin { source: source.to_owned(), input: "file".to_owned(), path: Some(text), ..settings.origin.clone() };
+    let mut origin = Origin { source: source.to_owned(), path: Some(text), ..settings.origin.clone() };
+    if origin.input.is_empty() {
+        "file".clone_into(&mut origin.input);
+    }
     let Some(container) = settings.containers.describe(path) else { return (Arc::new(origin), true) };
     // What the user said about all files counts less than what a container's owner said about it.
     origin.service = container.service.or(origin.service);

@@ -134,7 +134,7 @@ impl Stream {
             taken: 0,
             is_plain: false,
             is_unclear: false,
-            text: Text::new(at.encoding, at.from, &at.head),
+            text: Text::new(at.encoding, at.alone, at.from, &at.head),
             read: at.from,
             cut: at.from,
             durable: at.from,
@@ -439,6 +439,7 @@ pub struct Place {
     /// Its first bytes.
     head: Vec<u8>,
     encoding: Encoding,
+    alone: bool,
 }
 
 impl Place {
@@ -446,7 +447,7 @@ impl Place {
     ///
     /// # Errors
     /// The content cannot be read up to there.
-    pub fn read(reader: &mut Reader, from: u64, encoding: Encoding) -> io::Result<Place> {
+    pub fn read(reader: &mut Reader, from: u64, (encoding, alone): (Encoding, bool)) -> io::Result<Place> {
         let before = from.min(FileMark::MARKER_BYTES);
         Ok(Place {
             from,
@@ -454,6 +455,7 @@ impl Place {
             prefix: Prefix::read(reader, from)?,
             head: identity::read(reader, 0, from.min(HEAD_BYTES))?,
             encoding,
+            alone,
         })
     }
 }

@@ -13,6 +13,7 @@ pub const HEAD_BYTES: u64 = 3;
 #[derive(Debug)]
 pub struct Text {
     lines: Lines,
+    alone: bool,
     form: Form,
     /// How far records were taken.
     done: u64,
@@ -32,9 +33,11 @@ enum Form {
 
 impl Text {
     /// The text of a content from a place on, where a line begins; `head` is what lies at its beginning and before this place.
-    pub fn new(wanted: Encoding, from: u64, head: &[u8]) -> Text {
+    /// Its lines join, unless they are to stay `alone`.
+    pub fn new(wanted: Encoding, alone: bool, from: u64, head: &[u8]) -> Text {
         let form = Form::Undecided(wanted);
-        let mut text = Text { lines: Lines::starting_at(from), form, done: from, is_stalled: false, dropped_seen: 0 };
+        let lines = Lines::starting_at(from).alone(alone);
+        let mut text = Text { lines, alone, form, done: from, is_stalled: false, dropped_seen: 0 };
         match ByteOrderMark::find(head) {
             _ if from == 0 => {}
             ByteOrderMark::Of(encoding, _) => text.begin(encoding, from),
@@ -45,9 +48,10 @@ impl Text {
 
     fn begin(&mut self, encoding: Encoding, from: u64) {
         if encoding.is_utf8() {
-            (self.form, self.lines) = (Form::Utf8, Lines::starting_at(from));
+            (self.form, self.lines) = (Form::Utf8, Lines::starting_at(from).alone(self.alone));
         } else {
-            (self.form, self.lines) = (Form::Other(Box::new(Transcoder::new(encoding, from))), Lines::starting_at(0));
+            let lines = Lines::starting_at(0).alone(self.alone);
+            (self.form, self.lines) = (Form::Other(Box::new(Transcoder::new(encoding, from))), lines);
         }
     }
 

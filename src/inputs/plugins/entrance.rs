@@ -8,12 +8,15 @@ use super::InputError;
 use crate::{
     codecs::plugins::framing::{Cut, Cutter, Framing, Piece},
     event::{TAGS, Value},
+    flow::Intake,
+    log::SourceTable,
 };
 use bytes::Bytes;
 use logship_parsers::config::FieldRef;
 use std::{
     collections::VecDeque,
     io::Read,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -49,6 +52,22 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// The pipeline has ended.
     fn give(&self, input: usize, chunk: Chunk) -> Result<Ticket, InputError>;
+
+    /// The log, for inputs whose positions are in it; none where the queue is in memory.
+    fn log(&self) -> Option<LogEnd> {
+        None
+    }
+}
+
+/// The writing end of a pipeline's log.
+#[derive(Clone, Debug)]
+pub struct LogEnd {
+    /// The entrance.
+    pub intake: Intake,
+    /// What the log knew of its sources at the start.
+    pub known: Arc<SourceTable>,
+    /// The folder of the pipeline, for what an input has to remember beside.
+    pub dir: Arc<Path>,
 }
 
 /// What a queue gives for a chunk.
@@ -68,14 +87,27 @@ pub type Ticket = Option<Box<dyn Settle>>;
 pub struct Entrance {
     queue: Arc<dyn Queue>,
     input: usize,
+    name: Arc<str>,
     framing: Framing,
 }
 
 impl Entrance {
     /// The entrance of an input.
     #[must_use]
-    pub fn new(queue: Arc<dyn Queue>, input: usize, framing: Framing) -> Entrance {
-        Entrance { queue, input, framing }
+    pub fn new(queue: Arc<dyn Queue>, (input, name): (usize, &str), framing: Framing) -> Entrance {
+        Entrance { queue, input, name: name.into(), framing }
+    }
+
+    /// The name of the input: `file.0`, or its option `id`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The log behind it. Its records are lines, which the codec's own framing joins after it.
+    #[must_use]
+    pub fn log(&self) -> Option<LogEnd> {
+        self.queue.log()
     }
 
     /// One more stream; its events get these fields where they have none of that name.
@@ -206,7 +238,9 @@ impl Stream {
     }
 }
 
-fn record(cut: Cut, fields: &Fields) -> Record {
+/// A record that was cut, with the fields of its stream.
+#[must_use]
+pub fn record(cut: Cut, fields: &Fields) -> Record {
     let fields = match cut.tags.is_empty() {
         true => fields.clone(),
         false => {

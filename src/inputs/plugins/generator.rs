@@ -11,6 +11,7 @@ pub(super) const KIND: InputKind = InputKind {
     options: &["count", "lines", "message", "threads"],
     codec: "plain",
     needs_log: false,
+    path: None,
     host: Some("[host][name]"),
     build,
 };

@@ -2,11 +2,12 @@
 //! [entrance](entrance); decoding is for the workers.
 
 pub mod entrance;
+mod file;
 mod generator;
 mod stdin;
 
 use crate::{config::Options, flow::Stop};
-pub use entrance::{Chunk, Entrance, Fields, Queue, Record, Settle, Stream, Ticket};
+pub use entrance::{Chunk, Entrance, Fields, LogEnd, Queue, Record, Settle, Stream, Ticket, record};
 use logship_parsers::config::{Diagnostic, ast::Name, suggest};
 use std::{fmt, io};
 
@@ -67,6 +68,8 @@ pub struct InputKind {
     /// Whether it may take what nobody can send again: then the pipeline has a log. Not so for standard input and what is made
     /// up, which end with the process.
     pub needs_log: bool,
+    /// Where the path of the file that a record is of goes, by the Elastic Common Schema; without it, it is `path`.
+    pub path: Option<&'static str>,
     /// Where this machine's name goes by the Elastic Common Schema; without it, it is `host`.
     pub host: Option<&'static str>,
     /// Makes one. `None` only where something was reported.
@@ -74,7 +77,7 @@ pub struct InputKind {
 }
 
 /// All inputs, by name.
-pub const INPUTS: &[InputKind] = &[generator::KIND, stdin::KIND];
+pub const INPUTS: &[InputKind] = &[file::KIND, generator::KIND, stdin::KIND];
 
 /// Inputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -87,7 +90,6 @@ const UNSUPPORTED: &[&str] = &[
     "elastic_serverless_forwarder",
     "elasticsearch",
     "exec",
-    "file",
     "ganglia",
     "gelf",
     "graphite",

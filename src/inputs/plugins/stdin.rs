@@ -13,6 +13,7 @@ pub(super) const KIND: InputKind = InputKind {
     options: &[],
     codec: "line",
     needs_log: false,
+    path: None,
     host: Some("[host][hostname]"),
     build: |_: &mut Options<'_>| Some(Box::new(Stdin)),
 };

@@ -18,6 +18,8 @@ pub(super) struct Arrival {
     pub(super) name: String,
     /// Whether it asks for a log.
     pub(super) needs_log: bool,
+    /// Where the path of a file goes.
+    pub(super) path: Option<FieldRef>,
     codec: Reading,
     host: Option<(FieldRef, Value)>,
     kind: Option<Value>,
@@ -36,6 +38,7 @@ pub(super) fn build(
     let mut options = Options::new(plugin, (Role::Input, kind.options), settings, diagnostics);
     let host = if options.ecs().is_on() { kind.host } else { kind.host.map(|_| "host") };
     let host = host.and_then(|name| FieldRef::parse(name).ok());
+    let path = if options.ecs().is_on() { kind.path } else { kind.path.map(|_| "path") };
     let kind_of_events = options.text("type").map(Value::from);
     let tags = options.each("tags", |value| typed::text(value).map(str::to_owned));
     let fields = Decorations::fields(&mut options);
@@ -44,6 +47,7 @@ pub(super) fn build(
     let arrival = Arrival {
         name,
         needs_log: kind.needs_log,
+        path: path.and_then(|path| FieldRef::parse(path).ok()),
         codec: codec?,
         host: host.map(|field| (field, Value::Str(ByteString::from_static(settings.host)))),
         kind: kind_of_events,

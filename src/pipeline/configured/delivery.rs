@@ -119,7 +119,7 @@ impl Delivery {
             let Ok(texts) = texts.recv() else { continue };
             for (lane, text) in self.lanes.iter().zip(texts) {
                 // After a restart: an output that was ahead has it.
-                let is_there = mark.is_some_and(|(log, end)| lane.start.get(&log).is_some_and(|done| *done >= end));
+                let is_there = mark.is_some_and(|(log, end, _)| lane.start.get(&log).is_some_and(|done| *done >= end));
                 let is_wanted = (!text.is_done() || mark.is_some()) && !is_there;
                 if is_wanted && lane.parcels.send((text, mark)).is_err() {
                     is_whole = false;
@@ -171,7 +171,7 @@ impl Lane {
                     return Ok(());
                 }
                 let (_, progress) = loose.get_or_insert_with(|| (clock::instant(), Progress::new()));
-                progress.extend(mark);
+                progress.extend(mark.map(|(log, _, done)| (log, done)));
                 if loose.as_ref().is_some_and(|(since, _)| clock::since(*since) < FLUSH_WAIT) {
                     continue;
                 }

@@ -5,25 +5,22 @@
 //!                     log/<log>/      as every log: `crate::log`
 //!                     outputs.json    how far each output is
 //! ```
-//! A frame holds records of one input, cut by its codec and not yet decoded, so that decoding is for all workers. Its origin says
-//! which input (by name, so that a config may change while something waits) and, as JSON, the fields that its events get.
+//! A frame holds records of one input, cut by its codec and not yet decoded, so that decoding is for all workers.
 //! After a crash an output gets again what it had since its position was last written.
 
 use super::{
+    build::Plan,
     delivery::SinkState,
+    frames::{Frames, Given, batches},
     positions::Positions,
     workers::{Ended, Task, Tasks},
 };
 use crate::{
     clock,
-    event::{Value, json},
-    flow::{
-        AppendError, Frame, Intake, LogId, Origin, Pending, RECORDS_PER_FRAME_MAX, RawBatch, Record as LogRecord, Stop,
-        SyncClass,
-    },
+    flow::{AppendError, Intake, LogId, Pending, RawBatch, Stop, SyncClass},
     fs::{Fs, Lock, RealFs},
-    inputs::plugins::{Chunk, Fields, InputError, Queue, Record, Settle, Ticket},
-    log::{self, LogError, LogWriter},
+    inputs::plugins::{Chunk, InputError, LogEnd, Queue, Settle, Ticket},
+    log::{self, LogError, LogWriter, SourceTable},
     pipeline::{
         carry_over,
         dispatch::{FRAMES_PER_TURN, Wake},
@@ -32,9 +29,6 @@ use crate::{
         logs::Logs,
     },
 };
-use bytes::Bytes;
-use logship_parsers::config::FieldRef;
-use memchr::memchr;
 use std::{
     collections::BTreeSet,
     io,
@@ -49,8 +43,6 @@ use std::{
 
 /// How often positions are written, and what all outputs have is let go.
 pub const SAVE_WAIT: Duration = Duration::from_secs(1);
-/// Most bytes of the records of one frame, unless one record is longer.
-const FRAME_BYTES: usize = 1 << 20;
 /// How long a log that has no room, or a disk that refuses, is left alone.
 const FULL_WAIT: Duration = Duration::from_millis(250);
 /// With nothing to do.
@@ -58,7 +50,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 
 /// The writing end.
 struct LogQueue {
-    intake: Intake,
+    end: LogEnd,
     /// The names of the inputs.
     names: Vec<String>,
     stop: Stop,
@@ -69,10 +61,14 @@ impl Queue for LogQueue {
         let name = self.names.get(input).map(String::as_str).unwrap_or_default();
         let mut sent = Vec::with_capacity(1);
         for batch in batches(name, chunk) {
-            let pending = self.intake.submit(batch.clone(), SyncClass::Prompt).map_err(|_| InputError::Closed)?;
+            let pending = self.end.intake.submit(batch.clone(), SyncClass::Prompt).map_err(|_| InputError::Closed)?;
             sent.push((batch, pending));
         }
-        Ok(Some(Box::new(InLog { sent, intake: self.intake.clone(), stop: self.stop.clone() })))
+        Ok(Some(Box::new(InLog { sent, intake: self.end.intake.clone(), stop: self.stop.clone() })))
+    }
+
+    fn log(&self) -> Option<LogEnd> {
+        Some(self.end.clone())
     }
 }
 
@@ -107,79 +103,13 @@ impl Settle for InLog {
     }
 }
 
-/// A chunk as frames: one for each run of records with the same fields.
-fn batches(input: &str, chunk: Chunk) -> Vec<RawBatch> {
-    let mut out: Vec<RawBatch> = Vec::with_capacity(1);
-    let mut bytes = 0;
-    let mut last: Option<Fields> = None;
-    let received = clock::now();
-    let mut add = |text: Bytes, fields: &Fields| {
-        let same = last.as_ref().is_some_and(|last| Arc::ptr_eq(last, fields) || last == fields);
-        let has_room = |batch: &&mut RawBatch| {
-            same && bytes + text.len() <= FRAME_BYTES && batch.records.len() < RECORDS_PER_FRAME_MAX
-        };
-        let length = text.len();
-        let record = LogRecord::text(text.clone());
-        match out.last_mut().filter(has_room) {
-            Some(batch) => batch.records.push(record),
-            None => {
-                bytes = 0;
-                let origin = Arc::new(origin(input, fields));
-                out.push(RawBatch { origin, span: None, mark: None, received, records: vec![record] });
-            }
-        }
-        bytes += length;
-        last = Some(fields.clone());
-    };
-    match chunk {
-        Chunk::Records(records) => records.into_iter().for_each(|Record { text, fields }| add(text, &fields)),
-        Chunk::Lines(mut rest, fields) => {
-            while !rest.is_empty() {
-                let end = memchr(b'\n', &rest).unwrap_or(rest.len());
-                let mut line = rest.split_to((end + 1).min(rest.len()));
-                line.truncate(end);
-                if line.last() == Some(&b'\r') {
-                    line.truncate(line.len() - 1);
-                }
-                add(line, &fields);
-            }
-        }
-    }
-    out
-}
-
-fn origin(input: &str, fields: &Fields) -> Origin {
-    let text = |value: &Value| {
-        let mut text = String::new();
-        json::write_value(&mut text, value);
-        text
-    };
-    let fields = fields.iter().map(|(field, value)| (field.to_string(), text(value))).collect();
-    Origin { input: input.to_owned(), fields, ..Origin::default() }
-}
-
-/// A frame as a chunk of the input of that number.
-fn chunk(frame: Frame, names: &[String]) -> (usize, Chunk) {
-    let origin = &frame.batch.origin;
-    let same_plugin = |name: &String| name.split('.').next() == origin.input.split('.').next();
-    let input = names
-        .iter()
-        .position(|name| *name == origin.input)
-        .or_else(|| names.iter().position(|name| same_plugin(name)))
-        .unwrap_or_default();
-    let field = |(name, value): (&String, &String)| {
-        let value = serde_json::from_str(value).ok()?;
-        Some((FieldRef::parse(name).ok()?, json::from_serde(value)))
-    };
-    let fields: Fields = origin.fields.iter().filter_map(field).collect();
-    let records = frame.batch.records.into_iter().map(|record| Record { text: record.bytes, fields: fields.clone() });
-    (input, Chunk::Records(records.collect()))
-}
-
 /// The log of a pipeline, and how far its outputs are.
 pub(super) struct Opened {
     logs: Logs,
     writer: LogWriter,
+    /// What earlier lives knew of their sources.
+    known: Arc<SourceTable>,
+    dir: Arc<Path>,
     /// Logs of earlier lives that this one carries on.
     carried: BTreeSet<LogId>,
     positions: Positions,
@@ -209,27 +139,38 @@ impl Opened {
         let positions = Positions::load(fs.clone(), dir.join("outputs.json"), sinks)?;
         let (known, dead) = carry_over(&fs, &root).map_err(io::Error::other)?;
         let writer = log::open(&fs, &root, options, &known).map_err(io::Error::other)?;
-        Ok(Opened { logs: Logs::new(fs, root), writer, carried: dead.into_iter().collect(), positions, lock })
+        let carried = dead.into_iter().collect();
+        Ok(Opened {
+            logs: Logs::new(fs, root),
+            writer,
+            known: Arc::new(known),
+            dir: dir.into(),
+            carried,
+            positions,
+            lock,
+        })
     }
 
     /// The writing end.
-    pub(super) fn queue(&self, names: Vec<String>, stop: &Stop) -> Arc<dyn Queue> {
-        Arc::new(LogQueue { intake: self.writer.intake(), names, stop: stop.clone() })
+    pub(super) fn queue(&self, plan: &Plan, stop: &Stop) -> Arc<dyn Queue> {
+        let names = plan.arrivals.iter().map(|arrival| arrival.name.clone()).collect();
+        let end = LogEnd { intake: self.writer.intake(), known: self.known.clone(), dir: self.dir.clone() };
+        Arc::new(LogQueue { end, names, stop: stop.clone() })
     }
 
     /// The reading end; `tick`: filters keep something, they are asked each so often.
     pub(super) fn reading(
         self,
-        names: Vec<String>,
+        plan: &Plan,
         tasks: Tasks,
         over: Arc<Over>,
         tick: Option<Duration>,
         stop: &Stop,
     ) -> Reading {
-        let Opened { logs, writer, carried, positions, lock } = self;
+        let Opened { logs, writer, carried, positions, lock, .. } = self;
         let rest = Rest { logs, positions, carried, lock };
         let own = (writer.id, Growing::new(writer.durable.clone()));
-        Reading { rest, writer: Some(writer), own, names, tasks, over, tick, stop: stop.clone() }
+        Reading { rest, writer: Some(writer), own, frames: Frames::new(plan), tasks, over, tick, stop: stop.clone() }
     }
 }
 
@@ -253,7 +194,7 @@ pub(super) struct Reading {
     rest: Rest,
     writer: Option<LogWriter>,
     own: (LogId, Growing),
-    names: Vec<String>,
+    frames: Frames,
     tasks: Tasks,
     over: Arc<Over>,
     stop: Stop,
@@ -303,12 +244,19 @@ impl Reading {
             if is_over && self.stop.is_requested() {
                 return Ok(());
             }
+            if self.flush(false).is_err() {
+                return Ok(());
+            }
             if moved {
                 continue;
             }
             if is_over {
                 // Every entrance is closed: the log ends here.
-                let Some(writer) = self.writer.take() else { return Ok(()) };
+                let Some(writer) = self.writer.take() else {
+                    // Nobody wants more where the outputs have failed.
+                    _ = self.flush(true);
+                    return Ok(());
+                };
                 _ = writer.join();
                 self.rest.look()?;
                 continue;
@@ -325,16 +273,26 @@ impl Reading {
             for _ in 0..FRAMES_PER_TURN {
                 let Some(frame) = open.next(durable) else { break };
                 moved = true;
-                let (received, mark) = (frame.batch.received, Some((frame.log, frame.end)));
-                let (input, chunk) = chunk(frame, &self.names);
+                let received = frame.batch.received;
+                let Given { input, chunk, mark } = self.frames.chunk(frame);
                 self.tasks.push(Task::Chunk(input, chunk), received, mark)?;
             }
         }
         Ok(moved)
     }
 
+    /// Hands over what codecs hold back and what is due, or all of it.
+    fn flush(&mut self, is_end: bool) -> Result<(), Ended> {
+        let read = self.rest.logs.read();
+        for Given { input, chunk, mark } in self.frames.due(is_end, |log| read.get(&log).copied().unwrap_or_default()) {
+            self.tasks.push(Task::Chunk(input, chunk), clock::now(), mark)?;
+        }
+        Ok(())
+    }
+
     fn patience(&self, saved: Instant, ticked: Instant) -> Duration {
         let tick = self.tick.map_or(IDLE, |tick| tick.saturating_sub(clock::since(ticked)));
+        let tick = self.frames.patience().map_or(tick, |due| tick.min(due));
         let done = self.rest.positions.least();
         let is_done = |(log, read)| done.get(&log).copied().unwrap_or_default() == read;
         match self.rest.logs.read().into_iter().all(is_done) {

@@ -14,6 +14,7 @@ mod build;
 pub mod cases;
 mod delivery;
 mod durable;
+mod frames;
 mod positions;
 mod run;
 #[cfg(test)]

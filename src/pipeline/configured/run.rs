@@ -89,7 +89,6 @@ impl Pipeline {
         sources.iter_mut().try_for_each(|source| source.open())?;
         let sinks = plan.opened_sinks()?;
         let states: Vec<Arc<SinkState>> = plan.sinks.iter().map(Named::state).collect();
-        let names: Vec<String> = plan.arrivals.iter().map(|arrival| arrival.name.clone()).collect();
         let plan = Arc::new(plan);
         let counts = Arc::new(Counts::default());
         let (tasks, order) = workers::start(&plan, workers, &counts)?;
@@ -104,8 +103,8 @@ impl Pipeline {
             None => (in_memory(&plan, sources, tasks, tick, stop)?, None),
             Some(opened) => {
                 let over = Arc::new(Over::default());
-                let queue = opened.queue(names.clone(), stop);
-                let reading = opened.reading(names, tasks, over.clone(), tick, stop);
+                let queue = opened.queue(&plan, stop);
+                let reading = opened.reading(&plan, tasks, over.clone(), tick, stop);
                 let reading = thread::Builder::new().name("reading".to_owned()).spawn(move || reading.run())?;
                 (read(&plan, sources, &queue, stop, move || over.tell())?, Some(reading))
             }
@@ -168,7 +167,7 @@ fn read(
     let open = Arc::new(AtomicUsize::new(sources.len()));
     let last = Arc::new(Mutex::new(Some(last)));
     for ((number, source), arrival) in sources.into_iter().enumerate().zip(&plan.arrivals) {
-        let entrance = Entrance::new(queue.clone(), number, arrival.framing());
+        let entrance = Entrance::new(queue.clone(), (number, &arrival.name), arrival.framing());
         let (stop, open, failures, last) = (stop.clone(), open.clone(), failures.clone(), last.clone());
         let name = arrival.name.clone();
         let run = move || {

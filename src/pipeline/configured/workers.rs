@@ -36,8 +36,8 @@ pub(super) enum Task {
     End,
 }
 
-/// Up to where in which log a task reaches.
-pub(super) type Mark = Option<(LogId, Pos)>;
+/// Up to where in which log a task reaches, and up to where all is done when it is: less, where a codec holds something back.
+pub(super) type Mark = Option<(LogId, Pos, Pos)>;
 
 /// A task, when it came, and where its texts go.
 type Job = (Task, Timestamp, Sender<Vec<Encoded>>);

@@ -1,0 +1,149 @@
+//! `file { path => "/var/log/*.log" }`: lines of files that grow, or with `mode => "read"` of files that are there whole.
+//!
+//! In `tail` mode files are followed as an agent follows them (`crate::inputs::files`): rotated, truncated, replaced, compressed.
+//! Positions are in the pipeline's log and not in a sincedb, so that no crash loses or doubles a line on its way into it;
+//! `sincedb_path => "/dev/null"` forgets them at each start, other paths mean nothing. In `read` mode each
+//! file is read once from its beginning, compressed ones too, and then treated as `file_completed_action` says; which ones were
+//! read is in `sincedb_path`, or beside the log.
+
+mod whole;
+
+use super::{Entrance, InputError, InputKind, Source};
+use crate::{
+    config::{Options, paths::PatternError},
+    flow::{Origin, Stop},
+    inputs::files::{self, FileInput, glob::Globs},
+    log::SourceTable,
+};
+use logship_parsers::config::{Diagnostic, FieldRef, typed};
+use std::{path::PathBuf, time::Duration};
+
+pub(super) const KIND: InputKind = InputKind {
+    name: "file",
+    summary: "Lines of files, while they grow or as they are",
+    options: &[
+        "check_archive_validity",
+        "close_older",
+        "delimiter",
+        "discover_interval",
+        "exclude",
+        "exit_after_read",
+        "file_chunk_count",
+        "file_chunk_size",
+        "file_completed_action",
+        "file_completed_log_path",
+        "file_sort_by",
+        "file_sort_direction",
+        "ignore_older",
+        "max_open_files",
+        "mode",
+        "path",
+        "sincedb_clean_after",
+        "sincedb_path",
+        "sincedb_write_interval",
+        "start_position",
+        "stat_interval",
+    ],
+    codec: "plain",
+    needs_log: true,
+    path: Some("[log][file][path]"),
+    host: Some("[host][name]"),
+    build,
+};
+
+/// The `sincedb_path` that remembers nothing.
+const FORGETTING: &str = "/dev/null";
+const SECOND: Duration = Duration::from_secs(1);
+/// How often files that are read whole are looked for: `stat_interval` and `discover_interval` of Logstash together.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Whether the log is still there is asked so often.
+const ALIVE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Files that grow.
+struct Tail {
+    settings: files::Settings,
+    globs: Globs,
+    forgets: bool,
+}
+
+fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
+    let place = options.place();
+    let owned = |value: &logship_parsers::config::ast::Value| typed::text(value).map(str::to_owned);
+    let is_given = options.is_given("path");
+    let paths = options.each("path", |value| {
+        let path = owned(value)?;
+        let wrong = |what: &str| Err(Diagnostic::error(value.span.0, format!("`{path}` {what}")));
+        match path.starts_with('/') {
+            true => Ok(path),
+            false => wrong("is no absolute path: an input must not depend on where it is started"),
+        }
+    });
+    if !is_given {
+        options.report(
+            Diagnostic::error(place, "`file` needs the option `path`").help("add `path => \"/var/log/*.log\"`"),
+        );
+    }
+    let exclude = options.each("exclude", owned);
+    let globs = Globs::new(&paths, &exclude).map_err(|wrong: PatternError| {
+        options.report(Diagnostic::error(place, wrong.to_string()));
+    });
+    unused(options);
+    let ignore_older = options.get("ignore_older", |value| typed::duration(value, SECOND));
+    let sincedb = options.text("sincedb_path").map(PathBuf::from);
+    let is_read = options.get("mode", |value| typed::choice(value, &["read", "tail"]).map(|mode| mode == "read"));
+    let start = options.get("start_position", |value| typed::choice(value, &["beginning", "end"]).map(str::to_owned));
+    let whole = whole::Completed::read(options);
+    let every = options.get("discover_interval", typed::integer).and_then(|count| u32::try_from(count).ok());
+    let stat = options.get("stat_interval", |value| typed::duration(value, SECOND)).unwrap_or(SECOND);
+    let globs = globs.ok()?;
+    if is_read.unwrap_or_default() {
+        let every = every.map_or(LOOK_EVERY, |count| stat * count.max(1));
+        let path = if options.ecs().is_on() { &["log", "file", "path"][..] } else { &["path"] };
+        let path = FieldRef { parts: path.iter().map(|part| (*part).to_owned()).collect() };
+        return Some(Box::new(whole::Whole::new((globs, path), sincedb, whole?, ignore_older, every)));
+    }
+    let forgets = sincedb.as_ref().is_some_and(|path| path.as_os_str() == FORGETTING);
+    let settings = files::Settings {
+        from_end: start.is_none_or(|start| start == "end"),
+        ignore_older,
+        alone: true,
+        ..files::Settings::default()
+    };
+    Some(Box::new(Tail { settings, globs, forgets }))
+}
+
+/// Options that mean nothing here: their types are checked.
+fn unused(options: &mut Options<'_>) {
+    for name in ["close_older", "sincedb_clean_after", "sincedb_write_interval"] {
+        _ = options.get(name, |value| typed::duration(value, SECOND));
+    }
+    for name in ["file_chunk_count", "file_chunk_size", "max_open_files"] {
+        _ = options.get(name, typed::integer);
+    }
+    _ = options.flag("check_archive_validity", false);
+    if let Some(place) =
+        options.value("delimiter").filter(|value| value.as_str() != Some("\n")).map(|value| value.span.0)
+    {
+        options.report(Diagnostic::error(
+            place,
+            "lines of files end with a line feed: another `delimiter` is not supported",
+        ));
+    }
+}
+
+impl Source for Tail {
+    fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
+        let Some(log) = entrance.log() else {
+            return Err(std::io::Error::other("its positions are in the log: leave --queue.type memory out").into());
+        };
+        let Tail { mut settings, globs, forgets } = *self;
+        settings.origin = Origin { input: entrance.name().to_owned(), ..Origin::default() };
+        // A table without files: all of them are new.
+        let nothing = SourceTable::default();
+        let known = if forgets { &nothing } else { &*log.known };
+        let input = FileInput::start(settings, globs, known, log.intake)?;
+        while !stop.wait(ALIVE_EVERY) {}
+        input.stop();
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! Between chunks and frames: what an input gave as frames of the log, and frames as chunks for the workers.
+//!
+//! A frame is of one input and one stream. Its origin says which input (by name, so that a config may change while something
+//! waits) and, as JSON, the fields that its events get.
+//!
+//! Lines of files come into the log one by one, for their positions are in it. Where a codec has a framing of its own, it is
+//! applied here, behind the log: what it holds back of a frame keeps the outputs' positions before that frame, so that a
+//! crash repeats rather than loses. At most [`STREAMS_MAX`] streams are held open.
+
+use super::{arrival::Arrival, build::Plan, workers::Mark};
+use crate::{
+    clock,
+    codecs::plugins::framing::{Cut, Cutter, Framing, Piece},
+    event::{Value, json},
+    flow::{Frame, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record as LogRecord},
+    inputs::plugins::{Chunk, Fields, Record, record},
+};
+use bytes::Bytes;
+use logship_parsers::config::FieldRef;
+use memchr::memchr;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Most bytes of the records of one frame, unless one record is longer.
+const FRAME_BYTES: usize = 1 << 20;
+/// Streams of which a codec may hold something back; then the one that is held longest is finished.
+pub const STREAMS_MAX: usize = 1_000;
+
+/// A chunk as frames: one for each run of records with the same fields.
+pub(super) fn batches(input: &str, chunk: Chunk) -> Vec<RawBatch> {
+    let mut out: Vec<RawBatch> = Vec::with_capacity(1);
+    let mut bytes = 0;
+    let mut last: Option<Fields> = None;
+    let received = clock::now();
+    let mut add = |text: Bytes, fields: &Fields| {
+        let same = last.as_ref().is_some_and(|last| Arc::ptr_eq(last, fields) || last == fields);
+        let length = text.len();
+        let has_room = |batch: &&mut RawBatch| {
+            same && bytes + length <= FRAME_BYTES && batch.records.len() < RECORDS_PER_FRAME_MAX
+        };
+        match out.last_mut().filter(has_room) {
+            Some(batch) => batch.records.push(LogRecord::text(text)),
+            None => {
+                bytes = 0;
+                let origin = Arc::new(origin(input, fields));
+                out.push(RawBatch { origin, span: None, mark: None, received, records: vec![LogRecord::text(text)] });
+            }
+        }
+        bytes += length;
+        last = Some(fields.clone());
+    };
+    match chunk {
+        Chunk::Records(records) => records.into_iter().for_each(|Record { text, fields }| add(text, &fields)),
+        Chunk::Lines(mut rest, fields) => {
+            while !rest.is_empty() {
+                let end = memchr(b'\n', &rest).unwrap_or(rest.len());
+                let mut line = rest.split_to((end + 1).min(rest.len()));
+                line.truncate(end);
+                if line.last() == Some(&b'\r') {
+                    line.truncate(line.len() - 1);
+                }
+                add(line, &fields);
+            }
+        }
+    }
+    out
+}
+
+fn origin(input: &str, fields: &Fields) -> Origin {
+    let text = |value: &Value| {
+        let mut text = String::new();
+        json::write_value(&mut text, value);
+        text
+    };
+    let fields = fields.iter().map(|(field, value)| (field.to_string(), text(value))).collect();
+    Origin { input: input.to_owned(), fields, ..Origin::default() }
+}
+
+/// What the reading end needs to know of an input.
+struct Input {
+    name: String,
+    path: Option<FieldRef>,
+    framing: Framing,
+}
+
+/// A stream of which something is held back.
+struct Open {
+    cutter: Cutter,
+    input: usize,
+    fields: Fields,
+    /// Before the frame of which the first line is held.
+    from: Pos,
+    since: Instant,
+}
+
+/// What is to be given to the workers.
+pub(super) struct Given {
+    pub(super) input: usize,
+    pub(super) chunk: Chunk,
+    pub(super) mark: Mark,
+}
+
+/// Frames to chunks.
+pub(super) struct Frames {
+    inputs: Vec<Input>,
+    open: BTreeMap<(LogId, String), Open>,
+}
+
+impl Frames {
+    pub(super) fn new(plan: &Plan) -> Frames {
+        let input = |arrival: &Arrival| Input {
+            name: arrival.name.clone(),
+            path: arrival.path.clone(),
+            framing: arrival.framing(),
+        };
+        Frames { inputs: plan.arrivals.iter().map(input).collect(), open: BTreeMap::new() }
+    }
+
+    /// The input of that name; where a config has changed, one of the same plugin, or the first.
+    fn input(&self, name: &str) -> usize {
+        let plugin = |name: &str| name.split('.').next().map(str::to_owned);
+        let exact = self.inputs.iter().position(|input| input.name == name);
+        let similar = || self.inputs.iter().position(|input| plugin(&input.name) == plugin(name));
+        exact.or_else(similar).unwrap_or_default()
+    }
+
+    /// A frame as a chunk.
+    pub(super) fn chunk(&mut self, frame: Frame) -> Given {
+        let Frame { log, start, end, batch, .. } = frame;
+        let number = self.input(&batch.origin.input);
+        let path = self.inputs.get(number).and_then(|input| input.path.clone());
+        let fields = fields_of(&batch.origin, path);
+        let is_own = self.inputs.get(number).is_some_and(|input| matches!(input.framing, Framing::Own(_)));
+        let texts = batch.records.into_iter().map(|record| record.bytes);
+        let records = match batch.origin.path.is_some() && is_own {
+            false => texts.map(|text| Record { text, fields: fields.clone() }).collect(),
+            true => self.joined((log, &batch.origin.source), number, &fields, start, texts),
+        };
+        let done = self.done_to(log, end);
+        Given { input: number, chunk: Chunk::Records(records), mark: Some((log, end, done)) }
+    }
+
+    /// Lines of a file as the codec cuts them.
+    fn joined(
+        &mut self,
+        (log, source): (LogId, &str),
+        input: usize,
+        fields: &Fields,
+        start: Pos,
+        lines: impl Iterator<Item = Bytes>,
+    ) -> Vec<Record> {
+        let Some(kind) = self.inputs.get(input) else { return Vec::new() };
+        let key = (log, source.to_owned());
+        let mut open = self.open.remove(&key).unwrap_or_else(|| Open {
+            cutter: Cutter::new(&kind.framing),
+            input,
+            fields: fields.clone(),
+            from: start,
+            since: clock::instant(),
+        });
+        let mut cuts = Vec::new();
+        for line in lines {
+            let before = cuts.len();
+            let mut text = Vec::with_capacity(line.len() + 1);
+            text.extend_from_slice(&line);
+            text.push(b'\n');
+            cuts.extend(open.cutter.push(&text).into_iter().flat_map(cut));
+            if cuts.len() > before {
+                // What is held now is of this frame.
+                open.from = start;
+            }
+        }
+        if open.cutter.patience().is_some() {
+            open.since = clock::instant();
+            self.open.insert(key, open);
+        }
+        cuts.into_iter().map(|cut| record(cut, fields)).collect()
+    }
+
+    /// How far everything in a log is given to the workers, if it is read up to `end`.
+    fn done_to(&self, log: LogId, end: Pos) -> Pos {
+        let held = self.open.iter().filter(|((of, _), _)| *of == log).map(|(_, open)| open.from);
+        held.min().unwrap_or(end).min(end)
+    }
+
+    /// What was held long enough, or all of it: at the end, and where there is too much. `read` says how far a log is read.
+    pub(super) fn due(&mut self, is_end: bool, read: impl Fn(LogId) -> Pos) -> Vec<Given> {
+        let is_late = |open: &Open| open.cutter.patience().is_some_and(|patience| clock::since(open.since) >= patience);
+        let mut late: Vec<_> =
+            self.open.iter().filter(|(_, open)| is_end || is_late(open)).map(|(key, _)| key.clone()).collect();
+        if late.is_empty() && self.open.len() > STREAMS_MAX {
+            late.extend(self.open.iter().min_by_key(|(_, open)| open.since).map(|(key, _)| key.clone()));
+        }
+        let mut given = Vec::new();
+        for key in late {
+            let Some(mut open) = self.open.remove(&key) else { continue };
+            let cuts = open.cutter.finish().into_iter().flat_map(cut);
+            let chunk = Chunk::Records(cuts.map(|cut| record(cut, &open.fields)).collect());
+            let end = read(key.0);
+            given.push(Given { input: open.input, chunk, mark: Some((key.0, end, self.done_to(key.0, end))) });
+        }
+        given
+    }
+
+    /// When something is due.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let left = |open: &Open| Some(open.cutter.patience()?.saturating_sub(clock::since(open.since)));
+        self.open.values().filter_map(left).min()
+    }
+}
+
+fn fields_of(origin: &Origin, path: Option<FieldRef>) -> Fields {
+    let field = |(name, value): (&String, &String)| {
+        let value = serde_json::from_str(value).ok()?;
+        Some((FieldRef::parse(name).ok()?, json::from_serde(value)))
+    };
+    let path = path.zip(origin.path.clone()).map(|(field, path)| (field, Value::from(path)));
+    origin.fields.iter().filter_map(field).chain(path).collect()
+}
+
+fn cut(piece: Piece) -> Vec<Cut> {
+    match piece {
+        Piece::Records(cuts) => cuts,
+        Piece::Lines(text) => vec![Cut { text, ..Cut::default() }],
+    }
+}
