@@ -176,7 +176,8 @@ pub fn size(option: &str, text: &str) -> Result<Option<u64>, Failure> {
         return Ok(None);
     }
     let parsed = UNITS.iter().find_map(|(unit, factor)| {
-        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        let (number, written) = text.split_at_checked(text.len().checked_sub(unit.len())?)?;
+        let number: f64 = number.trim().parse().ok().filter(|_| written.eq_ignore_ascii_case(unit))?;
         (number.is_finite() && number >= 0.0).then_some((number * *factor as f64) as u64)
     });
     let hint = || Failure::usage(format!("--{option} {text}: expected a size such as 50GiB or 500MB, or never"));

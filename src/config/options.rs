@@ -3,12 +3,14 @@
 //! Nothing here returns early: what is wrong goes to a list, with its place, and the plugin reads on, so that all problems of
 //! a config are told at once. An option that a plugin does not know is an error with the nearest known name.
 
+use crate::flow::Addresses;
 use logship_parsers::config::{
     Diagnostic, FieldRef, Span, Template,
     ast::{Attribute, Plugin, Value, ValueKind},
     suggest,
     typed::{self, Read},
 };
+use std::sync::Arc;
 
 /// Which names fields have: those of the Elastic Common Schema or Logstash's own of old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +53,8 @@ pub struct Settings {
     pub ecs: Ecs,
     /// The name of this machine, for the life of the process: every event has it, and workers share no counter of its users.
     pub host: &'static str,
+    /// Where the pipelines of the process send events to each other.
+    pub addresses: Arc<Addresses>,
 }
 
 /// The section that a plugin stands in.

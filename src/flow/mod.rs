@@ -6,6 +6,7 @@
 //! may forget them; [`Outlet::done`] says that an output made everything up to a position durable, so the log may.
 //! Both channels are bounded: [`APPENDS_QUEUED_MAX`] and [`BATCHES_QUEUED_MAX`].
 
+mod addresses;
 mod batch;
 mod intake;
 mod outlet;
@@ -13,6 +14,7 @@ mod position;
 mod shutdown;
 mod stop;
 
+pub use addresses::{Addresses, LETTERS_MAX, Letter, NobodyThere};
 pub use batch::{Batch, FileMark, Frame, Origin, RawBatch, Record, RecordKind, Span, Stored};
 pub use intake::{Append, AppendError, Appended, Gate, Intake, Pending, SyncClass};
 pub use outlet::{Outlet, Progress};

@@ -3,6 +3,7 @@
 //! share them.
 
 mod dots;
+pub mod event;
 pub mod framing;
 mod gzip_lines;
 mod json;
@@ -82,6 +83,7 @@ pub struct Reading {
 /// All codecs, by name.
 pub const CODECS: &[CodecKind] = &[
     dots::KIND,
+    event::KIND,
     gzip_lines::KIND,
     json::KIND,
     json_lines::KIND,

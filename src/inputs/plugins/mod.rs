@@ -4,6 +4,7 @@
 pub mod entrance;
 mod file;
 mod generator;
+mod pipeline;
 mod stdin;
 
 use crate::{config::Options, flow::Stop};
@@ -19,6 +20,16 @@ pub trait Source: Send {
     /// It cannot be had; the text names it.
     fn open(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Whether another of its pipeline's kind can take its place while the process goes on. Not so for standard input.
+    fn is_reloadable(&self) -> bool {
+        true
+    }
+
+    /// Whether other pipelines of the process feed it: it ends after them.
+    fn is_fed_from_inside(&self) -> bool {
+        false
     }
 
     /// Reads until there is nothing more, or until it should stop.
@@ -77,7 +88,7 @@ pub struct InputKind {
 }
 
 /// All inputs, by name.
-pub const INPUTS: &[InputKind] = &[file::KIND, generator::KIND, stdin::KIND];
+pub const INPUTS: &[InputKind] = &[file::KIND, generator::KIND, pipeline::KIND, stdin::KIND];
 
 /// Inputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -107,7 +118,6 @@ const UNSUPPORTED: &[&str] = &[
     "log4j",
     "lumberjack",
     "pipe",
-    "pipeline",
     "rabbitmq",
     "redis",
     "s3",

@@ -38,4 +38,8 @@ impl Source for Stdin {
         }
         stream.finish()
     }
+
+    fn is_reloadable(&self) -> bool {
+        false
+    }
 }

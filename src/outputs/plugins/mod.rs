@@ -5,6 +5,7 @@
 //! for ever: retries and their pauses are in one place.
 
 pub mod encoded;
+mod pipeline;
 mod stdout;
 
 use crate::{
@@ -101,7 +102,7 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[stdout::KIND];
+pub const OUTPUTS: &[OutputKind] = &[pipeline::KIND, stdout::KIND];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -136,7 +137,6 @@ const UNSUPPORTED: &[&str] = &[
     "opentsdb",
     "pagerduty",
     "pipe",
-    "pipeline",
     "rabbitmq",
     "redis",
     "riak",

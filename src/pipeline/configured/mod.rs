@@ -15,6 +15,7 @@ pub mod cases;
 mod delivery;
 mod durable;
 mod frames;
+pub mod group;
 mod positions;
 mod run;
 #[cfg(test)]

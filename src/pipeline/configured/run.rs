@@ -77,6 +77,18 @@ impl Pipeline {
         self.plan.needs_log
     }
 
+    /// Whether another can take its place while the process goes on.
+    #[must_use]
+    pub fn is_reloadable(&self) -> bool {
+        self.sources.iter().all(|source| source.is_reloadable())
+    }
+
+    /// Whether only other pipelines of the process feed it.
+    #[must_use]
+    pub fn is_fed_from_inside(&self) -> bool {
+        self.sources.iter().all(|source| source.is_fed_from_inside())
+    }
+
     /// Starts the threads. Filters that need the order of events have one worker. A request to `stop` ends the inputs; what they
     /// gave is delivered, or stays in the log.
     ///

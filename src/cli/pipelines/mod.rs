@@ -1,0 +1,261 @@
+//! `logship -e CONF`, `logship -f PATH`: pipelines of the language of Logstash. `-t` checks them and says all that is wrong;
+//! `--path.settings DIR` runs those of a `pipelines.yml`.
+
+mod files;
+mod settings;
+
+use super::{Failure, args::Shared, is_read, say::say, signals};
+use crate::{
+    flow::Addresses,
+    pipeline::configured::{
+        self,
+        group::{Group, Member, Request},
+    },
+};
+use clap::{Args, ValueEnum};
+use logship_parsers::config::{Options, Severity};
+use settings::Spec;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+/// Options of pipelines.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Options of pipelines")]
+pub struct Pipelines {
+    /// Run this pipeline; without input or output it has stdin and stdout
+    #[arg(
+        short = 'e',
+        long = "config.string",
+        env = "LOGSHIP_CONFIG_STRING",
+        value_name = "CONF",
+        allow_hyphen_values = true
+    )]
+    pub text: Option<String>,
+    /// Run the pipeline in this file, in the files of this folder, or in the files of this pattern, in the order of their names
+    #[arg(
+        short = 'f',
+        long = "path.config",
+        env = "LOGSHIP_PATH_CONFIG",
+        value_name = "PATH",
+        conflicts_with = "text"
+    )]
+    pub path: Option<PathBuf>,
+    /// Run the pipelines of the file pipelines.yml in this folder
+    #[arg(
+        long = "path.settings",
+        env = "LOGSHIP_PATH_SETTINGS",
+        value_name = "DIR",
+        conflicts_with_all = ["text", "path"]
+    )]
+    pub settings: Option<PathBuf>,
+    /// Go on with a config when it has changed, unless something is wrong with it; SIGHUP asks for that, too
+    #[arg(short = 'r', long = "config.reload.automatic", env = "LOGSHIP_CONFIG_RELOAD_AUTOMATIC")]
+    pub reload: bool,
+    /// How often -r looks
+    #[arg(
+        long = "config.reload.interval",
+        env = "LOGSHIP_CONFIG_RELOAD_INTERVAL",
+        value_name = "DURATION",
+        default_value = "3s"
+    )]
+    pub reload_interval: String,
+    /// Check the pipeline, say all that is wrong with it, and end
+    #[arg(short = 't', long = "config.test_and_exit", env = "LOGSHIP_CONFIG_TEST_AND_EXIT")]
+    pub check: bool,
+    /// Threads that filter [default: one for each core]
+    #[arg(short = 'w', long = "pipeline.workers", env = "LOGSHIP_PIPELINE_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// Taken for Logstash's sake: batches are of bytes here
+    #[arg(
+        short = 'b',
+        long = "pipeline.batch.size",
+        env = "LOGSHIP_PIPELINE_BATCH_SIZE",
+        value_name = "N",
+        hide = true
+    )]
+    pub batch_size: Option<usize>,
+    /// Taken for Logstash's sake: nothing waits for a batch here
+    #[arg(
+        short = 'u',
+        long = "pipeline.batch.delay",
+        env = "LOGSHIP_PIPELINE_BATCH_DELAY",
+        value_name = "MS",
+        hide = true
+    )]
+    pub batch_delay: Option<u64>,
+    /// Taken for Logstash's sake: events always keep their order here
+    #[arg(long = "pipeline.ordered", env = "LOGSHIP_PIPELINE_ORDERED", value_name = "auto|true|false", hide = true)]
+    pub ordered: Option<String>,
+    /// The name of the pipeline: that of its folder, where it keeps what waits [default: main]
+    #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME")]
+    pub id: Option<String>,
+    /// Which names fields have: those of the Elastic Common Schema, or Logstash's of old
+    #[arg(
+        long = "pipeline.ecs_compatibility",
+        env = "LOGSHIP_PIPELINE_ECS_COMPATIBILITY",
+        value_enum,
+        value_name = "MODE"
+    )]
+    pub ecs: Option<EcsMode>,
+    /// Where what is read waits for filters and outputs [default: memory where nothing can be lost, else persisted]
+    #[arg(long = "queue.type", env = "LOGSHIP_QUEUE_TYPE", value_enum, value_name = "TYPE")]
+    pub queue: Option<QueueType>,
+    /// Read `\n`, `\t` and the like in strings
+    #[arg(
+        long = "config.support_escapes",
+        env = "LOGSHIP_CONFIG_SUPPORT_ESCAPES",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub support_escapes: Option<bool>,
+    /// Taken for Logstash's sake: LOGSHIP_LOG
+    #[arg(long = "log.level", env = "LOGSHIP_LOG_LEVEL", value_name = "LEVEL", hide = true)]
+    pub log_level: Option<String>,
+    /// As --data, for Logstash's sake
+    #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR")]
+    pub path_data: Option<PathBuf>,
+}
+
+/// Where what is read waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QueueType {
+    /// In memory: a crash loses it
+    Memory,
+    /// In a log on disk
+    Persisted,
+}
+
+/// Which names fields have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EcsMode {
+    /// Logstash's of old
+    Disabled,
+    /// The first version of the schema
+    V1,
+    /// The eighth
+    V8,
+}
+
+impl Pipelines {
+    /// Whether a pipeline is asked for.
+    pub fn is_asked(&self) -> bool {
+        self.text.is_some() || self.path.is_some() || self.settings.is_some() || self.check
+    }
+}
+
+/// What loads the configs, again and again.
+struct Loader<'a> {
+    args: &'a Pipelines,
+    data: Option<&'a Path>,
+    /// For all pipelines of the process, and all that take their place.
+    addresses: Arc<Addresses>,
+    /// The name of this machine; kept for the life of the process.
+    host: &'static str,
+}
+
+impl Loader<'_> {
+    /// All pipelines, or why there is none; what is wrong with their texts has been said.
+    fn load(&self) -> Result<Vec<Member>, Failure> {
+        let specs = settings::specs(self.args)?;
+        let (mut members, mut errors) = (Vec::with_capacity(specs.len()), 0);
+        for spec in specs {
+            match self.member(spec)? {
+                Ok(member) => members.push(member),
+                Err(count) => errors += count,
+            }
+        }
+        match errors {
+            0 => Ok(members),
+            1 => Err(Failure::usage("the config has an error; nothing was started")),
+            count => Err(Failure::usage(format!("the config has {count} errors; nothing was started"))),
+        }
+    }
+
+    /// One pipeline, or how many errors it has.
+    fn member(&self, spec: Spec) -> Result<Result<Member, usize>, Failure> {
+        let mut sources = spec.sources.clone();
+        let language = Options { support_escapes: spec.support_escapes, variables: &|name| std::env::var(name).ok() };
+        let (pipeline, diagnostics) =
+            configured::load(&mut sources, &language, &spec.plugins(&self.addresses, self.host));
+        for diagnostic in &diagnostics {
+            eprint_line(&diagnostic.render(&sources));
+        }
+        let Some(pipeline) = pipeline else {
+            let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+            return Ok(Err(errors.count()));
+        };
+        let queue = spec.queue(&pipeline, self.args.path_data.as_deref().or(self.data), !self.args.check)?;
+        Ok(Ok(Member { pipeline, workers: spec.workers(), queue, fingerprint: spec.fingerprint(), id: spec.id }))
+    }
+}
+
+/// Runs or checks pipelines.
+pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned().leak();
+    let loader = Loader { args, data: shared.data.as_deref(), addresses: Arc::default(), host };
+    let interval = super::settings::age("config.reload.interval", &args.reload_interval)?.unwrap_or(RELOAD_EVERY);
+    let members = loader.load()?;
+    if args.check {
+        say("Configuration OK");
+        return Ok(());
+    }
+    let group = Group::default();
+    let asking = group.asking();
+    if args.reload {
+        let asking = asking.clone();
+        // Reading the configs is what tells whether they have changed: those that have not are left alone.
+        let look = move || loop {
+            thread::sleep(interval);
+            asking.ask(Request::Reload);
+        };
+        thread::Builder::new().name("reload".to_owned()).spawn(look).map_err(Failure::failed)?;
+    }
+    let mut is_asked = false;
+    signals::watch_with_hangups(move |signal| match (signal, std::mem::replace(&mut is_asked, is_end(signal))) {
+        (signals::Signal::Hangup, _) => asking.ask(Request::Reload),
+        (_, false) => asking.ask(Request::Stop),
+        // The second request ends the process at once.
+        (_, true) => std::process::exit(EXIT_AT_ONCE),
+    })?;
+    let mut wrong: Option<String> = None;
+    let outcome = group.run(members, &mut || match loader.load() {
+        Ok(members) => {
+            wrong = None;
+            Some(members)
+        }
+        Err(failure) => {
+            // With -r it is read again and again.
+            if wrong.as_ref() != Some(&failure.message) {
+                say(format!("{}; what runs goes on as it is", failure.message));
+            }
+            wrong = Some(failure.message);
+            None
+        }
+    });
+    match outcome {
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => is_read(Err(cause)).map(drop),
+        Err(cause) => Err(Failure::failed(cause)),
+        Ok(failures) if failures.is_empty() => Ok(()),
+        Ok(failures) => Err(Failure::failed(failures.join("\nlogship: "))),
+    }
+}
+
+/// How often -r looks where nothing is said.
+const RELOAD_EVERY: Duration = Duration::from_secs(3);
+
+fn is_end(signal: signals::Signal) -> bool {
+    signal != signals::Signal::Hangup
+}
+
+/// The exit status of a process that was asked twice to end.
+const EXIT_AT_ONCE: i32 = 130;
+
+fn eprint_line(text: &str) {
+    use std::io::Write as _;
+    _ = super::say::Stderr.write(format!("{text}\n").as_bytes());
+}

@@ -1,0 +1,287 @@
+//! Which pipelines there are, and how they run: from the command line, `logstash.yml` and `pipelines.yml`.
+//!
+//! What the command line says counts most, then what a pipeline of `pipelines.yml` says of itself, then `logstash.yml`. Settings
+//! that mean nothing here are passed over.
+
+use super::{super::settings::size, EcsMode, Failure, Pipelines, QueueType, files};
+use crate::{
+    config::{DataDir, Ecs, Settings},
+    flow::Addresses,
+    log,
+    pipeline::configured::{Pipeline, QueueKind, Sources},
+};
+use clap::ValueEnum as _;
+use logship_parsers::config::Source;
+use serde_json::{Map, Value as Json};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Most pipelines of one process.
+pub const PIPELINES_MAX: usize = 100;
+/// The largest file of settings.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// One pipeline, before its config is read.
+pub(super) struct Spec {
+    pub(super) id: String,
+    pub(super) sources: Sources,
+    pub(super) support_escapes: bool,
+    workers: Option<usize>,
+    queue: Option<QueueType>,
+    queue_bytes_max: Option<u64>,
+    ecs: Option<EcsMode>,
+}
+
+/// All pipelines that are asked for.
+pub(super) fn specs(args: &Pipelines) -> Result<Vec<Spec>, Failure> {
+    let id = args.id.clone().unwrap_or_else(|| "main".to_owned());
+    match (&args.text, &args.path, &args.settings) {
+        (Some(text), _, _) => {
+            let sources = vec![Source::new("config.string", text.as_str())];
+            Ok(vec![Spec::new(id, sources, &Named::default(), args)?])
+        }
+        (None, Some(path), _) => Ok(vec![Spec::new(id, files::sources(path)?, &Named::default(), args)?]),
+        (None, None, Some(folder)) => of_folder(folder, args),
+        (None, None, None) => Err(Failure::usage("there is nothing to check: name a pipeline with -e or -f")),
+    }
+}
+
+/// The pipelines of `pipelines.yml`, each with the settings of `logstash.yml` where it has none of its own.
+fn of_folder(folder: &Path, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
+    let general = folder.join("logstash.yml");
+    let general = match general.exists() {
+        true => Named::read(&general)?.pop().unwrap_or_default(),
+        false => Named::default(),
+    };
+    let path = folder.join("pipelines.yml");
+    let all = Named::read(&path)?;
+    let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
+    if all.is_empty() || all.len() > PIPELINES_MAX {
+        return Err(wrong(&format!("{} pipelines are in it; there may be 1 to {PIPELINES_MAX}", all.len())));
+    }
+    let mut specs: Vec<Spec> = Vec::with_capacity(all.len());
+    for named in all {
+        let named = Named { fields: general.fields.clone().into_iter().chain(named.fields).collect(), ..named };
+        let id = named.text("pipeline.id").ok_or_else(|| wrong("a pipeline has no `pipeline.id`"))?;
+        if specs.iter().any(|spec| spec.id == id) {
+            return Err(wrong(&format!("two pipelines have the id `{id}`")));
+        }
+        let sources = match (named.text("config.string"), named.text("path.config")) {
+            (Some(text), None) => vec![Source::new(format!("{id}: config.string"), text)],
+            (None, Some(path)) => files::sources(Path::new(&path))?,
+            _ => return Err(wrong(&format!("the pipeline `{id}` needs either `path.config` or `config.string`"))),
+        };
+        specs.push(Spec::new(id, sources, &named, args)?);
+    }
+    Ok(specs)
+}
+
+/// Settings by their names, which have dots in them.
+#[derive(Default)]
+struct Named {
+    path: PathBuf,
+    fields: Map<String, Json>,
+}
+
+impl Named {
+    /// The settings of a file: one set of them, or a list.
+    fn read(path: &Path) -> Result<Vec<Named>, Failure> {
+        let wrong = |cause: &dyn std::fmt::Display| Failure::usage(format!("cannot read {}: {cause}", path.display()));
+        if std::fs::metadata(path).map_err(|cause| wrong(&cause))?.len() > FILE_BYTES_MAX {
+            return Err(wrong(&format!("it is longer than {FILE_BYTES_MAX} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|cause| wrong(&cause))?;
+        let is_empty = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+        let read: Json = match is_empty {
+            true => Json::Array(Vec::new()),
+            false => serde_saphyr::from_str(&text).map_err(|cause| wrong(&cause))?,
+        };
+        let items = match read {
+            Json::Array(items) => items,
+            one => vec![one],
+        };
+        let named = |item| match item {
+            Json::Object(fields) => {
+                let mut flat = Map::new();
+                flatten("", fields, &mut flat);
+                Ok(Named { path: path.to_owned(), fields: flat })
+            }
+            other => Err(wrong(&format!("`{other}` is no set of settings"))),
+        };
+        items.into_iter().map(named).collect()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        match self.fields.get(name)? {
+            Json::String(text) => Some(with_variables(text)),
+            Json::Null => None,
+            other => Some(other.to_string()),
+        }
+    }
+
+    /// A setting that must be readable where it is there.
+    fn parsed<T>(&self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Failure> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let wrong = || Failure::usage(format!("{}: `{name}` cannot be `{text}`", self.path.display()));
+        read(&text).ok_or_else(wrong).map(Some)
+    }
+}
+
+/// `{"a": {"b": 1}}` and `{"a.b": 1}` are the same.
+fn flatten(before: &str, fields: Map<String, Json>, flat: &mut Map<String, Json>) {
+    for (name, value) in fields {
+        let name = if before.is_empty() { name } else { format!("{before}.{name}") };
+        match value {
+            Json::Object(inner) => flatten(&name, inner, flat),
+            value => _ = flat.insert(name, value),
+        }
+    }
+}
+
+/// `${NAME}` and `${NAME:default}`; a variable that is not set and has no default stays as it is written.
+fn with_variables(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, behind)) = after.split_once('}') else { break };
+        let (name, default) = name.split_once(':').map_or((name, None), |(name, default)| (name, Some(default)));
+        out.push_str(before);
+        match std::env::var(name).ok().or_else(|| default.map(str::to_owned)) {
+            Some(value) => out.push_str(&value),
+            None => out.push_str(&format!("${{{name}}}")),
+        }
+        rest = behind;
+    }
+    out + rest
+}
+
+impl Spec {
+    fn new(id: String, sources: Sources, named: &Named, args: &Pipelines) -> Result<Spec, Failure> {
+        if id.is_empty() || id.starts_with('.') || id.contains('/') {
+            return Err(Failure::usage(format!("`{id}` is no name of a pipeline: it names a folder, too")));
+        }
+        let flag = |text: &str| text.parse().ok();
+        let escapes = named.parsed("config.support_escapes", flag)?;
+        let workers = named.parsed("pipeline.workers", |text| text.parse().ok())?;
+        let queue = named.parsed("queue.type", |text| QueueType::from_str(text, true).ok())?;
+        let ecs = named.parsed("pipeline.ecs_compatibility", |text| EcsMode::from_str(text, true).ok())?;
+        Ok(Spec {
+            id,
+            sources,
+            support_escapes: args.support_escapes.or(escapes).unwrap_or_default(),
+            workers: args.workers.or(workers),
+            queue: args.queue.or(queue),
+            queue_bytes_max: named.parsed("queue.max_bytes", |text| size("queue.max_bytes", text).ok().flatten())?,
+            ecs: args.ecs.or(ecs),
+        })
+    }
+
+    /// What holds for all its plugins.
+    pub(super) fn plugins(&self, addresses: &Arc<Addresses>, host: &'static str) -> Settings {
+        let ecs = match self.ecs {
+            None | Some(EcsMode::V8) => Ecs::V8,
+            Some(EcsMode::V1) => Ecs::V1,
+            Some(EcsMode::Disabled) => Ecs::Disabled,
+        };
+        Settings { ecs, host, addresses: addresses.clone() }
+    }
+
+    /// Threads that filter.
+    pub(super) fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.filter(|workers| *workers > 0).unwrap_or_else(cores)
+    }
+
+    /// Where what is read waits. The data directory is made where it is `used`.
+    pub(super) fn queue(&self, pipeline: &Pipeline, data: Option<&Path>, used: bool) -> Result<QueueKind, Failure> {
+        let is_memory = match self.queue {
+            Some(kind) => kind == QueueType::Memory,
+            None => !pipeline.needs_log(),
+        };
+        if is_memory {
+            return Ok(QueueKind::Memory);
+        }
+        let root = DataDir::locate(data).map_err(Failure::usage)?;
+        if used {
+            DataDir::open(&root).map_err(Failure::failed)?;
+        }
+        let mut options = log::Options { together: true, ..log::Options::default() };
+        options.bytes_max = self.queue_bytes_max.unwrap_or(options.bytes_max);
+        Ok(QueueKind::Log { dir: root.join("pipelines").join(&self.id), options })
+    }
+
+    /// A hash of all that makes it what it is.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for source in &self.sources {
+            (&source.name, &source.text).hash(&mut hasher);
+        }
+        (self.support_escapes, self.workers, self.queue_bytes_max).hash(&mut hasher);
+        (self.queue.map(|queue| queue as u8), self.ecs.map(|ecs| ecs as u8)).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        pipelines: Pipelines,
+    }
+
+    fn specs_of(files: &[(&str, &str)]) -> Result<Vec<Spec>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text.replace("HERE", folder.path().to_str().unwrap())).unwrap();
+        }
+        let args = Args::parse_from(["logship", "--path.settings", folder.path().to_str().unwrap()]);
+        specs(&args.pipelines).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn settings_of_a_pipeline_count_more_than_general_ones() {
+        let specs = specs_of(&[
+            ("a.conf", "input { stdin { } }"),
+            ("logstash.yml", "pipeline:\n  workers: 3\nqueue.max_bytes: 64mib\nnode.name: x\n"),
+            (
+                "pipelines.yml",
+                "- pipeline.id: a\n  path.config: HERE/*.conf\n  pipeline.workers: 1\n\
+                 - pipeline.id: b\n  config.string: 'output { }'\n  queue.type: persisted\n",
+            ),
+        ])
+        .unwrap_or_else(|message| panic!("{message}"));
+        assert_eq!((specs[0].id.as_str(), specs[0].workers, specs[0].queue), ("a", Some(1), None));
+        assert_eq!(
+            (specs[1].id.as_str(), specs[1].workers, specs[1].queue),
+            ("b", Some(3), Some(QueueType::Persisted))
+        );
+        assert_eq!((specs[1].queue_bytes_max, specs[0].sources.len()), (Some(64 << 20), 1));
+        assert_ne!(specs[0].fingerprint(), specs[1].fingerprint());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_file() {
+        let check = |text: &str, expected: &str| {
+            let error = specs_of(&[("pipelines.yml", text)]).map(|_| ()).unwrap_err();
+            assert!(error.contains("pipelines.yml") && error.contains(expected), "{text}: {error}");
+        };
+        check("", "0 pipelines");
+        check("- path.config: x", "pipeline.id");
+        check("- pipeline.id: a", "path.config");
+        check("- {pipeline.id: a, config.string: x}\n- {pipeline.id: a, config.string: x}", "two pipelines");
+        check("- {pipeline.id: a, config.string: x, queue.type: paper}", "`queue.type` cannot be `paper`");
+        check("a: [", "");
+    }
+
+    #[test]
+    fn variables_are_read() {
+        assert_eq!(with_variables("a${LOGSHIP_NO_SUCH:b}c${LOGSHIP_NO_SUCH}${"), "abc${LOGSHIP_NO_SUCH}${");
+    }
+}
