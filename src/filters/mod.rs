@@ -35,6 +35,7 @@ mod translate;
 mod truncate;
 mod urldecode;
 mod uuid;
+mod xml;
 
 use crate::{
     config::Options,
@@ -154,6 +155,7 @@ pub const FILTERS: &[FilterKind] = &[
     truncate::KIND,
     urldecode::KIND,
     uuid::KIND,
+    xml::KIND,
 ];
 
 /// The tags that an option names, one or several.
