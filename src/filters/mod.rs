@@ -34,6 +34,7 @@ mod throttle;
 mod translate;
 mod truncate;
 mod urldecode;
+mod useragent;
 mod uuid;
 mod xml;
 
@@ -154,6 +155,7 @@ pub const FILTERS: &[FilterKind] = &[
     translate::KIND,
     truncate::KIND,
     urldecode::KIND,
+    useragent::KIND,
     uuid::KIND,
     xml::KIND,
 ];
