@@ -18,6 +18,7 @@ mod drop;
 mod environment;
 mod extractnumbers;
 mod fingerprint;
+mod geoip;
 mod grok;
 mod json;
 mod json_encode;
@@ -141,6 +142,7 @@ pub const FILTERS: &[FilterKind] = &[
     environment::KIND,
     extractnumbers::KIND,
     fingerprint::KIND,
+    geoip::KIND,
     grok::KIND,
     json::KIND,
     json_encode::KIND,
@@ -223,6 +225,17 @@ mod tests {
         check(r#"cidr { network => "10.0.0.0/33" }"#, "\"10.0.0.0/33\"", "no network");
         check(r#"range { ranges => ["a", 1, 2, "explode"] }"#, "\"explode\"", "no action");
         check(r#"csv { quote_char => "ab" }"#, "\"ab\"", "one character");
+        check(r#"geoip { source => "[a][ip]" }"#, "geoip", "none is shipped");
+        check(r#"geoip { source => "a" database => "/none/such" }"#, "geoip", "needs the option `target`");
+        check(r#"geoip { source => "[a][ip]" database => "/none/such" }"#, "\"/none/such\"", "cannot be read");
+        check(r#"geoip { source => "[a][ip]" fields => ["city"] }"#, "\"city\"", "there is no field `city`");
+        check(r#"useragent { source => "a" regexes => "/none/such" }"#, "\"/none/such\"", "cannot be read");
+        check(r#"xml { source => "a" }"#, "xml", "needs the option `target`");
+        check(
+            r#"xml { source => "a" store_xml => false xpath => { "//[" => "b" } }"#,
+            "\"//[\"",
+            "no XPath expression",
+        );
         check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
         check(r#"fingerprint { method => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(
