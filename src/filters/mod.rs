@@ -15,6 +15,7 @@ mod de_dot;
 pub mod decorate;
 mod dissect;
 mod drop;
+mod elapsed;
 mod environment;
 mod extractnumbers;
 mod fingerprint;
@@ -41,13 +42,16 @@ mod xml;
 
 use crate::{
     config::Options,
-    event::{Event, Timestamp},
+    event::{Event, Timestamp, Value},
 };
-use logship_parsers::config::typed;
+use logship_parsers::config::{FieldRef, typed};
 use smallvec::SmallVec;
 use std::fmt;
 
 pub use known::unknown;
+
+/// Seconds from one tick to the next, for filters that count by them as Logstash's do.
+pub const TICK_SECONDS: i64 = 5;
 
 /// One filter of a pipeline, made once and shared by all workers.
 pub trait Filter: Send + Sync {
@@ -62,7 +66,7 @@ pub trait Filter: Send + Sync {
         false
     }
 
-    /// Events that are due at this time; called each five seconds or so, between events.
+    /// Events that are due at this time; called each [`TICK_SECONDS`] or so, between events.
     fn tick(&self, _now: Timestamp) -> Vec<Event> {
         Vec::new()
     }
@@ -86,6 +90,15 @@ pub enum Verdict {
     Also(Vec<Event>),
     /// The event is gone, these take its place, decorated.
     Instead(Vec<Event>),
+    /// Decorations come first, then what is here.
+    Then {
+        /// Tags that it gets.
+        tags: SmallVec<[&'static str; 2]>,
+        /// Fields that are set.
+        fields: Vec<(FieldRef, Value)>,
+        /// These follow it, decorated.
+        more: Vec<Event>,
+    },
 }
 
 /// Why an event could not be treated.
@@ -139,6 +152,7 @@ pub const FILTERS: &[FilterKind] = &[
     de_dot::KIND,
     dissect::KIND,
     drop::KIND,
+    elapsed::KIND,
     environment::KIND,
     extractnumbers::KIND,
     fingerprint::KIND,
@@ -236,6 +250,7 @@ mod tests {
             "\"//[\"",
             "no XPath expression",
         );
+        check(r#"elapsed { start_tag => "a" end_tag => "b" }"#, "elapsed", "needs the option `unique_id_field`");
         check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
         check(r#"fingerprint { method => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(
