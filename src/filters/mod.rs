@@ -25,6 +25,7 @@ mod json;
 mod json_encode;
 mod known;
 mod kv;
+mod metrics;
 mod mutate;
 mod numbers;
 mod prune;
@@ -161,6 +162,7 @@ pub const FILTERS: &[FilterKind] = &[
     json::KIND,
     json_encode::KIND,
     kv::KIND,
+    metrics::KIND,
     mutate::KIND,
     prune::KIND,
     range::KIND,
@@ -251,6 +253,7 @@ mod tests {
             "no XPath expression",
         );
         check(r#"elapsed { start_tag => "a" end_tag => "b" }"#, "elapsed", "needs the option `unique_id_field`");
+        check(r#"metrics { meter => "a" rates => [90] }"#, "90", "no rate of 90 minutes");
         check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
         check(r#"fingerprint { method => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(
