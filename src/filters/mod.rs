@@ -6,6 +6,7 @@
 //! arrived, and timers are driven from outside.
 
 mod alter;
+mod anonymize;
 mod bytes;
 mod cidr;
 mod clone;
@@ -145,6 +146,7 @@ pub struct FilterKind {
 /// All filters, by name.
 pub const FILTERS: &[FilterKind] = &[
     alter::KIND,
+    anonymize::KIND,
     bytes::KIND,
     cidr::KIND,
     clone::KIND,
@@ -252,6 +254,7 @@ mod tests {
             "\"//[\"",
             "no XPath expression",
         );
+        check(r#"anonymize { fields => "a" algorithm => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(r#"elapsed { start_tag => "a" end_tag => "b" }"#, "elapsed", "needs the option `unique_id_field`");
         check(r#"metrics { meter => "a" rates => [90] }"#, "90", "no rate of 90 minutes");
         check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
