@@ -15,6 +15,7 @@ mod date;
 mod de_dot;
 pub mod decorate;
 mod dissect;
+mod dns;
 mod drop;
 mod elapsed;
 mod environment;
@@ -154,6 +155,7 @@ pub const FILTERS: &[FilterKind] = &[
     date::KIND,
     de_dot::KIND,
     dissect::KIND,
+    dns::KIND,
     drop::KIND,
     elapsed::KIND,
     environment::KIND,
@@ -257,6 +259,9 @@ mod tests {
         check(r#"anonymize { fields => "a" algorithm => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(r#"elapsed { start_tag => "a" end_tag => "b" }"#, "elapsed", "needs the option `unique_id_field`");
         check(r#"metrics { meter => "a" rates => [90] }"#, "90", "no rate of 90 minutes");
+        check(r#"dns { nameserver => "here" }"#, "\"here\"", "no address of a server");
+        check(r#"dns { nameserver => { "search" => "a" } }"#, "{ \"search\" => \"a\" }", "has no address");
+        check(r#"dns { hostsfile => "/none/such" }"#, "\"/none/such\"", "cannot be read");
         check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
         check(r#"fingerprint { method => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(

@@ -242,6 +242,7 @@ fn openers() -> Vec<Opens> {
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
         ("containers", "src/inputs/containers/docker.rs", "/fixtures/containers"),
+        ("dns", "src/pipeline/memory/cases.rs", "fixtures/filters"),
         ("filters", "src/pipeline/memory/cases.rs", "fixtures/filters"),
         ("fuzz", "parsers/tests/fuzz.rs", "fixtures/fuzz"),
         ("geoip", "src/filters/geoip/tiny.rs", "fixtures/geoip"),
