@@ -7,6 +7,7 @@
 
 mod alter;
 mod anonymize;
+mod auto;
 mod bytes;
 mod cidr;
 mod clone;
@@ -148,6 +149,7 @@ pub struct FilterKind {
 pub const FILTERS: &[FilterKind] = &[
     alter::KIND,
     anonymize::KIND,
+    auto::KIND,
     bytes::KIND,
     cidr::KIND,
     clone::KIND,

@@ -22,7 +22,7 @@ use std::{
     hash::RandomState,
     net::SocketAddr,
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -127,6 +127,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
             timeout,
             retries: u32::try_from(retries).unwrap_or(0).min(RETRIES_MAX),
             numbers: RandomState::new(),
+            asked: AtomicU64::default(),
         },
         hits: Cache::read(options, "hit_cache", 60.0),
         failures: Cache::read(options, "failed_cache", 5.0),

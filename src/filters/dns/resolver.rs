@@ -1,18 +1,20 @@
 //! Names and addresses by files of hosts, then by name servers, one datagram at a time.
 
 use super::message::{self, ANSWER_BYTES_MAX, Answer, Kind};
-use crate::clock;
 use std::{
     collections::HashMap,
     fs,
     hash::{BuildHasher, RandomState},
     io::{self, Read as _},
     net::{IpAddr, SocketAddr, UdpSocket},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 /// The largest file of hosts.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Datagrams that are read for one question.
+const STRAYS_MAX: usize = 4;
 /// The port of name servers.
 const PORT: u16 = 53;
 /// What the system says of name servers.
@@ -125,6 +127,7 @@ pub(super) struct Resolver {
     /// How often all is tried again.
     pub(super) retries: u32,
     pub(super) numbers: RandomState,
+    pub(super) asked: AtomicU64,
 }
 
 impl Resolver {
@@ -173,7 +176,7 @@ impl Resolver {
 
     /// The answer of the first server that gives one.
     fn ask_all(&self, servers: &Servers, name: &str, kind: Kind) -> Result<Answer, Failure> {
-        let id = self.numbers.hash_one((name, clock::now().as_nanos())) as u16;
+        let id = self.numbers.hash_one(self.asked.fetch_add(1, Ordering::Relaxed)) as u16;
         let Some(question) = message::question(id, name, kind) else { return Ok(Answer::NoSuchName) };
         let mut failure = Failure::Unreachable;
         for &server in &servers.addresses {
@@ -193,20 +196,16 @@ impl Resolver {
         let socket = UdpSocket::bind(own)?;
         socket.connect(server)?;
         socket.send(question)?;
-        let begin = clock::instant();
+        socket.set_read_timeout(Some(self.timeout))?;
         let mut buffer = [0; ANSWER_BYTES_MAX];
-        loop {
-            let left = self.timeout.saturating_sub(clock::since(begin));
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            socket.set_read_timeout(Some(left))?;
+        // What comes from the server may be no answer to this question.
+        for _ in 0..STRAYS_MAX {
             let length = socket.recv(&mut buffer)?;
-            // Others may send what is no answer to this question.
             if let Some(answer) = message::answer(&buffer[..length], question, kind) {
                 return Ok(answer);
             }
         }
+        Err(io::ErrorKind::TimedOut.into())
     }
 }
 
