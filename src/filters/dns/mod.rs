@@ -251,7 +251,7 @@ mod tests {
     use logship_parsers::config;
     use std::{
         net::UdpSocket,
-        sync::mpsc::{Receiver, channel},
+        sync::mpsc::{Receiver, sync_channel},
         thread,
     };
 
@@ -259,8 +259,8 @@ mod tests {
     fn server() -> (SocketAddr, Receiver<String>) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let (asked, questions) = channel();
-        thread::spawn(move || {
+        let (asked, questions) = sync_channel(100);
+        let serve = move || {
             let mut buffer = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut buffer) {
                 let question = &buffer[..length];
@@ -284,7 +284,8 @@ mod tests {
                     socket.send_to(&reply, from).unwrap();
                 }
             }
-        });
+        };
+        thread::Builder::new().name("names".to_owned()).spawn(serve).unwrap();
         (address, questions)
     }
 
