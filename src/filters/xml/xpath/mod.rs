@@ -200,5 +200,6 @@ mod tests {
         check("//h:a", "nothing declares the prefix `h`");
         check("//h:a | 1", "nothing declares");
         check(&"(".repeat(100), "inside of each other");
+        check(&["1"; 300].join("+"), "more than 200 operators");
     }
 }

@@ -4,6 +4,8 @@ use super::{Axis, Expr, Function, Operator, Step, Test};
 
 /// Expressions inside of each other.
 const DEPTH_MAX: usize = 32;
+/// Operators of one expression, each of which holds what is left of it.
+const OPERATORS_MAX: usize = 200;
 
 const AXES: [(&str, Axis); 11] = [
     ("ancestor", Axis::Ancestor),
@@ -70,7 +72,7 @@ const OPERATORS: [(&str, Operator, usize); 14] = [
 const SIGN: usize = 7;
 
 pub(super) fn expression(text: &str) -> Result<Expr, String> {
-    let mut parser = Parser { rest: text, depth: 0 };
+    let mut parser = Parser { rest: text, depth: 0, operators: 0 };
     let expression = parser.expression(1)?;
     match parser.peek() {
         "" => Ok(expression),
@@ -81,6 +83,7 @@ pub(super) fn expression(text: &str) -> Result<Expr, String> {
 struct Parser<'x> {
     rest: &'x str,
     depth: usize,
+    operators: usize,
 }
 
 impl<'x> Parser<'x> {
@@ -118,6 +121,10 @@ impl<'x> Parser<'x> {
             false => self.operand()?,
         };
         while let Some((token, operator, binds)) = self.operator().filter(|(.., binds)| *binds >= level) {
+            self.operators += 1;
+            if self.operators > OPERATORS_MAX {
+                return Err(format!("there are more than {OPERATORS_MAX} operators"));
+            }
             _ = self.take(token);
             let right = self.expression(binds + 1)?;
             left = Expr::Binary(operator, Box::new([left, right]));
