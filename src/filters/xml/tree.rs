@@ -51,7 +51,7 @@ pub(super) struct Element {
     /// Prefixes, empty for the default, and their namespaces.
     pub(super) declared: Vec<(String, String)>,
     pub(super) attributes: Vec<(Name, String)>,
-    /// How many declarations and attributes there are, those among them that `remove_namespaces` took.
+    /// Both, in the order of the text.
     pub(super) written: Vec<Written>,
 }
 
