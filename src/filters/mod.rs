@@ -6,6 +6,8 @@
 //! arrived, and timers are driven from outside.
 
 mod alter;
+mod anonymize;
+mod auto;
 mod bytes;
 mod cidr;
 mod clone;
@@ -14,15 +16,19 @@ mod date;
 mod de_dot;
 pub mod decorate;
 mod dissect;
+mod dns;
 mod drop;
+mod elapsed;
 mod environment;
 mod extractnumbers;
 mod fingerprint;
+mod geoip;
 mod grok;
 mod json;
 mod json_encode;
 mod known;
 mod kv;
+mod metrics;
 mod mutate;
 mod numbers;
 mod prune;
@@ -34,17 +40,22 @@ mod throttle;
 mod translate;
 mod truncate;
 mod urldecode;
+mod useragent;
 mod uuid;
+mod xml;
 
 use crate::{
     config::Options,
-    event::{Event, Timestamp},
+    event::{Event, Timestamp, Value},
 };
-use logship_parsers::config::typed;
+use logship_parsers::config::{FieldRef, typed};
 use smallvec::SmallVec;
 use std::fmt;
 
 pub use known::unknown;
+
+/// Seconds from one tick to the next, for filters that count by them as Logstash's do.
+pub const TICK_SECONDS: i64 = 5;
 
 /// One filter of a pipeline, made once and shared by all workers.
 pub trait Filter: Send + Sync {
@@ -59,7 +70,7 @@ pub trait Filter: Send + Sync {
         false
     }
 
-    /// Events that are due at this time; called each five seconds or so, between events.
+    /// Events that are due at this time; called each [`TICK_SECONDS`] or so, between events.
     fn tick(&self, _now: Timestamp) -> Vec<Event> {
         Vec::new()
     }
@@ -83,6 +94,15 @@ pub enum Verdict {
     Also(Vec<Event>),
     /// The event is gone, these take its place, decorated.
     Instead(Vec<Event>),
+    /// Decorations come first, then what is here.
+    Then {
+        /// Tags that it gets.
+        tags: SmallVec<[&'static str; 2]>,
+        /// Fields that are set.
+        fields: Vec<(FieldRef, Value)>,
+        /// These follow it, decorated.
+        more: Vec<Event>,
+    },
 }
 
 /// Why an event could not be treated.
@@ -128,6 +148,8 @@ pub struct FilterKind {
 /// All filters, by name.
 pub const FILTERS: &[FilterKind] = &[
     alter::KIND,
+    anonymize::KIND,
+    auto::KIND,
     bytes::KIND,
     cidr::KIND,
     clone::KIND,
@@ -135,14 +157,18 @@ pub const FILTERS: &[FilterKind] = &[
     date::KIND,
     de_dot::KIND,
     dissect::KIND,
+    dns::KIND,
     drop::KIND,
+    elapsed::KIND,
     environment::KIND,
     extractnumbers::KIND,
     fingerprint::KIND,
+    geoip::KIND,
     grok::KIND,
     json::KIND,
     json_encode::KIND,
     kv::KIND,
+    metrics::KIND,
     mutate::KIND,
     prune::KIND,
     range::KIND,
@@ -153,7 +179,9 @@ pub const FILTERS: &[FilterKind] = &[
     translate::KIND,
     truncate::KIND,
     urldecode::KIND,
+    useragent::KIND,
     uuid::KIND,
+    xml::KIND,
 ];
 
 /// The tags that an option names, one or several.
@@ -219,6 +247,23 @@ mod tests {
         check(r#"cidr { network => "10.0.0.0/33" }"#, "\"10.0.0.0/33\"", "no network");
         check(r#"range { ranges => ["a", 1, 2, "explode"] }"#, "\"explode\"", "no action");
         check(r#"csv { quote_char => "ab" }"#, "\"ab\"", "one character");
+        check(r#"geoip { source => "[a][ip]" }"#, "geoip", "none is shipped");
+        check(r#"geoip { source => "a" database => "/none/such" }"#, "geoip", "needs the option `target`");
+        check(r#"geoip { source => "[a][ip]" database => "/none/such" }"#, "\"/none/such\"", "cannot be read");
+        check(r#"geoip { source => "[a][ip]" fields => ["city"] }"#, "\"city\"", "there is no field `city`");
+        check(r#"useragent { source => "a" regexes => "/none/such" }"#, "\"/none/such\"", "cannot be read");
+        check(r#"xml { source => "a" }"#, "xml", "needs the option `target`");
+        check(
+            r#"xml { source => "a" store_xml => false xpath => { "//[" => "b" } }"#,
+            "\"//[\"",
+            "no XPath expression",
+        );
+        check(r#"anonymize { fields => "a" algorithm => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
+        check(r#"elapsed { start_tag => "a" end_tag => "b" }"#, "elapsed", "needs the option `unique_id_field`");
+        check(r#"metrics { meter => "a" rates => [90] }"#, "90", "no rate of 90 minutes");
+        check(r#"dns { nameserver => "here" }"#, "\"here\"", "no address of a server");
+        check(r#"dns { nameserver => { "search" => "a" } }"#, "{ \"search\" => \"a\" }", "has no address");
+        check(r#"dns { hostsfile => "/none/such" }"#, "\"/none/such\"", "cannot be read");
         check(r#"de_dot { separator => "." }"#, "\".\"", "a dot");
         check(r#"fingerprint { method => "IPV4_NETWORK" key => "x" }"#, "\"x\"", "bits");
         check(

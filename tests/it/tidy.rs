@@ -242,14 +242,17 @@ fn openers() -> Vec<Opens> {
         ("capture", "parsers/tests/accuracy.rs", "fixtures(\"capture\")"),
         ("captured", "parsers/tests/accuracy.rs", "fixtures(\"captured\")"),
         ("containers", "src/inputs/containers/docker.rs", "/fixtures/containers"),
-        ("filters", "src/pipeline/memory/cases.rs", "fixtures/filters"),
+        ("dns", "src/pipeline/configured/cases.rs", "fixtures/filters"),
+        ("filters", "src/pipeline/configured/cases.rs", "fixtures/filters"),
         ("fuzz", "parsers/tests/fuzz.rs", "fixtures/fuzz"),
+        ("geoip", "src/filters/geoip/tiny.rs", "fixtures/geoip"),
         ("inputs", "src/inputs/testing.rs", "fixtures/inputs"),
         ("lines/allocations.txt", "parsers/tests/allocations.rs", "allocations.txt"),
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
         ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
         ("tls", "src/ship/testing.rs", "fixtures/tls"),
+        ("useragent", "src/filters/useragent/mod.rs", "fixtures/useragent"),
     ]
     .map(|(folder, test, names)| Opens { folder: folder.to_owned(), twins: None, test, names });
     lines.chain(queries).chain(configs).chain([groks, joined, redacted]).chain(whole).collect()

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// A cryptographic hash.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Digest {
+pub(in crate::filters) enum Digest {
     Md5,
     Sha1,
     Sha256,
@@ -17,7 +17,7 @@ pub(super) enum Digest {
 
 impl Digest {
     /// The hash of pieces, one behind the other.
-    pub(super) fn of(self, pieces: &[&[u8]]) -> Vec<u8> {
+    pub(in crate::filters) fn of(self, pieces: &[&[u8]]) -> Vec<u8> {
         let algorithm = match self {
             Digest::Md5 => {
                 let mut hasher = Md5::new();
@@ -35,7 +35,7 @@ impl Digest {
     }
 
     /// The keyed hash of RFC 2104.
-    pub(super) fn hmac(self, key: &[u8], text: &[u8]) -> Vec<u8> {
+    pub(in crate::filters) fn hmac(self, key: &[u8], text: &[u8]) -> Vec<u8> {
         let block = match self {
             Digest::Md5 | Digest::Sha1 | Digest::Sha256 => 64,
             Digest::Sha384 | Digest::Sha512 => 128,
@@ -49,7 +49,7 @@ impl Digest {
 }
 
 /// A hash as hexadecimal digits or in base 64.
-pub(super) fn shown(bytes: &[u8], is_base64: bool) -> String {
+pub(in crate::filters) fn shown(bytes: &[u8], is_base64: bool) -> String {
     if is_base64 {
         return STANDARD.encode(bytes);
     }
@@ -60,7 +60,7 @@ pub(super) fn shown(bytes: &[u8], is_base64: bool) -> String {
 }
 
 /// MurmurHash3 of 32 bits with the seed 0.
-pub(super) fn murmur32(bytes: &[u8]) -> u32 {
+pub(in crate::filters) fn murmur32(bytes: &[u8]) -> u32 {
     let mixed = |k: u32| k.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
     let (blocks, tail) = bytes.as_chunks::<4>();
     let mut hash = blocks.iter().fold(0_u32, |hash, block| {

@@ -7,7 +7,7 @@
 //! `MURMUR3` gives a number, `MURMUR3_128` hexadecimal digits, `IPV4_NETWORK` the network whose length the `key` says, `PUNCTUATION`
 //! what is left of a text without letters, digits and blanks, `UUID` a random identifier.
 
-mod hash;
+pub(super) mod hash;
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, uuid::Identifiers};
 use crate::{

@@ -149,8 +149,10 @@ impl Filters {
         for (n, step) in self.steps.iter().enumerate() {
             let mut new = Vec::new();
             match step {
-                Step::Do(applied) if is_end => new = applied.filter.finish(scratch.received),
-                Step::Do(applied) => new = applied.filter.tick(scratch.received),
+                Step::Do(applied) => {
+                    let due = if is_end { Filter::finish } else { Filter::tick };
+                    applied.decorated(due(&*applied.filter, scratch.received), scratch, &mut new);
+                }
                 Step::If { arms, otherwise } => {
                     arms.iter().for_each(|(_, block)| block.let_go(is_end, scratch, &mut new));
                     otherwise.iter().for_each(|block| block.let_go(is_end, scratch, &mut new));
@@ -219,6 +221,17 @@ impl Applied {
             Ok(Verdict::Instead(events)) => {
                 self.decorated(events, scratch, new);
                 false
+            }
+            Ok(Verdict::Then { tags, fields, more }) => {
+                self.decorations.apply(event, scratch);
+                tags.iter().for_each(|tag| event.tag(tag));
+                for (field, value) in fields {
+                    if let Err(cause) = event.set(&field, value) {
+                        tracing::debug!("{field} cannot be set: {cause}");
+                    }
+                }
+                self.decorated(more, scratch, new);
+                true
             }
             Err(error) => {
                 tracing::debug!("{}", error.message);
