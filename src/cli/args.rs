@@ -172,6 +172,8 @@ pub enum Command {
     Search(Search),
     /// Print events as they arrive
     Tail(Tail),
+    /// Look at what the outputs of pipelines were refused, send it again, or forget it
+    Dlq(super::dlq::Dlq),
     /// Parse lines and print them as JSON, without storing anything
     Parse(Parse),
     /// List the line formats that are known, each with an example

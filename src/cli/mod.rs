@@ -7,6 +7,7 @@ mod args;
 mod client;
 mod demo;
 mod destination;
+mod dlq;
 mod explain;
 mod formats;
 mod ingest_log;
@@ -83,6 +84,7 @@ pub fn main() -> ExitCode {
         Some(Command::Status(options)) => status::run(&cli.shared, &options),
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
+        Some(Command::Dlq(args)) => dlq::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
         Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),

@@ -7,6 +7,7 @@ mod settings;
 use super::{Failure, args::Shared, is_read, say::say, signals};
 use crate::{
     flow::Addresses,
+    inputs::plugins::Source,
     pipeline::configured::{
         self,
         group::{Group, Member, Request},
@@ -16,6 +17,7 @@ use clap::{Args, ValueEnum};
 use logship_parsers::config::{Options, Severity};
 use settings::Spec;
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -159,31 +161,36 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// All pipelines, or why there is none; what is wrong with their texts has been said.
-    fn load(&self) -> Result<Vec<Member>, Failure> {
+    /// All pipelines, or why there is none. What is wrong with their texts is said where it is not what was `said` last.
+    fn load(&self, said: &mut String) -> Result<Vec<Member>, Failure> {
         let specs = settings::specs(self.args)?;
-        let (mut members, mut errors) = (Vec::with_capacity(specs.len()), 0);
+        let (mut members, mut errors, mut text) = (Vec::with_capacity(specs.len()), 0, String::new());
         for spec in specs {
-            match self.member(spec)? {
+            match self.member(spec, &mut text)? {
                 Ok(member) => members.push(member),
                 Err(count) => errors += count,
             }
         }
+        if text != *said {
+            _ = super::say::Stderr.write(text.as_bytes());
+            *said = text;
+        }
         match errors {
             0 => Ok(members),
-            1 => Err(Failure::usage("the config has an error; nothing was started")),
-            count => Err(Failure::usage(format!("the config has {count} errors; nothing was started"))),
+            1 => Err(Failure::usage("the config has an error")),
+            count => Err(Failure::usage(format!("the config has {count} errors"))),
         }
     }
 
-    /// One pipeline, or how many errors it has.
-    fn member(&self, spec: Spec) -> Result<Result<Member, usize>, Failure> {
+    /// One pipeline, or how many errors it has; what is wrong with it is appended to `text`.
+    fn member(&self, spec: Spec, text: &mut String) -> Result<Result<Member, usize>, Failure> {
         let mut sources = spec.sources.clone();
         let language = Options { support_escapes: spec.support_escapes, variables: &|name| std::env::var(name).ok() };
         let (pipeline, diagnostics) =
             configured::load(&mut sources, &language, &spec.plugins(&self.addresses, self.host));
         for diagnostic in &diagnostics {
-            eprint_line(&diagnostic.render(&sources));
+            text.push_str(&diagnostic.render(&sources));
+            text.push('\n');
         }
         let Some(pipeline) = pipeline else {
             let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
@@ -194,12 +201,19 @@ impl Loader<'_> {
     }
 }
 
+/// The name of this machine, once in the life of the process.
+fn host() -> &'static str {
+    rustix::system::uname().nodename().to_string_lossy().into_owned().leak()
+}
+
 /// Runs or checks pipelines.
 pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned().leak();
-    let loader = Loader { args, data: shared.data.as_deref(), addresses: Arc::default(), host };
+    let loader = Loader { args, data: shared.data.as_deref(), addresses: Arc::default(), host: host() };
     let interval = super::settings::age("config.reload.interval", &args.reload_interval)?.unwrap_or(RELOAD_EVERY);
-    let members = loader.load()?;
+    let mut said = String::new();
+    let members = loader
+        .load(&mut said)
+        .map_err(|failure| Failure { message: format!("{}; nothing was started", failure.message), ..failure })?;
     if args.check {
         say("Configuration OK");
         return Ok(());
@@ -223,7 +237,7 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
         (_, true) => std::process::exit(EXIT_AT_ONCE),
     })?;
     let mut wrong: Option<String> = None;
-    let outcome = group.run(members, &mut || match loader.load() {
+    let outcome = group.run(members, &mut || match loader.load(&mut said) {
         Ok(members) => {
             wrong = None;
             Some(members)
@@ -237,6 +251,10 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
             None
         }
     });
+    finish(outcome)
+}
+
+fn finish(outcome: std::io::Result<Vec<String>>) -> Result<(), Failure> {
     match outcome {
         Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => is_read(Err(cause)).map(drop),
         Err(cause) => Err(Failure::failed(cause)),
@@ -248,14 +266,24 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
 /// How often -r looks where nothing is said.
 const RELOAD_EVERY: Duration = Duration::from_secs(3);
 
+/// Runs the pipeline of a path with another input than its own, over a log of that name.
+pub fn run_with(shared: &Shared, path: &Path, id: &str, source: Box<dyn Source>) -> Result<(), Failure> {
+    let args = Pipelines {
+        path: Some(path.to_owned()),
+        id: Some(id.to_owned()),
+        queue: Some(QueueType::Persisted),
+        ..Pipelines::default()
+    };
+    let loader = Loader { args: &args, data: shared.data.as_deref(), addresses: Arc::default(), host: host() };
+    let mut members = loader.load(&mut String::new())?;
+    let Some(member) = members.first_mut() else { return Ok(()) };
+    member.pipeline.feed_events(source);
+    finish(Group::default().run(members, &mut || None))
+}
+
 fn is_end(signal: signals::Signal) -> bool {
     signal != signals::Signal::Hangup
 }
 
 /// The exit status of a process that was asked twice to end.
 const EXIT_AT_ONCE: i32 = 130;
-
-fn eprint_line(text: &str) {
-    use std::io::Write as _;
-    _ = super::say::Stderr.write(format!("{text}\n").as_bytes());
-}

@@ -1,7 +1,7 @@
 //! `event`: events between the pipelines of a process, and dead letters: as JSON, and behind a line end their `@metadata` where
 //! they have some. Not for configs: `json` is.
 
-use super::{CodecKind, Decoder, FramingKind};
+use super::{CodecKind, Decoder, FramingKind, Reading, framing::Framing};
 use crate::{
     config::Options,
     event::{Event, Timestamp, Value, json},
@@ -51,6 +51,12 @@ pub fn read(text: &str) -> Option<Event> {
         event.meta = meta;
     }
     Some(event)
+}
+
+/// What inputs of events read with.
+#[must_use]
+pub fn reading() -> Reading {
+    Reading { decoder: Box::new(Whole), framing: Framing::Messages(b"\n"[..].into()), charset: None }
 }
 
 struct Whole;

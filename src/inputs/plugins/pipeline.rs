@@ -27,27 +27,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 struct Pipeline {
     address: String,
     addresses: Arc<Addresses>,
-    letters: Option<Receiver<Letter>>,
+    listening: Option<Listening>,
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
     let address =
         options.required("address", |value| logship_parsers::config::typed::text(value).map(str::to_owned))?;
-    Some(Box::new(Pipeline { address, addresses: options.settings().addresses.clone(), letters: None }))
+    Some(Box::new(Pipeline { address, addresses: options.settings().addresses.clone(), listening: None }))
 }
 
 impl Source for Pipeline {
     fn open(&mut self) -> io::Result<()> {
         let taken = || io::Error::other(format!("another pipeline listens at the address `{}`", self.address));
-        self.letters = Some(self.addresses.listen(&self.address).ok_or_else(taken)?);
+        let letters = self.addresses.listen(&self.address).ok_or_else(taken)?;
+        let (addresses, address) = (self.addresses.clone(), self.address.clone());
+        self.listening = Some(Listening { addresses, address, letters });
         Ok(())
     }
 
     fn run(mut self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
-        let Some(letters) = self.letters.take() else { return Ok(()) };
+        let Some(listening) = self.listening.take() else { return Ok(()) };
         let mut stream = entrance.stream([]);
         loop {
-            match letters.recv_timeout(LOOK_EVERY) {
+            match listening.letters.recv_timeout(LOOK_EVERY) {
                 Ok(Letter { events, safe }) => {
                     let nothing = [].into();
                     let records = events.into_iter().map(|text| Record { text, fields: Arc::clone(&nothing) });
@@ -67,7 +69,14 @@ impl Source for Pipeline {
     }
 }
 
-impl Drop for Pipeline {
+/// Somebody listens while this lives.
+struct Listening {
+    addresses: Arc<Addresses>,
+    address: String,
+    letters: Receiver<Letter>,
+}
+
+impl Drop for Listening {
     fn drop(&mut self) {
         self.addresses.leave(&self.address);
     }

@@ -58,6 +58,20 @@ pub(super) fn build(
 }
 
 impl Arrival {
+    /// Events that were events before: nothing is added to them.
+    pub(super) fn of_events() -> Arrival {
+        Arrival {
+            name: "event".to_owned(),
+            needs_log: false,
+            path: None,
+            codec: plugins::event::reading(),
+            host: None,
+            kind: None,
+            tags: Vec::new(),
+            fields: Decorations::default(),
+        }
+    }
+
     /// Makes the events of a chunk and hands each over.
     pub(super) fn each(&self, chunk: Chunk, scratch: &mut Scratch, mut take: impl FnMut(Event, &mut Scratch)) {
         let mut events = Vec::with_capacity(1);

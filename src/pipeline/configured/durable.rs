@@ -242,7 +242,7 @@ impl Reading {
             }
             let is_over = self.over.is_over.load(Ordering::Acquire);
             if is_over && self.stop.is_requested() {
-                return Ok(());
+                return self.close();
             }
             if self.flush(false).is_err() {
                 return Ok(());
@@ -279,6 +279,20 @@ impl Reading {
             }
         }
         Ok(moved)
+    }
+
+    /// It should stop: the rest stays where it is. Where there is none, the log may go.
+    fn close(&mut self) -> Result<(), LogError> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let end = writer.join();
+        self.rest.look()?;
+        let is_read = self.rest.logs.iter_mut().any(|(id, open)| id == self.own.0 && open.read_to() >= end);
+        if is_read {
+            // Nobody wants more where the outputs have failed.
+            _ = self.flush(true);
+            _ = self.turn();
+        }
+        Ok(())
     }
 
     /// Hands over what codecs hold back and what is due, or all of it.

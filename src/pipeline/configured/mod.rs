@@ -12,6 +12,7 @@
 mod arrival;
 mod build;
 pub mod cases;
+pub mod dead;
 mod delivery;
 mod durable;
 mod frames;

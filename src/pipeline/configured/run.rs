@@ -1,7 +1,9 @@
 //! Starting a pipeline and waiting for its end.
 
 use super::{
+    arrival::Arrival,
     build::{Named, Pipeline, Plan},
+    dead::Keeping,
     delivery::{DeadLetters, Delivery, Said, SinkState},
     durable::{Opened, Over, Rest},
     workers::{self, Counts, Ordered, Task, Tasks, held},
@@ -83,6 +85,12 @@ impl Pipeline {
         self.sources.iter().all(|source| source.is_reloadable())
     }
 
+    /// Reads events, as the codec `event` writes them, from this input instead of its own.
+    pub fn feed_events(&mut self, source: Box<dyn Source>) {
+        self.sources = vec![source];
+        self.plan.arrivals = vec![Arrival::of_events()];
+    }
+
     /// Whether only other pipelines of the process feed it.
     #[must_use]
     pub fn is_fed_from_inside(&self) -> bool {
@@ -108,7 +116,10 @@ impl Pipeline {
             QueueKind::Memory => None,
             QueueKind::Log { dir, options } => Some(Opened::open(dir, *options, &states)?),
         };
-        let dead: Arc<dyn DeadLetters> = Arc::new(Said);
+        let dead: Arc<dyn DeadLetters> = match &kind {
+            QueueKind::Memory => Arc::new(Said),
+            QueueKind::Log { dir, .. } => Arc::new(Keeping::new(dir)),
+        };
         let delivery = Delivery::start(sinks, &states, &dead, stop)?;
         let tick = is_stateful.then_some(TICK);
         let (failures, reading) = match opened {
