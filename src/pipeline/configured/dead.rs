@@ -127,8 +127,8 @@ pub fn each(pipeline: &Path, mut take: impl FnMut(DeadLetter)) -> Result<Progres
         while let Some(frame) = reader.next(limit)? {
             let records = frame.batch.records.iter();
             letters.extend(records.filter_map(|record| read(&record.bytes, frame.batch.received)));
-            read_to.insert(found.id, frame.end);
         }
+        read_to.insert(found.id, reader.pos());
         logs.push(letters);
     }
     // Ids are random: the time of the first letter says which log is older.
