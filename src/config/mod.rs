@@ -1,5 +1,6 @@
 //! Where things are and what was asked for, before anything runs.
 
+pub mod columns;
 mod data_dir;
 pub mod options;
 pub mod paths;
