@@ -24,8 +24,13 @@ pub struct Cli {
 }
 
 /// Options of every command that mean nothing to these, which take them and do not show them.
-const UNSHOWN: &[(&str, &[&str])] =
-    &[("formats", &["timezone", "templates"]), ("formats", STORE_AND_SERVER), ("parse", STORE_AND_SERVER)];
+const UNSHOWN: &[(&str, &[&str])] = &[
+    ("formats", &["timezone", "templates"]),
+    ("formats", STORE_AND_SERVER),
+    ("parse", STORE_AND_SERVER),
+    ("test", &["timezone", "templates"]),
+    ("test", STORE_AND_SERVER),
+];
 const STORE_AND_SERVER: &[&str] = &[
     "data",
     "listen",
@@ -174,6 +179,8 @@ pub enum Command {
     Tail(Tail),
     /// Parse lines and print them as JSON, without storing anything
     Parse(Parse),
+    /// Run cases against a pipeline: events that go in, events that come out; fails where one differs
+    Test(super::test::Options),
     /// List the line formats that are known, each with an example
     Formats(Formats),
     /// Serve the page over a temporary store, fed by made-up services

@@ -28,6 +28,7 @@ mod signals;
 mod status;
 mod tail;
 mod templates;
+mod test;
 mod times;
 
 use args::Command;
@@ -84,6 +85,7 @@ pub fn main() -> ExitCode {
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
+        Some(Command::Test(options)) => test::run(&cli.pipelines, &options),
         Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
         None if cli.pipelines.is_asked() => pipelines::run(&cli.shared, &cli.pipelines),

@@ -15,6 +15,7 @@ mod agent_programs;
 mod agent_proxy;
 mod agent_world;
 mod bad_input;
+mod cases;
 mod commands;
 mod contract;
 mod crash;

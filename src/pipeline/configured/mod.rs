@@ -11,7 +11,6 @@
 
 mod arrival;
 mod build;
-pub mod cases;
 mod delivery;
 mod durable;
 mod frames;
