@@ -27,6 +27,8 @@ pub struct Cli {
 const UNSHOWN: &[(&str, &[&str])] = &[
     ("formats", &["timezone", "templates"]),
     ("formats", STORE_AND_SERVER),
+    ("grok", &["timezone", "templates"]),
+    ("grok", STORE_AND_SERVER),
     ("parse", STORE_AND_SERVER),
     ("test", &["timezone", "templates"]),
     ("test", STORE_AND_SERVER),
@@ -179,6 +181,8 @@ pub enum Command {
     Tail(Tail),
     /// Parse lines and print them as JSON, without storing anything
     Parse(Parse),
+    /// Show what a grok pattern takes from each line of stdin, and where it fails; or make a pattern of them
+    Grok(super::grok::Options),
     /// Run cases against a pipeline: events that go in, events that come out; fails where one differs
     Test(super::test::Options),
     /// List the line formats that are known, each with an example

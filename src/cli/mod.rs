@@ -9,6 +9,7 @@ mod demo;
 mod destination;
 mod explain;
 mod formats;
+mod grok;
 mod ingest_log;
 mod node;
 mod parse;
@@ -85,6 +86,7 @@ pub fn main() -> ExitCode {
         Some(Command::Search(args)) => search::run(&cli.shared, &args),
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
+        Some(Command::Grok(options)) => grok::run(&options),
         Some(Command::Test(options)) => test::run(&cli.pipelines, &options),
         Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),

@@ -25,6 +25,7 @@ mod deploy;
 mod faults;
 mod frames;
 mod full_disk;
+mod grok;
 mod harness;
 mod pipe;
 mod pipelines;
