@@ -43,7 +43,7 @@ fn tests_below(folder: &str) -> Vec<PathBuf> {
 
 #[test]
 fn the_golden_cases_hold() {
-    for folder in ["fixtures/filters", "fixtures/codecs"] {
+    for folder in ["fixtures/filters", "fixtures/codecs", "pipelines"] {
         let files = tests_below(folder);
         assert!(!files.is_empty(), "{folder}");
         let wrong: Vec<_> = files.iter().flat_map(|path| wrong(path)).collect();
@@ -58,6 +58,23 @@ const TESTED_ELSEWHERE: [&str; 8] = ["dots", "event", "gzip_lines", "json", "jso
 fn codecs_have_cases() {
     for codec in CODECS.iter().filter(|codec| !TESTED_ELSEWHERE.contains(&codec.name)) {
         assert!(!tests_below(&format!("fixtures/codecs/{}", codec.name)).is_empty(), "{}", codec.name);
+    }
+}
+
+#[test]
+fn shipped_pipelines_have_cases() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).unwrap() {
+        let path = entry.unwrap().path();
+        let is_known = path.extension().is_some_and(|ending| ending == "conf" || ending == "test");
+        assert!(is_known && path.with_extension("test").is_file(), "{}", path.display());
+        // Whatever stands in them can be run from standard input to standard output.
+        if path.extension().is_some_and(|ending| ending == "conf") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut sources = vec![Source::new(path.display().to_string(), text)];
+            let (pipeline, wrong) = crate::pipeline::configured::load(&mut sources, &language(), &Settings::default());
+            let wrong: Vec<_> = wrong.iter().map(|wrong| wrong.render(&sources)).collect();
+            assert!(pipeline.is_some() && wrong.is_empty(), "{}", wrong.join("\n"));
+        }
     }
 }
 
