@@ -5,6 +5,7 @@
 //! - [`line`]: one file a line format, and [`line::detect`], which finds the format of a line by itself.
 //! - [`join`]: which lines continue the one before (stack traces).
 //! - [`grok`]: patterns by name, which take fields from a text.
+//! - [`csv`]: rows of separated values.
 //! - [`json`]: JSON values, for lines and for bodies.
 //! - [`time`]: timestamps in all the layouts that logs use.
 //! - [`config`]: the language of pipelines, as Logstash has it.
@@ -16,6 +17,7 @@
 //! A value borrows from the line; only what an escape forced to be rebuilt is owned.
 
 pub mod config;
+pub mod csv;
 pub mod envelope;
 pub mod error;
 mod excerpt;

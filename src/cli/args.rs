@@ -24,8 +24,15 @@ pub struct Cli {
 }
 
 /// Options of every command that mean nothing to these, which take them and do not show them.
-const UNSHOWN: &[(&str, &[&str])] =
-    &[("formats", &["timezone", "templates"]), ("formats", STORE_AND_SERVER), ("parse", STORE_AND_SERVER)];
+const UNSHOWN: &[(&str, &[&str])] = &[
+    ("formats", &["timezone", "templates"]),
+    ("formats", STORE_AND_SERVER),
+    ("grok", &["timezone", "templates"]),
+    ("grok", STORE_AND_SERVER),
+    ("parse", STORE_AND_SERVER),
+    ("test", &["timezone", "templates"]),
+    ("test", STORE_AND_SERVER),
+];
 const STORE_AND_SERVER: &[&str] = &[
     "data",
     "listen",
@@ -176,6 +183,10 @@ pub enum Command {
     Dlq(super::dlq::Dlq),
     /// Parse lines and print them as JSON, without storing anything
     Parse(Parse),
+    /// Show what a grok pattern takes from each line of stdin, and where it fails; or make a pattern of them
+    Grok(super::grok::Options),
+    /// Run cases against a pipeline: events that go in, events that come out; fails where one differs
+    Test(super::test::Options),
     /// List the line formats that are known, each with an example
     Formats(Formats),
     /// Serve the page over a temporary store, fed by made-up services

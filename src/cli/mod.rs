@@ -10,6 +10,7 @@ mod destination;
 mod dlq;
 mod explain;
 mod formats;
+mod grok;
 mod ingest_log;
 mod node;
 mod parse;
@@ -29,6 +30,7 @@ mod signals;
 mod status;
 mod tail;
 mod templates;
+mod test;
 mod times;
 
 use args::Command;
@@ -86,6 +88,8 @@ pub fn main() -> ExitCode {
         Some(Command::Tail(args)) => tail::run(&cli.shared, &args),
         Some(Command::Dlq(args)) => dlq::run(&cli.shared, &args),
         Some(Command::Parse(args)) => parse::run(&cli.shared, &args),
+        Some(Command::Grok(options)) => grok::run(&options),
+        Some(Command::Test(options)) => test::run(&cli.pipelines, &options),
         Some(Command::Formats(args)) => formats::run(&args),
         Some(Command::Demo(args)) => demo::run(&cli.shared, &args),
         None if cli.pipelines.is_asked() => pipelines::run(&cli.shared, &cli.pipelines),

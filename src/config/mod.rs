@@ -1,5 +1,6 @@
 //! Where things are and what was asked for, before anything runs.
 
+pub mod columns;
 mod data_dir;
 pub mod options;
 pub mod paths;
@@ -9,5 +10,5 @@ mod regexes;
 
 pub use data_dir::{DataDir, DataDirError, ServerFile};
 pub use options::{Ecs, Options, Role, Settings, place_in};
-pub use patterns::{grok_library, wrong_grok};
+pub use patterns::{grok_files, grok_library, wrong_grok};
 pub use regexes::{REGEX_BYTES_MAX, regex_of, ruby_regex};

@@ -20,7 +20,7 @@ pub fn grok_library(options: &mut Options<'_>) -> Library {
     let names = options.get("patterns_files_glob", names);
     let read = options.each("patterns_dir", |value| {
         let folder = typed::text(value)?;
-        files(Path::new(folder), names.as_ref())
+        grok_files(Path::new(folder), names.as_ref())
             .map_err(|cause| Diagnostic::error(value.span.0, format!("patterns of `{folder}` cannot be read: {cause}")))
     });
     read.iter().flatten().for_each(|text| library.define_file(text));
@@ -31,8 +31,11 @@ pub fn grok_library(options: &mut Options<'_>) -> Library {
     library
 }
 
-/// The texts of the files of a folder, or of the one file.
-fn files(folder: &Path, names: Option<&Names>) -> std::io::Result<Vec<String>> {
+/// The texts of the files of patterns in a folder, or of the one file.
+///
+/// # Errors
+/// One of them cannot be read, or is too long.
+pub fn grok_files(folder: &Path, names: Option<&Names>) -> std::io::Result<Vec<String>> {
     if fs::metadata(folder)?.is_file() {
         return Ok(vec![text_of(folder)?]);
     }

@@ -8,6 +8,7 @@
 //! rule: a living log up to its last mark, a dead one to its end. When a part fails, the whole is started again from what
 //! is durable: the logs keep everything that the store has not.
 
+pub mod cases;
 mod common;
 pub mod configured;
 pub mod counters;

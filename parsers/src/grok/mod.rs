@@ -39,6 +39,7 @@ mod prefilter;
 mod program;
 mod recognise;
 mod reference;
+mod suggest;
 mod syntax;
 
 pub use error::{GrokError, GrokErrorCode};
@@ -48,6 +49,7 @@ pub use linear::EXPRESSION_BYTES_MAX;
 pub use pattern::{Scratch, TEXT_BYTES_MAX};
 pub use prefilter::{Candidates, Prefilter};
 pub use program::INSTRUCTIONS_MAX;
+pub use suggest::{SAMPLES_MAX, Suggestion, TOKENS_MAX, suggest};
 pub use syntax::{CAPTURES_MAX, GROUPS_DEPTH_MAX, PIECES_MAX, REFERENCES_DEPTH_MAX, REPEAT_MAX};
 
 use error::GrokErrorCode::{TooLarge, Unsupported};

@@ -6,6 +6,7 @@ mod settings;
 
 use super::{Failure, args::Shared, is_read, say::say, signals};
 use crate::{
+    config::Ecs,
     flow::Addresses,
     inputs::plugins::Source,
     pipeline::configured::{
@@ -141,6 +142,17 @@ pub enum EcsMode {
     V1,
     /// The eighth
     V8,
+}
+
+impl EcsMode {
+    /// What it means to plugins.
+    pub fn mode(self) -> Ecs {
+        match self {
+            EcsMode::V8 => Ecs::V8,
+            EcsMode::V1 => Ecs::V1,
+            EcsMode::Disabled => Ecs::Disabled,
+        }
+    }
 }
 
 impl Pipelines {

@@ -5,7 +5,7 @@
 
 use super::{super::settings::size, EcsMode, Failure, Pipelines, QueueType, files};
 use crate::{
-    config::{DataDir, Ecs, Settings},
+    config::{DataDir, Settings},
     flow::Addresses,
     log,
     pipeline::configured::{Pipeline, QueueKind, Sources},
@@ -181,11 +181,7 @@ impl Spec {
 
     /// What holds for all its plugins.
     pub(super) fn plugins(&self, addresses: &Arc<Addresses>, host: &'static str) -> Settings {
-        let ecs = match self.ecs {
-            None | Some(EcsMode::V8) => Ecs::V8,
-            Some(EcsMode::V1) => Ecs::V1,
-            Some(EcsMode::Disabled) => Ecs::Disabled,
-        };
+        let ecs = self.ecs.map(EcsMode::mode).unwrap_or_default();
         Settings { ecs, host, addresses: addresses.clone() }
     }
 

@@ -6,7 +6,7 @@
 use crate::event::LINE_BYTES_MAX;
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use smallvec::{SmallVec, smallvec};
 use std::{
     fmt,
@@ -70,6 +70,24 @@ pub enum Piece {
     Lines(Bytes),
     /// Records one by one.
     Records(Vec<Cut>),
+}
+
+impl Piece {
+    /// Its lines or records, each without its end.
+    pub fn into_lines(self) -> impl Iterator<Item = Cut> {
+        let (mut rest, cuts) = match self {
+            Piece::Lines(lines) => (lines, Vec::new()),
+            Piece::Records(cuts) => (Bytes::new(), cuts),
+        };
+        let next = move || {
+            let length = memchr(b'\n', &rest).map_or(rest.len(), |end| end + 1);
+            let line = rest.split_to(length);
+            let end = line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len);
+            let end = line[..end].strip_suffix(b"\r").map_or(end, <[u8]>::len);
+            (length > 0).then(|| Cut { text: line.slice(..end), tags: Tags::new() })
+        };
+        std::iter::from_fn(next).chain(cuts)
+    }
 }
 
 /// Cuts one stream.

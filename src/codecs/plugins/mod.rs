@@ -1,8 +1,11 @@
 //! The codecs of pipelines: one file a codec. [Framing](framing) cuts what an input reads into records, one stream at a time; a
 //! decoder makes events of a record, an encoder text of an event. Both keep nothing between two calls, so that all workers
-//! share them.
+//! share them; an encoder that does keep something says so, and its pipeline has one worker.
 
+mod cef;
+mod csv;
 mod dots;
+mod es_bulk;
 pub mod event;
 pub mod framing;
 mod gzip_lines;
@@ -37,6 +40,11 @@ pub trait Decoder: Send + Sync {
 pub trait Encoder: Send + Sync {
     /// Appends the text of an event.
     fn encode(&self, event: &Event, now: Timestamp, out: &mut String);
+
+    /// Whether what is written of an event depends on those before it: then there is one worker.
+    fn is_stateful(&self) -> bool {
+        false
+    }
 }
 
 /// Makes one side of a codec. `None` only where something was reported.
@@ -82,7 +90,10 @@ pub struct Reading {
 
 /// All codecs, by name.
 pub const CODECS: &[CodecKind] = &[
+    cef::KIND,
+    csv::KIND,
     dots::KIND,
+    es_bulk::KIND,
     event::KIND,
     gzip_lines::KIND,
     json::KIND,
@@ -175,14 +186,11 @@ fn bare(name: &str, place: logship_parsers::config::Span) -> Plugin {
 /// Codecs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
     "avro",
-    "cef",
     "cloudfront",
     "cloudtrail",
     "collectd",
-    "csv",
     "edn",
     "edn_lines",
-    "es_bulk",
     "fluent",
     "graphite",
     "msgpack",

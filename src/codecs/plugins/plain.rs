@@ -37,12 +37,34 @@ impl Decoder for Plain {
         event.fields.reserve(FIELDS);
         event.fields.insert(Key::from("@version"), version());
         if self.has_original {
+            set_original(&mut event, record);
+        }
+        event.fields.insert(Key::from("message"), Value::Str(record.clone()));
+        out.push(event);
+    }
+}
+
+/// Sets `[event][original]` where it is not there.
+pub(super) fn set_original(event: &mut Event, record: &ByteString) {
+    match event.fields.get_mut("event") {
+        Some(Value::Map(there)) => {
+            if there.get("original").is_none() {
+                there.insert(Key::from("original"), Value::Str(record.clone()));
+            }
+        }
+        Some(_) => {}
+        None => {
             let mut original = Map::with_capacity(1);
             original.insert(Key::from("original"), Value::Str(record.clone()));
             event.fields.insert(Key::from("event"), Value::Map(original));
         }
-        event.fields.insert(Key::from("message"), Value::Str(record.clone()));
-        out.push(event);
+    }
+}
+
+/// Sets `@version` where it is not there.
+pub(super) fn set_version(event: &mut Event) {
+    if event.fields.get("@version").is_none() {
+        event.fields.insert(Key::from("@version"), version());
     }
 }
 

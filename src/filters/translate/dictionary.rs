@@ -3,9 +3,11 @@
 use crate::{
     config::{Options, ruby_regex},
     event::{Value, json},
-    filters::csv::row,
 };
-use logship_parsers::config::{Diagnostic, ast, typed};
+use logship_parsers::{
+    config::{Diagnostic, ast, typed},
+    csv::row,
+};
 use regex::{Captures, Regex, RegexBuilder};
 use std::{collections::HashMap, fs, io::Read as _};
 

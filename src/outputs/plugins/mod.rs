@@ -22,6 +22,11 @@ pub trait Output: Send + Sync {
     /// Appends what is to be delivered of an event.
     fn encode(&self, event: &Event, now: Timestamp, out: &mut Encoded);
 
+    /// Whether what is delivered of an event depends on those before it: then there is one worker.
+    fn is_stateful(&self) -> bool {
+        false
+    }
+
     /// Outputs of one pipeline that say the same name here share a sink, so that what they write keeps the order of events.
     fn shares(&self) -> Option<String> {
         None

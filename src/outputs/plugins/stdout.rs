@@ -25,6 +25,10 @@ impl Output for Stdout {
         self.codec.encode(event, now, out.text_mut());
     }
 
+    fn is_stateful(&self) -> bool {
+        self.codec.is_stateful()
+    }
+
     fn shares(&self) -> Option<String> {
         Some("stdout".to_owned())
     }

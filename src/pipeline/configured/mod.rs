@@ -11,7 +11,6 @@
 
 mod arrival;
 mod build;
-pub mod cases;
 pub mod dead;
 mod delivery;
 mod durable;

@@ -105,7 +105,7 @@ impl Pipeline {
     pub fn start(self, workers: usize, kind: QueueKind, stop: &Stop) -> io::Result<Running> {
         let Pipeline { mut sources, plan } = self;
         let is_stateful = plan.filters.is_stateful();
-        let workers = if is_stateful { 1 } else { workers.max(1) };
+        let workers = if is_stateful || plan.is_in_order() { 1 } else { workers.max(1) };
         sources.iter_mut().try_for_each(|source| source.open())?;
         let sinks = plan.opened_sinks()?;
         let states: Vec<Arc<SinkState>> = plan.sinks.iter().map(Named::state).collect();
@@ -137,6 +137,13 @@ impl Pipeline {
 }
 
 impl Plan {
+    /// Whether an output needs the order of events.
+    fn is_in_order(&self) -> bool {
+        let mut is_in_order = false;
+        self.outputs.each(&mut |attached| is_in_order |= attached.output.is_stateful());
+        is_in_order
+    }
+
     fn opened_sinks(&self) -> io::Result<Vec<Box<dyn Sink>>> {
         let mut sinks = Vec::with_capacity(self.sinks.len());
         let mut opened = Ok(());

@@ -1,14 +1,11 @@
-//! A row of separated values.
+//! Rows of separated values, as Ruby's CSV reads and writes them.
 
 use std::borrow::Cow;
 
 /// The values of the first row of a text; empty ones without quotes are none. None where it is no row: a quote inside of a
 /// value without quotes, text behind a closing quote, or no closing quote.
-pub(in crate::filters) fn row<'t>(
-    text: &'t str,
-    separator: &str,
-    quote: Option<char>,
-) -> Option<Vec<Option<Cow<'t, str>>>> {
+#[must_use]
+pub fn row<'t>(text: &'t str, separator: &str, quote: Option<char>) -> Option<Vec<Option<Cow<'t, str>>>> {
     let mut values = Vec::new();
     let mut rest = text;
     loop {
@@ -56,6 +53,26 @@ fn quoted(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
     }
 }
 
+/// Appends a value, in quotes where it would read as another one without.
+pub fn write_value(out: &mut String, value: &str, separator: &str, quote: Option<char>) {
+    let Some(quote) = quote else { return out.push_str(value) };
+    let is_plain = !value.is_empty()
+        && !value.starts_with([' ', '\t'])
+        && !value.contains(['\n', '\r', quote])
+        && !value.contains(separator);
+    if is_plain {
+        return out.push_str(value);
+    }
+    out.push(quote);
+    for c in value.chars() {
+        if c == quote {
+            out.push(quote);
+        }
+        out.push(c);
+    }
+    out.push(quote);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +92,16 @@ mod tests {
         check("a\"b", ",", Some('"'), None);
         check("\"a\"b", ",", Some('"'), None);
         check("\"a", ",", Some('"'), None);
+    }
+    #[test]
+    fn what_is_written_reads_back() {
+        for value in ["a", " a", "", "a,b", "a\"b", "a\nb", "\"", "ü"] {
+            let mut text = String::new();
+            write_value(&mut text, value, ",", Some('"'));
+            text.push_str(",x");
+            let values = row(&text, ",", Some('"')).unwrap();
+            let found: Vec<_> = values.iter().map(|value| value.as_deref().unwrap_or("none")).collect();
+            assert_eq!(found, [value, "x"], "{text}");
+        }
     }
 }

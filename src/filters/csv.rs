@@ -6,18 +6,18 @@
 //! converted: `integer`, `float`, `boolean`, `date`, `date_time`; what cannot be stays. `quote_char => "\x00"` or an empty one turns
 //! quotes off. What is no row is tagged `_csvparsefailure`.
 
-mod row;
-
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
-    config::Options,
-    event::{Event, Timestamp, Value},
+    config::{
+        Options,
+        columns::{self, Type},
+    },
+    event::{Event, Value},
 };
 use logship_parsers::{
-    config::{Diagnostic, FieldRef, typed},
-    time::{Stamp, iso8601},
+    config::{FieldRef, typed},
+    csv::row,
 };
-pub(super) use row::row;
 use std::{borrow::Cow, sync::OnceLock};
 
 pub(super) const KIND: FilterKind = FilterKind {
@@ -38,23 +38,6 @@ pub(super) const KIND: FilterKind = FilterKind {
     ],
     build,
 };
-
-/// What a value is converted to.
-#[derive(Clone, Copy, Debug)]
-enum Type {
-    Integer,
-    Float,
-    Boolean,
-    Date,
-}
-
-const TYPES: [(&str, Type); 5] = [
-    ("boolean", Type::Boolean),
-    ("date", Type::Date),
-    ("date_time", Type::Date),
-    ("float", Type::Float),
-    ("integer", Type::Integer),
-];
 
 #[derive(Debug)]
 struct Csv {
@@ -80,26 +63,14 @@ struct Column {
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     let owned = |value: &_| typed::text(value).map(str::to_owned);
-    let conversions = options.pairs("convert", owned, |value| {
-        let name = typed::choice(value, &TYPES.map(|(name, _)| name))?;
-        Ok(TYPES.iter().find(|(known, _)| *known == name).map_or(Type::Float, |(_, to)| *to))
-    });
-    let quote = options.get("quote_char", |value| {
-        let text = typed::text(value)?;
-        let mut chars = text.chars();
-        match (chars.next(), chars.next()) {
-            (None | Some('\0'), None) => Ok(None),
-            _ if text == "\\x00" => Ok(None),
-            (quote, None) => Ok(quote),
-            _ => Err(Diagnostic::error(value.span.0, "`quote_char` takes one character")),
-        }
-    });
+    let conversions = columns::conversions(options);
+    let quote = columns::quote(options);
     let names = options.each("columns", owned);
     let csv = Csv {
         source: options.field("source").unwrap_or_else(|| FieldRef { parts: vec!["message".to_owned()] }),
         target: options.field("target"),
         separator: options.text("separator").filter(|text| !text.is_empty()).unwrap_or_else(|| ",".to_owned()),
-        quote: quote.unwrap_or(Some('"')),
+        quote,
         columns: OnceLock::new(),
         conversions,
         autodetect: options.flag("autodetect_column_names", false),
@@ -154,8 +125,8 @@ impl Filter for Csv {
             };
             let value = match value {
                 None => Value::Null,
-                Some(Cow::Borrowed(part)) => converted(Value::Str(text.slice_ref(part)), column.conversion),
-                Some(Cow::Owned(part)) => converted(Value::from(part), column.conversion),
+                Some(Cow::Borrowed(part)) => columns::converted(Value::Str(text.slice_ref(part)), column.conversion),
+                Some(Cow::Owned(part)) => columns::converted(Value::from(part), column.conversion),
             };
             event.set(&column.field, value).map_err(|cause| fail(&cause.to_string()))?;
         }
@@ -177,27 +148,4 @@ impl Csv {
         let conversion = self.conversions.iter().find(|(known, _)| *known == name).map(|(_, to)| *to);
         Column { name, field, conversion }
     }
-}
-
-/// The value as that type, or as it is.
-fn converted(value: Value, to: Option<Type>) -> Value {
-    let text = value.as_str().unwrap_or_default().trim();
-    let new = match to {
-        None => None,
-        Some(Type::Integer) => text.parse().ok().map(Value::Int),
-        Some(Type::Float) => {
-            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-            number.map(Value::Float)
-        }
-        Some(Type::Boolean) => match text.to_ascii_lowercase().as_str() {
-            "true" => Some(Value::Bool(true)),
-            "false" => Some(Value::Bool(false)),
-            _ => None,
-        },
-        Some(Type::Date) => match iso8601(text, 0).or_else(|| iso8601(&format!("{text}T00:00:00"), 0)) {
-            Some(Stamp::At(nanos)) => Some(Value::Time(Timestamp::from_nanos(nanos))),
-            _ => None,
-        },
-    };
-    new.unwrap_or(value)
 }
