@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, AgentSettings, Finished, SourcesSettings, Stdin},
-    codecs::gate::Rules,
+    codecs::{first_line::FirstLines, gate::Rules},
     flow::Origin,
     inputs::{
         address::Address,
@@ -266,5 +266,6 @@ fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure>
         polling: false,
         origin: options.origin(shared)?,
         containers: options.containers()?,
+        first_lines: FirstLines::default(),
     })
 }

@@ -6,9 +6,7 @@
 //! anew under its old name, as a StatefulSet does, is described by its successor, but keeps the uid that its path
 //! names.
 //!
-//! Annotations that say what to do with a pod: `logship.io/exclude: "true"` leaves it out,
-//! `logship.io/format.<container>` or `logship.io/format` names the line format, `logship.io/service` the service.
-//! There is none for lines that belong together: joining them has no settings.
+//! Annotations that say what to do with a pod are in [`super::wishes`].
 //!
 //! Limits: [`POD_BYTES_MAX`], [`ANSWER_WAIT`], and those of [`super`] and [`super::lookups`].
 

@@ -2,7 +2,7 @@
 //!
 //! Source: the Pod of Kubernetes' API, version `v1`.
 
-use super::{Described, cri::Named, cut, is_true};
+use super::{Described, cri::Named, cut, wishes::Wishes};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -101,13 +101,10 @@ impl Pod {
         let workload = self.add_owner(described);
         self.add_container(described, named);
         let labelled = SERVICE_LABELS.iter().find_map(|label| labels.get(*label)).filter(|name| !name.is_empty());
-        let service = annotations.get("logship.io/service").or(labelled).or(workload.as_ref());
-        if let Some(service) = service {
+        if let Some(service) = labelled.or(workload.as_ref()) {
             described.service = Some(cut(service).to_owned());
         }
-        let own = named.container.as_ref().and_then(|name| annotations.get(&format!("logship.io/format.{name}")));
-        described.format = own.or_else(|| annotations.get("logship.io/format")).cloned();
-        described.skip = is_true(annotations.get("logship.io/exclude"));
+        Wishes::of(annotations, named.container.as_deref()).add_to(described, false);
     }
 
     /// The workload that made the pod, and its name.
@@ -189,6 +186,7 @@ mod tests {
             ("cronjob", format!("/var/log/pods/shop_report-29456789-k4v7z_{uid}/report/0.log")),
             ("static", "/var/log/pods/kube-system_etcd-node-1_5b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e/etcd/2.log".to_owned()),
             ("hints", format!("/var/log/pods/shop_edge_{uid}/access/0.log")),
+            ("wishes", format!("/var/log/pods/shop_edge_{uid}/access/0.log")),
         ] {
             let pod: Pod =
                 serde_json::from_str(&fs::read_to_string(format!("{FIXTURES}/pod-{name}.json")).unwrap()).unwrap();
