@@ -85,6 +85,9 @@ pub struct Options {
         default_missing_value = "/var/run/docker.sock"
     )]
     pub docker: Option<PathBuf>,
+    /// Of containers, read only those with the label logship.include=true or the annotation logship.io/include: "true"
+    #[arg(long, env = "LOGSHIP_ONLY_INCLUDED")]
+    pub only_included: bool,
     /// Read systemd's journal
     #[arg(long, env = "LOGSHIP_JOURNALD")]
     pub journald: bool,
@@ -204,6 +207,7 @@ fn sources(shared: &Shared, options: &Options) -> Result<SourcesSettings, Failur
         gelf: options.gelf.clone(),
         otlp: options.otlp.clone(),
         engine: options.docker.clone(),
+        only_included: options.only_included,
         journal,
         host: Some(options.host()),
         zone: settings::zone_name(shared)?,
@@ -246,8 +250,9 @@ impl Options {
 
     /// Who tells of containers by the paths of their logs: files beside them, their names, and the APIs where they are.
     fn containers(&self) -> Result<AnyOf, Failure> {
-        let docker = Docker::start(&DockerOptions { socket: self.docker.clone(), only_included: false });
-        let kubernetes = Kubernetes::start(&KubernetesOptions::from_env());
+        let only_included = self.only_included;
+        let docker = Docker::start(&DockerOptions { socket: self.docker.clone(), only_included });
+        let kubernetes = Kubernetes::start(&KubernetesOptions { only_included, ..KubernetesOptions::from_env() });
         let docker: Arc<dyn Describe> = Arc::new(docker.map_err(super::passing::no_thread)?);
         let kubernetes: Arc<dyn Describe> = Arc::new(kubernetes.map_err(super::passing::no_thread)?);
         Ok(AnyOf(vec![docker, kubernetes]))

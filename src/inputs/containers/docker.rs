@@ -80,7 +80,9 @@ impl Describe for Docker {
                 Known::Unknown => (beside.map(Arc::new), false),
             },
         };
-        let mut described = inspected.map(|inspected| inspected.described(self.only_included)).unwrap_or_default();
+        // Who is not known has not asked for it.
+        let unknown = || Described { skip: self.only_included, ..Described::default() };
+        let mut described = inspected.map_or_else(unknown, |inspected| inspected.described(self.only_included));
         described.container = Some(place.id.to_owned());
         described.complete = complete;
         Some(described)
@@ -248,6 +250,16 @@ mod tests {
         check(r#"{"logship.exclude":"true"}"#, true, true);
         check(r#"{"logship.exclude":"true","logship.include":"true"}"#, true, true);
         check(r#"{"logship.exclude":"no"}"#, false, true);
+    }
+
+    #[test]
+    fn what_nobody_tells_of_is_not_included() {
+        let docker = Docker::start(&DockerOptions { socket: None, only_included: true }).unwrap();
+        let (_root, log) = folder(None);
+        assert!(docker.describe(&log).unwrap().skip);
+        let config = fs::read_to_string(format!("{FIXTURES}/docker-wishes.json")).unwrap();
+        let (_root, log) = folder(Some(&config));
+        assert!(!docker.describe(&log).unwrap().skip);
     }
 
     #[test]

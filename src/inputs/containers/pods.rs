@@ -88,7 +88,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
 
 impl Pod {
     /// Adds what the pod says of the container that the path named.
-    pub(super) fn add_to(&self, described: &mut Described, named: &Named) {
+    pub(super) fn add_to(&self, described: &mut Described, named: &Named, only_included: bool) {
         let Metadata { uid, labels, annotations, .. } = &self.metadata;
         if named.uid.is_none() {
             described.put("kubernetes.pod.uid", uid);
@@ -104,7 +104,7 @@ impl Pod {
         if let Some(service) = labelled.or(workload.as_ref()) {
             described.service = Some(cut(service).to_owned());
         }
-        Wishes::of(annotations, named.container.as_deref()).add_to(described, false);
+        Wishes::of(annotations, named.container.as_deref()).add_to(described, only_included);
     }
 
     /// The workload that made the pod, and its name.
@@ -192,9 +192,30 @@ mod tests {
                 serde_json::from_str(&fs::read_to_string(format!("{FIXTURES}/pod-{name}.json")).unwrap()).unwrap();
             let named = Named::of(Path::new(&path)).unwrap();
             let mut described = named.described();
-            pod.add_to(&mut described, &named);
+            pod.add_to(&mut described, &named, false);
             expect_file![format!("{FIXTURES}/pod-{name}.expected")].assert_eq(&listed(Some(&described)));
         }
+    }
+
+    #[test]
+    fn only_included_ones_where_only_such_are_wanted() {
+        let named =
+            Named::of(Path::new("/var/log/pods/shop_web_8c9f3a52-2f0e-4f6e-9a55-1e7b7c2d9a10/app/0.log")).unwrap();
+        let check = |annotations: &str, all: bool, only: bool| {
+            let pod: Pod =
+                serde_json::from_str(&format!("{{\"metadata\":{{\"annotations\":{annotations}}}}}")).unwrap();
+            let skip = |only_included| {
+                let mut described = named.described();
+                pod.add_to(&mut described, &named, only_included);
+                described.skip
+            };
+            assert_eq!((skip(false), skip(true)), (all, only), "{annotations}");
+        };
+        check("null", false, true);
+        check(r#"{"logship.io/include":"true"}"#, false, false);
+        check(r#"{"logship.io/include.app":"true"}"#, false, false);
+        check(r#"{"logship.io/include.other":"true"}"#, false, true);
+        check(r#"{"logship.io/include":"true","logship.io/exclude.app":"true"}"#, true, true);
     }
 
     #[test]
