@@ -125,7 +125,8 @@ fn check(case: Case, filters: &Filters) -> Result<(), String> {
     let mut scratch = Scratch { received: RECEIVED, ..Scratch::default() };
     let mut out = Vec::new();
     for event in case.events {
-        filters.run(event, &mut scratch, &mut out);
+        let done = filters.run(event, &mut scratch, &mut out);
+        done.map_err(|_| "a filter panicked".to_owned())?;
     }
     filters.let_go(true, &mut scratch, &mut out);
     let shown: Vec<String> = out.iter().map(shown).collect();
