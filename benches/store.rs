@@ -39,7 +39,8 @@ fn batches(shuffle: bool) -> Vec<Batch> {
             Stored { id, event }
         });
         let events = events.collect();
-        made.push(Batch { log, end: Pos(start + PER_BATCH as u64 * 300), first_number: first as u64, events });
+        let end = Pos(start + PER_BATCH as u64 * 300);
+        made.push(Batch { log, start: Pos(start), end, first_number: first as u64, events });
     }
     made
 }

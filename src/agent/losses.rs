@@ -37,7 +37,9 @@ impl Losses {
 
 fn lost(agent: &Agent) -> BTreeMap<(String, String), u64> {
     let mut lost = BTreeMap::new();
-    for input in inputs(agent) {
+    // Stdin tells of its own where they are missing.
+    let own = agent.stdin().map(|stdin| stdin.status().name);
+    for input in inputs(agent).into_iter().filter(|input| own.as_ref() != Some(&input.name)) {
         let dropped = input.dropped.into_iter().filter(|(why, _)| !WANTED.contains(&why.as_str()));
         lost.extend(dropped.map(|(why, count)| ((format!("records of {}", input.name), why), count)));
     }

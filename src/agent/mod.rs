@@ -11,17 +11,20 @@ mod losses;
 mod sources;
 mod spool;
 mod status;
+mod stdin;
 
 pub use losses::Losses;
 pub use sources::{InputStatus, Sources, SourcesSettings};
 pub use spool::{Spool, SpoolSettings, WhenFull};
 pub use status::{inputs, status};
+pub use stdin::Stdin;
 
 use crate::{
+    flow::Origin,
     inputs::files::{self, FileInput, glob::Globs},
     log::SourceTable,
 };
-use std::{fmt, time::Duration};
+use std::{fmt, io, time::Duration};
 
 /// Why an agent cannot start: one sentence with what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,17 @@ pub struct AgentSettings {
     pub files: files::Settings,
     /// What else is taken in.
     pub sources: SourcesSettings,
+    /// What is said of lines on stdin, where that is read.
+    pub stdin: Option<Origin>,
+}
+
+/// How an agent ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Nothing waits in the spool.
+    pub shipped: bool,
+    /// What of stdin was lost, in a sentence.
+    pub lost: Option<String>,
 }
 
 /// A running agent.
@@ -58,6 +72,7 @@ pub struct Agent {
     spool: Spool,
     files: Option<FileInput>,
     sources: Sources,
+    stdin: Option<Stdin>,
 }
 
 impl Agent {
@@ -67,13 +82,15 @@ impl Agent {
     /// A pattern, an address or a server is wrong, the spool cannot be opened, or another agent reads what can be read again
     /// (files, the journal) with this data directory.
     pub fn start(settings: AgentSettings) -> Result<Agent, AgentError> {
-        let AgentSettings { spool, files, sources } = settings;
+        let AgentSettings { spool, files, sources, stdin } = settings;
         let globs = Globs::new(&files.files, &files.exclude).map_err(AgentError::new)?;
         let reads_again = !files.files.is_empty() || sources.engine.is_some() || sources.journal.is_some();
         let (spool, known) = Spool::open(spool, reads_again)?;
         let sources = Sources::start(sources, &spool.intake(), &known)?;
         let files = follow(files, globs, &known, &spool)?;
-        Ok(Agent { spool, files, sources })
+        let read = |origin| Stdin::start(io::stdin(), origin, spool.log_end(), spool.shared_gate());
+        let stdin = stdin.map(read).transpose()?;
+        Ok(Agent { spool, files, sources, stdin })
     }
 
     /// The spool.
@@ -94,18 +111,31 @@ impl Agent {
         &self.sources
     }
 
+    /// Stdin, where it is read.
+    #[must_use]
+    pub fn stdin(&self) -> Option<&Stdin> {
+        self.stdin.as_ref()
+    }
+
+    /// Whether it reads anything besides stdin.
+    #[must_use]
+    pub fn has_other_inputs(&self) -> bool {
+        self.files.is_some() || !self.sources.settings().is_empty()
+    }
+
     /// Takes up other settings without losing a byte: files are followed on from where they are durable, and what waits is
     /// shipped by the new ones. Other inputs go on undisturbed unless theirs or the rules of the spool changed. The data
-    /// directory and the limit of the spool stay what they are.
+    /// directory, the limit of the spool, and whether and as what stdin is read stay what they are.
     ///
     /// # Errors
     /// A pattern, a server or a certificate is wrong: then nothing has changed. An address cannot be had: then the inputs
     /// are what they were, as far as they can be had again.
     pub fn reload(&mut self, settings: AgentSettings) -> Result<(), AgentError> {
-        let AgentSettings { spool, files, sources } = settings;
+        let AgentSettings { spool, files, sources, stdin: _ } = settings;
         let globs = Globs::new(&files.files, &files.exclude).map_err(AgentError::new)?;
         let same_gate = self.spool.is_behind(spool.gate.as_ref());
         self.spool.reload(&spool)?;
+        self.stdin.iter().for_each(|stdin| stdin.pass(self.spool.shared_gate()));
         if let Some(files) = self.files.take() {
             files.stop();
         }
@@ -124,13 +154,14 @@ impl Agent {
         started
     }
 
-    /// Stops reading, ships what there is for at most `drain`, and leaves the rest in the spool; whether there is none.
-    pub fn finish(mut self, drain: Duration) -> bool {
+    /// Stops reading, ships what there is for at most `drain`, and leaves the rest in the spool.
+    pub fn finish(mut self, drain: Duration) -> Finished {
+        let lost = self.stdin.and_then(Stdin::finish);
         if let Some(files) = self.files {
             files.stop();
         }
         self.sources.stop();
-        self.spool.finish(drain)
+        Finished { shipped: self.spool.finish(drain), lost }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct SourcesSettings {
     pub otlp: Vec<Address>,
     /// The socket of the engine whose containers keep no files.
     pub engine: Option<PathBuf>,
+    /// Of those, only the ones that ask for it are read.
+    pub only_included: bool,
     /// The systemd journal, where its cursor is kept.
     pub journal: Option<PathBuf>,
     /// The name of this machine.
@@ -140,7 +142,8 @@ impl Sources {
         };
         sources.listen(&settings, intake, &shutdown)?;
         if let Some(socket) = settings.engine {
-            let options = DockerApiOptions { host: settings.host.clone(), ..DockerApiOptions::at(socket) };
+            let (host, only_included) = (settings.host.clone(), settings.only_included);
+            let options = DockerApiOptions { host, only_included, ..DockerApiOptions::at(socket) };
             let input = DockerApi::new(options, intake.clone(), known, shutdown.clone());
             sources.counted.push(("docker", input.counters()));
             sources.spawn(input.run());

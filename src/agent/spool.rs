@@ -157,8 +157,19 @@ impl Spool {
     /// The entrance.
     #[must_use]
     pub fn intake(&self) -> Intake {
-        let gate = self.gate.clone().map(|gate| gate as Arc<dyn Gate>);
-        self.log.intake().behind(gate)
+        self.log_end().behind(self.shared_gate())
+    }
+
+    /// The entrance behind no gate: whoever takes it sees to that ([`Spool::shared_gate`]).
+    #[must_use]
+    pub fn log_end(&self) -> Intake {
+        self.log.intake()
+    }
+
+    /// What records pass before they are in it, for an input that outlives changes of it.
+    #[must_use]
+    pub fn shared_gate(&self) -> Option<Arc<dyn Gate>> {
+        self.gate.clone().map(|gate| gate as Arc<dyn Gate>)
     }
 
     /// What records pass before they are in it.

@@ -1,6 +1,6 @@
 //! What an agent says of itself: to who looks at it, and to the server.
 
-use super::{Agent, InputStatus};
+use super::{Agent, InputStatus, Stdin};
 use crate::{clock, event::Timestamp};
 use serde_json::{Value, json};
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
@@ -53,6 +53,7 @@ pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value
 #[must_use]
 pub fn inputs(agent: &Agent) -> Vec<InputStatus> {
     let mut inputs = agent.sources().status();
+    inputs.extend(agent.stdin().map(Stdin::status));
     inputs.extend(agent.files().map(|input| {
         input.status(|status| InputStatus {
             name: "input.files".to_owned(),

@@ -309,7 +309,8 @@ impl Server {
     /// Gives the tail events `first..first + count`, one batch.
     pub fn publish(&self, first: u64, count: usize) {
         let events = (0..count).map(|n| stored(usize::try_from(first).unwrap() + n, 0)).collect();
-        self.tail.publish(&Arc::new(Batch { log: LOG, end: Pos(0x2000 + first), first_number: first, events }));
+        let (start, end) = (Pos(0x1000 + first), Pos(0x2000 + first));
+        self.tail.publish(&Arc::new(Batch { log: LOG, start, end, first_number: first, events }));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `logship agent`: follows files and ships what they say to a server.
+//! `logship agent`: follows files and ships what they say to a server; so it does with stdin, containers and sockets.
 
 use super::{
     Failure,
@@ -10,8 +10,8 @@ use super::{
     signals::{self, Signal},
 };
 use crate::{
-    agent::{Agent, AgentSettings, SourcesSettings},
-    codecs::gate::Rules,
+    agent::{Agent, AgentSettings, Finished, SourcesSettings, Stdin},
+    codecs::{first_line::FirstLines, gate::Rules},
     flow::Origin,
     inputs::{
         address::Address,
@@ -24,7 +24,11 @@ use crate::{
     },
 };
 use clap::{Args, ValueEnum};
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use crossbeam_channel::{Receiver, after, never, select};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+
+/// So long after SIGTERM stdin is read on, where it does not end.
+const TERMINATE_WAIT: Duration = Duration::from_secs(4);
 
 /// `logship agent`
 #[derive(Clone, Debug, Args)]
@@ -47,6 +51,9 @@ pub struct Options {
     /// How the text of files without a byte order mark is written, such as utf-16le or windows-1252
     #[arg(long, env = "LOGSHIP_ENCODING", value_name = "NAME", default_value = "utf-8")]
     pub encoding: String,
+    /// Read stdin: app | logship agent --stdin; its end ends the agent where that reads nothing else
+    #[arg(long, env = "LOGSHIP_STDIN")]
+    pub stdin: bool,
     /// The service name of lines that name none
     #[arg(long, env = "LOGSHIP_SERVICE", value_name = "NAME")]
     pub service: Option<String>,
@@ -78,6 +85,9 @@ pub struct Options {
         default_missing_value = "/var/run/docker.sock"
     )]
     pub docker: Option<PathBuf>,
+    /// Of containers, read only those with the label logship.include=true or the annotation logship.io/include: "true"
+    #[arg(long, env = "LOGSHIP_ONLY_INCLUDED")]
+    pub only_included: bool,
     /// Read systemd's journal
     #[arg(long, env = "LOGSHIP_JOURNALD")]
     pub journald: bool,
@@ -113,23 +123,62 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
     let servers = settings.spool.servers.join(", ");
     let agent = Agent::start(settings).map_err(Failure::failed)?;
     if !shared.quiet {
-        let followed =
-            if options.files.is_empty() { String::new() } else { format!("follows {} and ", options.files.join(", ")) };
-        say(format_args!("{followed}ships to {servers}"));
+        let read = match &*options.files {
+            [] if options.stdin => "reads stdin and ".to_owned(),
+            [] => String::new(),
+            files => format!("follows {} and ", files.join(", ")),
+        };
+        say(format_args!("{read}ships to {servers}"));
     }
+    let stdin = agent.stdin().map(Stdin::ended);
     let watched = agent_node::serve(agent, options, shared)?;
-    // The sender lives as long as the process.
-    while signals.recv() == Ok(Signal::Hangup) {
-        match reload(&watched, &mut in_use) {
-            Ok(()) if shared.quiet => {}
-            Ok(()) => say("settings are read again"),
-            Err(failure) => say(format_args!("settings stay as they are: {}", failure.message)),
-        }
-    }
-    if watched.end().is_some_and(|agent| !agent.finish(drain)) {
+    wait_for_end(&signals, stdin, &|| watched.has_other_inputs(), || match reload(&watched, &mut in_use) {
+        Ok(()) if shared.quiet => {}
+        Ok(()) => say("settings are read again"),
+        Err(failure) => say(format_args!("settings stay as they are: {}", failure.message)),
+    });
+    let Some(Finished { shipped, lost }) = watched.end().map(|agent| agent.finish(drain)) else { return Ok(()) };
+    if !shipped {
         tracing::warn!("not everything is shipped: the rest waits in the spool for the next start");
     }
-    Ok(())
+    lost.map_or(Ok(()), |lost| Err(Failure::failed(lost)))
+}
+
+/// Waits until the agent is asked to end, or has nothing to read any more. `stdin` breaks off at its end.
+fn wait_for_end(
+    signals: &Receiver<Signal>,
+    stdin: Option<Receiver<Infallible>>,
+    has_other_inputs: &dyn Fn() -> bool,
+    mut reload: impl FnMut(),
+) {
+    let (mut stdin, mut reading) = (stdin.clone().unwrap_or_else(never), stdin);
+    loop {
+        select! {
+            recv(signals) -> signal => match signal {
+                Ok(Signal::Hangup) => reload(),
+                Ok(signal) => return reading.into_iter().for_each(|stdin| read_rest(signal, signals, &stdin)),
+                // The sender lives as long as the process.
+                Err(_) => return,
+            },
+            recv(stdin) -> _ => {
+                if !has_other_inputs() {
+                    return;
+                }
+                (stdin, reading) = (never(), None);
+            }
+        }
+    }
+}
+
+/// Whoever prints into the pipe was asked to end, too: its last lines are read, until it ends or the next signal, and after
+/// SIGTERM for a while.
+fn read_rest(signal: Signal, signals: &Receiver<Signal>, stdin: &Receiver<Infallible>) {
+    let late = if signal == Signal::Terminate { after(TERMINATE_WAIT) } else { never() };
+    select! {
+        recv(stdin) -> _ => {}
+        recv(signals) -> _ => {}
+        recv(late) -> _ => {}
+    }
 }
 
 /// Reads the config file and the files that options name again. `in_use` are the options and the rules before lines reach
@@ -158,6 +207,7 @@ fn sources(shared: &Shared, options: &Options) -> Result<SourcesSettings, Failur
         gelf: options.gelf.clone(),
         otlp: options.otlp.clone(),
         engine: options.docker.clone(),
+        only_included: options.only_included,
         journal,
         host: Some(options.host()),
         zone: settings::zone_name(shared)?,
@@ -167,13 +217,30 @@ fn sources(shared: &Shared, options: &Options) -> Result<SourcesSettings, Failur
 impl Options {
     fn settings(&self, shared: &Shared) -> Result<AgentSettings, Failure> {
         let sources = sources(shared, self)?;
-        if self.files.is_empty() && sources.is_empty() {
+        if self.files.is_empty() && sources.is_empty() && !self.stdin {
             return Err(Failure::usage(
                 "nothing to ship: name files with --files PATTERN, such as --files '/var/log/*.log', or another input \
-                 (--syslog, --forward, --gelf, --otlp, --docker, --journald)",
+                 (--stdin, --syslog, --forward, --gelf, --otlp, --docker, --journald)",
             ));
         }
-        Ok(AgentSettings { spool: self.shipping.spool(shared)?, files: files(shared, self)?, sources })
+        let stdin = self.stdin.then(|| self.origin(shared)).transpose()?.map(|origin| Origin {
+            source: format!("stdin:{}", std::process::id()),
+            input: "stdin".to_owned(),
+            ..origin
+        });
+        Ok(AgentSettings { spool: self.shipping.spool(shared)?, files: files(shared, self)?, sources, stdin })
+    }
+
+    /// What is said of the lines of files and of stdin.
+    fn origin(&self, shared: &Shared) -> Result<Origin, Failure> {
+        let format = self.format_name.as_deref().map(settings::format_id).transpose()?;
+        Ok(Origin {
+            host: Some(self.host()),
+            service: self.service.clone(),
+            zone: settings::zone_name(shared)?,
+            format: format.map(|format| format.format().name.to_owned()),
+            ..Origin::default()
+        })
     }
 
     /// The name of this machine.
@@ -183,8 +250,9 @@ impl Options {
 
     /// Who tells of containers by the paths of their logs: files beside them, their names, and the APIs where they are.
     fn containers(&self) -> Result<AnyOf, Failure> {
-        let docker = Docker::start(&DockerOptions { socket: self.docker.clone(), only_included: false });
-        let kubernetes = Kubernetes::start(&KubernetesOptions::from_env());
+        let only_included = self.only_included;
+        let docker = Docker::start(&DockerOptions { socket: self.docker.clone(), only_included });
+        let kubernetes = Kubernetes::start(&KubernetesOptions { only_included, ..KubernetesOptions::from_env() });
         let docker: Arc<dyn Describe> = Arc::new(docker.map_err(super::passing::no_thread)?);
         let kubernetes: Arc<dyn Describe> = Arc::new(kubernetes.map_err(super::passing::no_thread)?);
         Ok(AnyOf(vec![docker, kubernetes]))
@@ -192,14 +260,6 @@ impl Options {
 }
 
 fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure> {
-    let format = options.format_name.as_deref().map(settings::format_id).transpose()?;
-    let origin = Origin {
-        host: Some(options.host()),
-        service: options.service.clone(),
-        zone: settings::zone_name(shared)?,
-        format: format.map(|format| format.format().name.to_owned()),
-        ..Origin::default()
-    };
     Ok(files::Settings {
         files: options.files.clone(),
         exclude: options.exclude.clone(),
@@ -209,7 +269,8 @@ fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure>
         encoding: Encoding::parse(&options.encoding).map_err(|cause| Failure::usage(format!("--encoding: {cause}")))?,
         alone: false,
         polling: false,
-        origin,
+        origin: options.origin(shared)?,
         containers: options.containers()?,
+        first_lines: FirstLines::default(),
     })
 }

@@ -212,6 +212,11 @@ impl Watched {
         self.shown.agent.write().unwrap_or_else(PoisonError::into_inner).reload(settings)
     }
 
+    /// Whether it reads anything besides stdin.
+    pub fn has_other_inputs(&self) -> bool {
+        self.shown.agent().has_other_inputs()
+    }
+
     /// Ends the showing; the agent goes on.
     pub fn end(self) -> Option<Agent> {
         let Watched { shown, page, reporting } = self;

@@ -17,6 +17,7 @@
 //! and what exceeds the limits of one record may be split elsewhere.
 
 use super::{
+    first_line::{FirstLine, Joining},
     mix::{Joined, Mix},
     places::{AtMost, Cut, Finished, Places, cut},
 };
@@ -25,7 +26,7 @@ use crate::{
     flow::{FRAME_BYTES_MAX, RECORDS_PER_FRAME_MAX, Record, RecordKind, Span},
 };
 use bytes::{Bytes, BytesMut};
-use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner};
+use logship_parsers::join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX};
 use std::ops::Range;
 
 /// Where more finished records than this wait because a record of another stream lies around them, all open records end.
@@ -92,7 +93,7 @@ pub struct Lines {
     line_max: usize,
     /// What one frame holds, but in tests.
     frame: AtMost,
-    joiner: Joiner,
+    joining: Joining,
     buffer: BytesMut,
     /// Where the buffer's bytes lie in the stream.
     places: Places,
@@ -134,7 +135,7 @@ impl Lines {
         Lines {
             line_max: LINE_BYTES_MAX,
             frame: AtMost { records: RECORDS_PER_FRAME_MAX, bytes: FRAME_BYTES_MAX },
-            joiner: Joiner::default(),
+            joining: Joining::default(),
             buffer: BytesMut::new(),
             places: Places::starting_at(offset),
             done_to: offset,
@@ -157,6 +158,12 @@ impl Lines {
     #[must_use]
     pub fn alone(self, alone: bool) -> Lines {
         Lines { alone, ..self }
+    }
+
+    /// From the next line on, this tells where records begin; without it that is recognised.
+    pub fn begin_records_by(&mut self, first: Option<&FirstLine>) {
+        self.joining.change(first.cloned());
+        self.mix.begin_records_by(first);
     }
 
     /// Takes in bytes as they came.
@@ -233,7 +240,7 @@ impl Lines {
         if self.mixed(range.clone()) {
             return;
         }
-        let decision = self.joiner.push(&self.buffer[range.clone()]);
+        let decision = self.joining.push(&self.buffer[range.clone()]);
         if let (Decision::Continues, Some((open, lines))) = (decision, self.open.as_mut())
             && *lines < JOINED_LINES_MAX
             && range.end - open.start <= JOINED_BYTES_MAX
@@ -256,7 +263,7 @@ impl Lines {
         let mixed = self.mix.take(&self.buffer[range], at, &mut done, &mut self.dropped_bytes);
         if mixed {
             self.close();
-            self.joiner.reset();
+            self.joining.reset();
         }
         self.keep_apart(done);
         mixed
@@ -285,7 +292,7 @@ impl Lines {
     /// Finishes the record that later lines could have joined: none has come in time.
     pub fn settle(&mut self) {
         self.close();
-        self.joiner.reset();
+        self.joining.reset();
         let mut done = Vec::new();
         self.mix.settle(&mut done);
         self.keep_apart(done);
@@ -481,6 +488,49 @@ mod tests {
         records.extend(lines.take(usize::MAX));
         let texts: Vec<_> = records.iter().map(|r| std::str::from_utf8(&r.bytes).unwrap()).collect();
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn records_begin_where_it_is_told() {
+        let check = |chunks: &[&str], expected: &[&str]| {
+            let mut lines = Lines::default();
+            lines.begin_records_by(FirstLine::new(r"^\d+:").ok().as_ref());
+            chunks.iter().for_each(|chunk| lines.push(chunk.as_bytes()));
+            lines.finish();
+            let records = lines.take(usize::MAX);
+            let texts: Vec<_> = records.iter().map(|r| std::str::from_utf8(&r.bytes).unwrap()).collect();
+            assert_eq!(texts, expected);
+        };
+        check(&["1: a\nb\n\n c\n2: d\n"], &["1: a\nb\n\n c", "2: d"]);
+        check(&["no first\nline\n1: a\r\nb\r\n"], &["no first\nline", "1: a\r\nb"]);
+        // What is recognised does not count then.
+        check(
+            &["2026-01-02T03:04:05Z ERROR x\n2026-01-02T03:04:06Z y\n"],
+            &["2026-01-02T03:04:05Z ERROR x\n2026-01-02T03:04:06Z y"],
+        );
+        check(
+            &["1: a\n", &"b\n".repeat(JOINED_LINES_MAX)],
+            &[&format!("1: a{}", "\nb".repeat(JOINED_LINES_MAX - 1)), "b"],
+        );
+        // Of each of the streams that are mixed, by what the program wrote.
+        check(
+            &["web-1  | 1: a\ndb-1  | 1: c\nweb-1  | b\ndb-1  | 2: d\nweb-1  | 2: e\n"],
+            &["db-1  | 1: c", "web-1  | 1: a\nb", "db-1  | 2: d", "web-1  | 2: e"],
+        );
+    }
+
+    #[test]
+    fn it_is_told_while_records_are_open() {
+        let mut lines = Lines::default();
+        lines.push(b"a\nweb-1  | b\n");
+        lines.begin_records_by(FirstLine::new("^#").ok().as_ref());
+        lines.push(b"web-1  | c\nd\ne\n#f\n");
+        lines.begin_records_by(None);
+        lines.push(b"g\n");
+        lines.finish();
+        let records = lines.take(usize::MAX);
+        let texts: Vec<_> = records.iter().map(|r| std::str::from_utf8(&r.bytes).unwrap()).collect();
+        assert_eq!(texts, ["a", "d\ne", "#f", "g", "web-1  | b\nc"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! `JOINED_LINES_MAX` lines and `JOINED_BYTES_MAX` bytes. A line in pieces is at most [`LINE_BYTES_MAX`] long: the rest is
 //! counted and forgotten, and the record is marked. The caller ends what nothing continues ([`Mix::settle`], [`Mix::age`]).
 
+use super::first_line::{FirstLine, Joining};
 use crate::{
     event::LINE_BYTES_MAX,
     flow::{Record, RecordKind, Span},
@@ -15,7 +16,7 @@ use crate::{
 use bytes::Bytes;
 use logship_parsers::{
     envelope,
-    join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX, Joiner},
+    join::{Decision, JOINED_BYTES_MAX, JOINED_LINES_MAX},
 };
 use std::collections::HashMap;
 
@@ -41,12 +42,14 @@ pub struct Mix {
     /// Counts calls of [`Mix::age`].
     age: u64,
     opened: u64,
+    /// What tells where records begin, if that is not recognised.
+    first: Option<FirstLine>,
 }
 
 /// One stream's record.
 #[derive(Debug)]
 struct Open {
-    joiner: Joiner,
+    joining: Joining,
     /// The envelope's head and what the program wrote so far.
     text: Vec<u8>,
     /// What closes the envelope.
@@ -83,22 +86,22 @@ impl Mix {
         }
         // The joiner has decided about this line, and knows what the stream has shown so far.
         let known = self.open.remove(opened.stream).map(|open| {
-            let joiner = open.joiner;
+            let joining = open.joining.clone();
             self.close(open, done);
-            joiner
+            joining
         });
         // As elsewhere, empty lines are no records.
         if blank && !opened.partial {
             return true;
         }
-        let joiner = known.unwrap_or_else(|| {
-            let mut joiner = Joiner::default();
-            joiner.push(&written);
-            joiner
+        let joining = known.unwrap_or_else(|| {
+            let mut joining = Joining::by(self.first.clone());
+            joining.push(&written);
+            joining
         });
         self.opened += 1;
         let open = Open {
-            joiner,
+            joining,
             text: line[..opened.text_end].to_vec(),
             tail: line[opened.text_end..].to_vec(),
             lines: 1,
@@ -112,6 +115,12 @@ impl Mix {
         self.open.insert(opened.stream.into(), open);
         self.bound(done);
         true
+    }
+
+    /// From the next line on, this tells where the records of all streams begin.
+    pub fn begin_records_by(&mut self, first: Option<&FirstLine>) {
+        self.first = first.cloned();
+        self.open.values_mut().for_each(|open| open.joining.change(first.cloned()));
     }
 
     /// Whether no record is open.
@@ -183,7 +192,7 @@ impl Open {
             return true;
         }
         let fits = self.lines < JOINED_LINES_MAX && self.text.len() + text.len() + self.tail.len() < JOINED_BYTES_MAX;
-        if self.joiner.push(written) != Decision::Continues || !fits {
+        if self.joining.push(written) != Decision::Continues || !fits {
             return false;
         }
         // A text inside of a JSON string has its line end as an escape.

@@ -1,5 +1,6 @@
 //! How bytes become records, before the log.
 
+pub mod first_line;
 pub mod forward;
 pub mod gate;
 pub mod gelf;

@@ -44,7 +44,22 @@ pub struct Origin {
     pub fields: BTreeMap<String, String>,
 }
 
+/// What the source of frames of an agent's log begins with; the id of that log follows.
+const AGENT: &str = "agent:";
+
 impl Origin {
+    /// The source of frames of that agent's log.
+    #[must_use]
+    pub fn source_of_agent(log: LogId) -> String {
+        format!("{AGENT}{log}")
+    }
+
+    /// The agent's log that the source is, if it is one.
+    #[must_use]
+    pub fn agent_log(&self) -> Option<LogId> {
+        self.source.strip_prefix(AGENT)?.parse().ok()
+    }
+
     /// A number for the stream that what was learned of its lines is kept by. One source may carry several streams: an
     /// agent's log has many files in it. A rotated file and the one in its place are one stream.
     #[must_use]
@@ -140,6 +155,19 @@ pub struct Frame {
     pub batch: RawBatch,
 }
 
+impl Frame {
+    /// The identity of its first event; the others' follow. What came from an agent has the identity that the agent's frame
+    /// gives it, by where that ends, so that it is the same on every server: a frame is longer than it has records.
+    #[must_use]
+    pub fn first_id(&self) -> EventId {
+        let agents = || {
+            let (log, span) = (self.batch.origin.agent_log()?, self.batch.span?);
+            Some(EventId { log, at: Pos(span.to.checked_sub(self.batch.records.len() as u64)?) })
+        };
+        agents().unwrap_or(EventId { log: self.log, at: self.start })
+    }
+}
+
 /// An event with its identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
@@ -154,6 +182,8 @@ pub struct Stored {
 pub struct Batch {
     /// The log that the frame came from.
     pub log: LogId,
+    /// Where the frame begins.
+    pub start: Pos,
     /// The position that covers it.
     pub end: Pos,
     /// The delivery number of the first event, counted from 0 at the start of the process over all logs.

@@ -70,7 +70,8 @@ impl FromStr for LogId {
 pub struct Pos(pub u64);
 
 /// The identity of an event for ever: its log, and the start of its frame plus its number in the frame (a frame is
-/// longer than it has records, so no two events share one).
+/// longer than it has records, so no two events share one). What an agent shipped has that of the agent's log on every server:
+/// see [`super::Frame::first_id`].
 ///
 /// ```
 /// use logship::flow::{EventId, LogId, Pos};

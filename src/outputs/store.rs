@@ -207,7 +207,7 @@ mod tests {
                 let id = EventId { log: LogId::from_bits(1), at: Pos(n * 10) };
                 let event = Event::from_line(Timestamp::from_millis(1_767_225_600_000), "a".into());
                 let events = vec![Stored { id, event }];
-                let batch = Batch { log: id.log, end: Pos(n * 10 + 10), first_number: n, events };
+                let batch = Batch { log: id.log, start: id.at, end: Pos(n * 10 + 10), first_number: n, events };
                 batches.blocking_send(Arc::new(batch)).unwrap();
             }
         });

@@ -15,7 +15,7 @@ pub fn run(exit: &Exit, store: &mpsc::Sender<Arc<Batch>>, common: &Common) {
         // What the logs give again after a failure keeps the numbers before the next one, and is not shown again.
         let again = !common.is_new(frame.log, frame.end);
         let first_number = if again { next.saturating_sub(count) } else { next };
-        let batch = Arc::new(Batch { log: frame.log, end: frame.end, first_number, events });
+        let batch = Arc::new(Batch { log: frame.log, start: frame.start, end: frame.end, first_number, events });
         if !again {
             common.tail.publish(&batch);
         }

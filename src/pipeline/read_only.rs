@@ -132,7 +132,7 @@ fn add_rest(rest: &mut Store, logs: &[log::Found], progress: &Progress, plan: Pl
         while let Some(frame) = reader.next(limit).map_err(ReadError::Log)? {
             let hint = hints.observe(&frame);
             let events = plan.run(&frame, &hint);
-            let batch = Batch { log: frame.log, end: frame.end, first_number: 0, events };
+            let batch = Batch { log: frame.log, start: frame.start, end: frame.end, first_number: 0, events };
             rest.add(&batch).map_err(ReadError::Store)?;
         }
     }

@@ -161,9 +161,9 @@ fn end(batch: &Batch) -> u64 {
     batch.first_number + batch.events.len() as u64
 }
 
-/// The length of the batch's frame: an event's id is the start of its frame plus its small number in it.
+/// The length of the batch's frame.
 fn frame_bytes(batch: &Batch) -> u64 {
-    batch.events.first().map_or(0, |first| batch.end.0.saturating_sub(first.id.at.0))
+    batch.end.0.saturating_sub(batch.start.0)
 }
 
 /// One reader.
@@ -252,7 +252,7 @@ mod tests {
             event: Event::from_line(Timestamp::from_nanos(0), format!("line {}", first_number + n as u64).into()),
         };
         let events = (0..events).map(event).collect();
-        Arc::new(Batch { log: LOG, end: Pos(start + frame_bytes), first_number, events })
+        Arc::new(Batch { log: LOG, start: Pos(start), end: Pos(start + frame_bytes), first_number, events })
     }
 
     fn numbers(chunk: &Chunk) -> Vec<u64> {

@@ -96,8 +96,10 @@ impl Plan {
     #[must_use]
     pub fn run(&self, frame: &Frame, hint: &Hint) -> Vec<Stored> {
         let mut events = Vec::with_capacity(frame.batch.records.len());
+        let EventId { log, at: first } = frame.first_id();
         self.each(frame, hint, |at, line, parsed| {
-            events.push(Stored { id: id(frame, at), event: self.event(line, parsed, &frame.batch.origin) });
+            let id = EventId { log, at: Pos(first.0 + at as u64) };
+            events.push(Stored { id, event: self.event(line, parsed, &frame.batch.origin) });
         });
         events
     }
@@ -200,10 +202,6 @@ pub(super) fn header_of(record: &Record) -> Option<&str> {
     names_columns(&record.bytes).then(|| std::str::from_utf8(&record.bytes).ok()).flatten()
 }
 
-fn id(frame: &Frame, at: usize) -> EventId {
-    EventId { log: frame.log, at: Pos(frame.start.0 + at as u64) }
-}
-
 fn plain<'r>(line: &'r ByteString, batch: &RawBatch) -> Parsed<'r> {
     let mut fields = Fields::default();
     fields.push("message", logship_parsers::Value::text(line));
@@ -290,7 +288,7 @@ fn add(map: &mut Map, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::LogId;
+    use crate::flow::{LogId, Span};
     use bytes::Bytes;
     use std::sync::Arc;
 
@@ -383,6 +381,29 @@ mod tests {
             &mut written,
         );
         assert_eq!(written, as_json(&events));
+    }
+
+    #[test]
+    fn what_an_agent_shipped_has_the_same_identity_wherever_it_is_stored() {
+        let log = LogId::from_bits(0xabc);
+        let ids = |server: u64, start: u64, source: &str, span: Option<Span>| -> Vec<String> {
+            let origin = Origin { source: source.to_owned(), ..Origin::default() };
+            let frame = frame(&[b"a", b"b"], origin);
+            let batch = RawBatch { span, ..frame.batch };
+            let frame = Frame { log: LogId::from_bits(server), start: Pos(start), batch, ..frame };
+            Plan::auto().run(&frame, &Hint::default()).iter().map(|stored| stored.id.to_string()).collect()
+        };
+        let agent = Origin::source_of_agent(log);
+        let span = |from| Some(Span { from, to: 0x1000 });
+        let expected = ["000000000abc-ffe", "000000000abc-fff"];
+        // Marks between frames are sent along with either, and servers have them elsewhere.
+        assert_eq!(ids(1, 0x10, &agent, span(0x800)), expected);
+        assert_eq!(ids(2, 0x900, &agent, span(0xf00)), expected);
+        let own = ["000000000001-10", "000000000001-11"];
+        assert_eq!(ids(1, 0x10, "file:0abc", span(0)), own);
+        assert_eq!(ids(1, 0x10, &agent, None), own);
+        assert_eq!(ids(1, 0x10, "agent:somebody", span(0)), own);
+        assert_eq!(ids(1, 0x10, &agent, Some(Span { from: 0, to: 1 })), own, "no frame is so short");
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn stored(events: Vec<Event>, sizes: &[usize]) -> (tempfile::TempDir, Store, Vec
             break;
         }
         all.extend(events.iter().cloned());
-        store.add(&Batch { log, end: Pos(start + 999), first_number: start, events }).unwrap();
+        store.add(&Batch { log, start: Pos(start), end: Pos(start + 999), first_number: start, events }).unwrap();
         store.commit_soft().unwrap();
         store.maintain(Timestamp::from_millis(DAY_MS)).unwrap();
     }

@@ -13,7 +13,7 @@ use super::tally::day_of;
 use super::verify::{Scrub, Unverified};
 use super::{Dropped, FORMAT, Maintained, Options, Steps, StoreError, StoreStats, VERIFY_AT_OPEN_BYTES_MAX};
 use crate::event::Timestamp;
-use crate::flow::{Batch, LogId, Pos, Progress};
+use crate::flow::{Batch, LogId, Pos, Progress, Stored};
 use crate::fs::{self, Fs, Lock, RealFs};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -158,8 +158,12 @@ impl Store {
             return Ok(());
         }
         let from = known.unwrap_or(Pos(0));
-        let (log, arrival) = (Arc::from(batch.log.to_string()), (self.options.now)());
-        for stored in batch.events.iter().filter(|stored| stored.id.at >= from) {
+        let arrival = (self.options.now)();
+        // All of a frame have theirs of one log, which is not this one for what an agent shipped.
+        let own = batch.events.first().map_or(batch.log, |stored| stored.id.log);
+        let log = Arc::from(own.to_string());
+        let is_new = |stored: &&Stored| stored.id.log != batch.log || stored.id.at >= from;
+        for stored in batch.events.iter().filter(is_new) {
             self.uncommitted += self.open.add(&log, stored, arrival)? as u64;
         }
         self.open.progress.insert(batch.log, batch.end);

@@ -168,6 +168,54 @@ fn json_in_docker_json_is_unwrapped() {
     assert_eq!((message(&events[1]), &events[1]["log"]["iostream"]), ("plain words", &"stdout".into()), "{events:?}");
 }
 
+#[test]
+fn a_label_says_what_the_format_is_and_where_records_begin() {
+    let world = World::running("**/*.log");
+    let id = "0123456789abcdef".repeat(4);
+    fs::create_dir(world.path(&id)).unwrap();
+    let labels = r#"{"logship.parser":"plain","logship.multiline.pattern":"^step \\d+","logship.service":"steps"}"#;
+    let config = format!(r#"{{"Name":"/runner","Config":{{"Image":"ci","Labels":{labels}}}}}"#);
+    fs::write(world.path(&id).join("config.v2.json"), config).unwrap();
+    let lines = ["step 1\n", "{\"level\":\"error\"}\n", "done\n", "step 2\n", "{}\n", "step 3\n"];
+    let all: String = lines.iter().map(|line| docker("stdout", 5, line)).collect();
+    world.append(&format!("{id}/{id}-json.log"), all);
+    let events = events(&world, 3);
+    let said: Vec<_> = events.iter().map(|event| (message(event), event["service"]["name"].as_str())).collect();
+    let service = Some("steps");
+    let expected = [("step 1\n{\"level\":\"error\"}\ndone", service), ("step 2\n{}", service), ("step 3", service)];
+    assert_eq!(said, expected, "{events:?}");
+}
+
+#[test]
+fn only_containers_that_ask_for_it_are_read_where_that_is_wanted() {
+    let mut world = World::new("**/*.log");
+    world.start_server();
+    for (digit, label) in [("a", "include"), ("b", "other"), ("c", "include=no")] {
+        let id = digit.repeat(64);
+        fs::create_dir(world.path(&id)).unwrap();
+        let config = format!(r#"{{"Name":"/{digit}","Config":{{"Labels":{{"logship.{label}":"true"}}}}}}"#);
+        fs::write(world.path(&id).join("config.v2.json"), config).unwrap();
+        world.append(&format!("{id}/{id}-json.log"), docker("stdout", 5, &format!("of {digit}\n")));
+    }
+    world.append("of-no-container.log", "of none\n");
+    let config = world.data("agent.toml");
+    fs::write(&config, "only-included = true\n").unwrap();
+    let arguments = ["--config", config.to_str().unwrap()];
+    let pattern = world.path("**/*.log");
+    let agent = Agent::start(&world.data("agent"), &world.route, pattern.to_str().unwrap(), &arguments);
+    let said = |count: u64| -> Vec<_> {
+        let mut said: Vec<_> = events(&world, count).iter().map(|event| message(event).to_owned()).collect();
+        said.sort();
+        said
+    };
+    assert_eq!(said(2), ["of a", "of none"]);
+    // Without it all are read, as long as nobody excludes them.
+    fs::write(&config, "").unwrap();
+    signal(&agent.child, "HUP");
+    assert_eq!(said(4), ["of a", "of b", "of c", "of none"]);
+    agent.stop();
+}
+
 /// Long lines in pieces, as the engines write them, of two streams in turns, with a crash between the pieces.
 fn pieces(name: &str, piece: impl Fn(&str, usize, &str, bool) -> String) {
     let mut world = World::running("*.log");

@@ -1,13 +1,17 @@
 //! `POST /api/v1/frames`: the log of an agent in a server, once, whatever is sent again and whoever is killed.
 
-use crate::harness::{Server, balanced, folder};
+use crate::{
+    agent_proxy::{Cut, Proxy},
+    harness::{PATIENCE, Server, balanced, folder, port, search},
+};
 use logship::{
     event::Timestamp,
     flow::{LogId, Origin, Pos, RawBatch, Record, Span, SyncClass},
     fs::{Fs, RealFs},
     log::{self, Limit, Reader, SourceTable, wire},
+    ship::{Pace, ShipSettings, Shipper, Tls},
 };
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 /// A frame of an agent's log and what is sent of it.
 struct Shipped {
@@ -85,6 +89,90 @@ fn an_agents_log_is_stored_once() {
     server.settled();
     assert_eq!(server.count("shipped"), 40, "a clean restart remembers, too");
     server.stop();
+}
+
+/// What a server has, by identity.
+fn by_id(data: &Path) -> BTreeMap<String, String> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let events = search(data, &[]);
+    let found: BTreeMap<_, _> = events.iter().map(|event| (text(&event["_id"]), text(&event["message"]))).collect();
+    assert_eq!(found.len(), events.len(), "no two share one");
+    found
+}
+
+#[test]
+fn a_frame_that_two_servers_have_has_one_identity() {
+    let (one, other, agent) = (folder(), folder(), folder());
+    let (log, frames) = agent_log(agent.path(), 40);
+    let servers = [&one, &other].map(|data| Server::start(data.path(), &[]));
+    // The other one has records of its own, and gets what the first may have in other portions.
+    assert_eq!(servers[1].post_text("/api/v1/ingest", "its own\n").0, 200);
+    ship(&servers[0], log, &frames[..25]);
+    ship(&servers[1], log, &frames[10..11]);
+    ship(&servers[1], log, &frames[11..40]);
+    let [first, second] = servers;
+    first.settled();
+    let had = by_id(one.path());
+    assert_eq!(had.len(), 25);
+    // What was not indexed before it was killed is the same afterwards.
+    second.kill();
+    let second = Server::start(other.path(), &[]);
+    second.settled();
+    let got = by_id(other.path());
+    assert_eq!(got.len(), 31);
+    for (id, message) in &had {
+        let n: usize = message.rsplit(' ').next().unwrap().parse().unwrap();
+        let there = (10..25).contains(&n).then_some(message);
+        assert_eq!(got.get(id), there, "{id} {message}");
+        let (status, body) = first.get(&format!("/api/v1/events/{id}"));
+        assert_eq!(status, 200, "{body}");
+        assert!(body.contains(message), "{body}");
+    }
+    // Pages and cursors go by it.
+    let (_, page) = second.get("/api/v1/search?limit=5&q=shipped");
+    let trailer: serde_json::Value = serde_json::from_str(page.lines().last().unwrap()).unwrap();
+    let cursor = trailer["_trailer"]["cursor"].as_str().unwrap();
+    let (status, next) = second.get(&format!("/api/v1/search?limit=1000&q=shipped&cursor={cursor}"));
+    assert_eq!((status, next.lines().count()), (200, 26), "{next}");
+    first.stop();
+    second.stop();
+}
+
+#[test]
+fn a_batch_that_turns_to_another_server_keeps_its_identities() {
+    let (one, other, agent) = (folder(), folder(), folder());
+    let (port, spool) = (port(), agent.path().join("spool"));
+    let first = Server::at(one.path(), port, &[]);
+    let second = Server::start(other.path(), &[]);
+    // The first one stores what comes, and nobody hears of it.
+    let proxy = Proxy::to(port);
+    proxy.cut(vec![Cut { to_server: false, bytes: 9 }; 10_000]);
+    agent_log(&spool, 40);
+    let every = Duration::from_millis;
+    let settings = ShipSettings {
+        spool,
+        progress: agent.path().join("progress.json"),
+        servers: vec![proxy.url.clone(), second.url.clone()],
+        token: None,
+        tls: Tls::default(),
+        batch_bytes_max: 1 << 20,
+        fresh_after: u64::MAX,
+        pace: Pace { stay: every(300), backoff_max: every(20), ..Pace::default() },
+        own: Vec::new(),
+        carried: Vec::new(),
+        fs: Arc::new(RealFs),
+    };
+    let shipper = Shipper::start(settings).unwrap();
+    assert!(shipper.drain(PATIENCE), "{:?}", shipper.status());
+    let status = shipper.status();
+    shipper.stop();
+    assert_eq!((status.server, status.failovers, status.possibly_doubled), (1, 1, 40), "{status:?}");
+    first.settled();
+    second.settled();
+    let had = by_id(one.path());
+    assert_eq!((had.len(), had), (40, by_id(other.path())));
+    first.stop();
+    second.stop();
 }
 
 #[test]

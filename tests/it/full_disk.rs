@@ -110,7 +110,7 @@ fn store_days(dir: &Path, days: u64) {
                 event: Event::from_line(now, format!("day{day} {line}").into()),
             })
             .collect();
-        store.add(&Batch { log, end: Pos(from + 8_000), first_number: from, events }).unwrap();
+        store.add(&Batch { log, start: Pos(from), end: Pos(from + 8_000), first_number: from, events }).unwrap();
         assert_eq!(store.maintain(now).unwrap().sealed, Some(day));
     }
 }

@@ -13,6 +13,7 @@ mod agent_bad_input;
 mod agent_chaos;
 mod agent_programs;
 mod agent_proxy;
+mod agent_stdin;
 mod agent_world;
 mod bad_input;
 mod cases;

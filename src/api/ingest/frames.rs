@@ -69,7 +69,7 @@ struct Frames {
 
 impl Frames {
     fn new(log: LogId) -> Frames {
-        Frames { unpack: Unpack::new(log), source: format!("agent:{log}"), origin: None, end: 0, ranges: 0 }
+        Frames { unpack: Unpack::new(log), source: Origin::source_of_agent(log), origin: None, end: 0, ranges: 0 }
     }
 
     fn origin(&mut self, of: Arc<Origin>) -> Arc<Origin> {

@@ -6,17 +6,17 @@
 //! only in its database. The shapes are known wherever they are mounted. What no file tells, the engine's API does,
 //! where its socket is named.
 //!
-//! Labels that say what to do with a container: `logship.exclude=true` leaves it out, `logship.include=true` takes it
-//! in where only such are wanted, `logship.format=NAME` names its line format, `logship.service=NAME` its service.
+//! Labels that say what to do with a container are in [`super::wishes`].
 //!
 //! Limits: [`CONFIG_BYTES_MAX`], [`STORAGE_BYTES_MAX`], and those of [`super`] and [`super::lookups`].
 
 use super::{
     Describe, Described,
     engine::{Config, Engine, EngineError, Inspected},
-    is_id, is_true,
+    is_id,
     lookups::{Fetched, Known, LookupCounters, Lookups},
     name_of, read_bounded,
+    wishes::Wishes,
 };
 use serde::Deserialize;
 use std::{
@@ -80,7 +80,9 @@ impl Describe for Docker {
                 Known::Unknown => (beside.map(Arc::new), false),
             },
         };
-        let mut described = inspected.map(|inspected| inspected.described(self.only_included)).unwrap_or_default();
+        // Who is not known has not asked for it.
+        let unknown = || Described { skip: self.only_included, ..Described::default() };
+        let mut described = inspected.map_or_else(unknown, |inspected| inspected.described(self.only_included));
         described.container = Some(place.id.to_owned());
         described.complete = complete;
         Some(described)
@@ -114,12 +116,10 @@ impl Inspected {
         if let Some(service) = labels.get(COMPOSE_SERVICE) {
             described.put("docker.compose.service", service);
         }
-        let named = labels.get("logship.service").or_else(|| labels.get(COMPOSE_SERVICE)).map(String::as_str);
+        let named = labels.get(COMPOSE_SERVICE).map(String::as_str);
         described.service =
             named.or(Some(name)).filter(|name| !name.is_empty()).map(|name| super::cut(name).to_owned());
-        described.format = labels.get("logship.format").filter(|format| !format.is_empty()).cloned();
-        described.skip =
-            is_true(labels.get("logship.exclude")) || (only_included && !is_true(labels.get("logship.include")));
+        Wishes::of(labels, None).add_to(&mut described, only_included);
         described
     }
 }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn files_beside_the_log_tell_all() {
         let docker = Docker::start(&DockerOptions::default()).unwrap();
-        for name in ["compose", "plain", "labels"] {
+        for name in ["compose", "plain", "labels", "wishes"] {
             let config = fs::read_to_string(format!("{FIXTURES}/docker-{name}.json")).unwrap();
             let (_root, log) = folder(Some(&config));
             let found = listed(docker.describe(&log).as_ref());
@@ -250,6 +250,16 @@ mod tests {
         check(r#"{"logship.exclude":"true"}"#, true, true);
         check(r#"{"logship.exclude":"true","logship.include":"true"}"#, true, true);
         check(r#"{"logship.exclude":"no"}"#, false, true);
+    }
+
+    #[test]
+    fn what_nobody_tells_of_is_not_included() {
+        let docker = Docker::start(&DockerOptions { socket: None, only_included: true }).unwrap();
+        let (_root, log) = folder(None);
+        assert!(docker.describe(&log).unwrap().skip);
+        let config = fs::read_to_string(format!("{FIXTURES}/docker-wishes.json")).unwrap();
+        let (_root, log) = folder(Some(&config));
+        assert!(!docker.describe(&log).unwrap().skip);
     }
 
     #[test]

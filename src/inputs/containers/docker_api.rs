@@ -16,6 +16,7 @@ use super::{
     is_id,
 };
 use crate::{
+    codecs::first_line::FirstLines,
     flow::{Intake, Shutdown},
     inputs::counters::InputCounters,
     log::SourceTable,
@@ -84,7 +85,8 @@ impl DockerApi {
         let ends = ours.map(|(source, state)| (source.to_owned(), state.positions.end())).collect();
         let engine = Engine::at(&options.socket);
         let counters = Arc::new(InputCounters::default());
-        let follow = Arc::new(Follow { engine, options, intake, counters, shutdown: shutdown.clone() });
+        let first_lines = FirstLines::default();
+        let follow = Arc::new(Follow { engine, options, first_lines, intake, counters, shutdown: shutdown.clone() });
         DockerApi { follow, shutdown, ends, following: JoinSet::new(), started: HashMap::new(), waiting: Vec::new() }
     }
 
@@ -323,6 +325,24 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(counters.snapshot().stored, 4);
+    }
+
+    #[tokio::test]
+    async fn its_owner_says_where_records_begin() {
+        let a = id('a');
+        let labels = r##""Labels":{"logship.multiline.pattern":"^#\\d+ "}"##;
+        let config = format!(r#"{{"Name":"/worker","Config":{{{labels}}},"State":{{"Running":false}}}}"#);
+        let line = |nanos: u8, text: &str| frame(1, &format!("2026-01-02T03:04:05.00000000{nanos}Z {text}\n"));
+        let lines = [line(1, "#1 first"), line(2, "of many"), line(3, "#words"), line(4, "#2 second")];
+        let served = Served::unix(vec![
+            (EVENTS.to_owned(), streamed(b"")),
+            list(std::slice::from_ref(&a)),
+            (format!("/containers/{a}/json"), reply(200, &config)),
+            (logs(&a, 0), streamed(&lines.concat())),
+        ]);
+        let (found, _) = run(&served, &SourceTable::default(), 2).await;
+        let texts: Vec<&str> = found.iter().filter_map(|line| Some(line.split_once("stdout: ")?.1)).collect();
+        assert_eq!(texts, ["#1 first\nof many\n#words", "#2 second"]);
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use super::{
     urgency,
 };
 use crate::{
+    codecs::first_line::FirstLines,
     flow::{AppendError, Intake, Origin, Shutdown},
     inputs::counters::{Dropped, InputCounters},
 };
@@ -31,6 +32,7 @@ pub(super) type Ends = HashMap<String, u64>;
 pub(super) struct Follow {
     pub(super) engine: Engine,
     pub(super) options: DockerApiOptions,
+    pub(super) first_lines: FirstLines,
     pub(super) intake: Intake,
     pub(super) counters: std::sync::Arc<InputCounters>,
     pub(super) shutdown: Shutdown,
@@ -114,6 +116,7 @@ impl Follow {
         if described.skip || (elsewhere && !self.options.all) {
             return None;
         }
+        let first_line = described.first_line.as_deref().and_then(|pattern| self.first_lines.get(pattern));
         let stream = |name: &str| {
             let origin = Origin {
                 source: format!("{SOURCE}{id}:{name}"),
@@ -127,7 +130,7 @@ impl Follow {
                 ..Origin::default()
             };
             let durable_to = ends.get(&origin.source).copied().unwrap_or(0);
-            Stamped::new(origin, durable_to)
+            Stamped::new(origin, durable_to, first_line.clone())
         };
         let tty = inspected.config.tty;
         let streams = match tty {

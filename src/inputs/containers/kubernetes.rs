@@ -6,9 +6,7 @@
 //! anew under its old name, as a StatefulSet does, is described by its successor, but keeps the uid that its path
 //! names.
 //!
-//! Annotations that say what to do with a pod: `logship.io/exclude: "true"` leaves it out,
-//! `logship.io/format.<container>` or `logship.io/format` names the line format, `logship.io/service` the service.
-//! There is none for lines that belong together: joining them has no settings.
+//! Annotations that say what to do with a pod are in [`super::wishes`].
 //!
 //! Limits: [`POD_BYTES_MAX`], [`ANSWER_WAIT`], and those of [`super`] and [`super::lookups`].
 
@@ -47,6 +45,8 @@ pub struct KubernetesOptions {
     pub ca: Option<PathBuf>,
     /// This node, as `kubernetes.node.name` of pods that the API server does not tell of.
     pub node: Option<String>,
+    /// Skip pods without the annotation `logship.io/include: "true"`, and those of which nobody tells whether they have it.
+    pub only_included: bool,
 }
 
 impl KubernetesOptions {
@@ -68,6 +68,7 @@ impl KubernetesOptions {
             token: Some(Path::new(ACCOUNT).join("token")),
             ca: Some(Path::new(ACCOUNT).join("ca.crt")),
             node,
+            only_included: false,
         }
     }
 }
@@ -75,6 +76,7 @@ impl KubernetesOptions {
 /// Describes the pods of a node.
 pub struct Kubernetes {
     node: Option<String>,
+    only_included: bool,
     lookups: Option<Lookups<Pod>>,
 }
 
@@ -92,7 +94,7 @@ impl Kubernetes {
             }
             None => None,
         };
-        Ok(Kubernetes { node: options.node.clone(), lookups })
+        Ok(Kubernetes { node: options.node.clone(), only_included: options.only_included, lookups })
     }
 
     /// What was asked of the API server, if one is asked.
@@ -107,9 +109,10 @@ impl Describe for Kubernetes {
         let named = Named::of(path)?;
         let mut described = named.described();
         described.put("kubernetes.node.name", self.node.as_deref().unwrap_or_default());
+        described.skip = self.only_included;
         let known = self.lookups.as_ref().map_or(Known::Absent, |lookups| lookups.get(&key_of(&named)));
         match known {
-            Known::Found(pod) => pod.add_to(&mut described, &named),
+            Known::Found(pod) => pod.add_to(&mut described, &named, self.only_included),
             Known::Absent => {}
             Known::Unknown => described.complete = false,
         }
@@ -203,7 +206,8 @@ mod tests {
 
     fn start(api: &str, token: Option<PathBuf>) -> Kubernetes {
         let node = Some("node-1".to_owned());
-        Kubernetes::start(&KubernetesOptions { api: Some(api.to_owned()), token, ca: None, node }).unwrap()
+        let options = KubernetesOptions { api: Some(api.to_owned()), token, node, ..KubernetesOptions::default() };
+        Kubernetes::start(&options).unwrap()
     }
 
     #[test]
@@ -263,6 +267,25 @@ mod tests {
         check(200, "<html>", false, Some("unexpected answer"));
         check(200, "{}", true, None);
         check(200, r#"{"metadata":{"labels":null,"annotations":null},"spec":null,"status":null}"#, true, None);
+    }
+
+    #[test]
+    fn where_only_included_pods_are_wanted_others_wait_for_an_answer() {
+        let pod = fs::read_to_string(format!("{FIXTURES}/pod-wishes.json")).unwrap();
+        let edge = "/api/v1/namespaces/shop/pods/edge";
+        let served = Served::tcp(vec![(edge.to_owned(), reply(200, &pod))]);
+        let api = Some(served.base().to_owned());
+        let options = KubernetesOptions { api, only_included: true, ..KubernetesOptions::default() };
+        let kubernetes = Kubernetes::start(&options).unwrap();
+        let log = LOG.replace("web-7d9c5b6f4-x2x9k", "edge");
+        let skips = |log: &str| kubernetes.describe(Path::new(log)).unwrap().skip;
+        assert!(skips(&log), "not known yet");
+        kubernetes.lookups.as_ref().unwrap().wait_for(edge);
+        assert!(!skips(&log));
+        kubernetes.lookups.as_ref().unwrap().wait_for(POD);
+        assert!(skips(LOG), "gone");
+        let alone = KubernetesOptions { only_included: true, ..KubernetesOptions::default() };
+        assert!(Kubernetes::start(&alone).unwrap().describe(Path::new(&log)).unwrap().skip, "nobody tells");
     }
 
     #[test]

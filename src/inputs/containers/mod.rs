@@ -20,6 +20,7 @@ pub mod kubernetes;
 pub mod lookups;
 mod pods;
 mod stamped;
+mod wishes;
 
 use crate::flow::{RawBatch, SyncClass};
 use std::{
@@ -60,6 +61,8 @@ pub struct Described {
     pub fields: BTreeMap<String, String>,
     /// The line format that its owner named.
     pub format: Option<String>,
+    /// What the first line of each record matches, as its owner said.
+    pub first_line: Option<String>,
     /// Its owner does not want it to be shipped.
     pub skip: bool,
     /// All is known that will be known. Otherwise an API has not answered yet: ask again later.
@@ -164,6 +167,8 @@ fn listed(described: Option<&Described>) -> String {
     let own =
         [("service.name", &described.service), ("container.id", &described.container), ("(format)", &described.format)];
     lines.extend(own.iter().filter_map(|(name, value)| Some(format!("{name} = {}", value.as_deref()?))));
+    let first_line = described.first_line.iter().map(|pattern| format!("(first line) = {pattern}"));
+    lines.extend(first_line);
     lines.extend(described.fields.iter().map(|(name, value)| format!("{name} = {value}")));
     lines.extend(described.skip.then(|| "(skip)".to_owned()));
     lines.extend((!described.complete).then(|| "(incomplete)".to_owned()));

@@ -2,7 +2,7 @@
 //!
 //! Source: the Pod of Kubernetes' API, version `v1`.
 
-use super::{Described, cri::Named, cut, is_true};
+use super::{Described, cri::Named, cut, wishes::Wishes};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
 
 impl Pod {
     /// Adds what the pod says of the container that the path named.
-    pub(super) fn add_to(&self, described: &mut Described, named: &Named) {
+    pub(super) fn add_to(&self, described: &mut Described, named: &Named, only_included: bool) {
         let Metadata { uid, labels, annotations, .. } = &self.metadata;
         if named.uid.is_none() {
             described.put("kubernetes.pod.uid", uid);
@@ -101,13 +101,10 @@ impl Pod {
         let workload = self.add_owner(described);
         self.add_container(described, named);
         let labelled = SERVICE_LABELS.iter().find_map(|label| labels.get(*label)).filter(|name| !name.is_empty());
-        let service = annotations.get("logship.io/service").or(labelled).or(workload.as_ref());
-        if let Some(service) = service {
+        if let Some(service) = labelled.or(workload.as_ref()) {
             described.service = Some(cut(service).to_owned());
         }
-        let own = named.container.as_ref().and_then(|name| annotations.get(&format!("logship.io/format.{name}")));
-        described.format = own.or_else(|| annotations.get("logship.io/format")).cloned();
-        described.skip = is_true(annotations.get("logship.io/exclude"));
+        Wishes::of(annotations, named.container.as_deref()).add_to(described, only_included);
     }
 
     /// The workload that made the pod, and its name.
@@ -189,14 +186,36 @@ mod tests {
             ("cronjob", format!("/var/log/pods/shop_report-29456789-k4v7z_{uid}/report/0.log")),
             ("static", "/var/log/pods/kube-system_etcd-node-1_5b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e/etcd/2.log".to_owned()),
             ("hints", format!("/var/log/pods/shop_edge_{uid}/access/0.log")),
+            ("wishes", format!("/var/log/pods/shop_edge_{uid}/access/0.log")),
         ] {
             let pod: Pod =
                 serde_json::from_str(&fs::read_to_string(format!("{FIXTURES}/pod-{name}.json")).unwrap()).unwrap();
             let named = Named::of(Path::new(&path)).unwrap();
             let mut described = named.described();
-            pod.add_to(&mut described, &named);
+            pod.add_to(&mut described, &named, false);
             expect_file![format!("{FIXTURES}/pod-{name}.expected")].assert_eq(&listed(Some(&described)));
         }
+    }
+
+    #[test]
+    fn only_included_ones_where_only_such_are_wanted() {
+        let named =
+            Named::of(Path::new("/var/log/pods/shop_web_8c9f3a52-2f0e-4f6e-9a55-1e7b7c2d9a10/app/0.log")).unwrap();
+        let check = |annotations: &str, all: bool, only: bool| {
+            let pod: Pod =
+                serde_json::from_str(&format!("{{\"metadata\":{{\"annotations\":{annotations}}}}}")).unwrap();
+            let skip = |only_included| {
+                let mut described = named.described();
+                pod.add_to(&mut described, &named, only_included);
+                described.skip
+            };
+            assert_eq!((skip(false), skip(true)), (all, only), "{annotations}");
+        };
+        check("null", false, true);
+        check(r#"{"logship.io/include":"true"}"#, false, false);
+        check(r#"{"logship.io/include.app":"true"}"#, false, false);
+        check(r#"{"logship.io/include.other":"true"}"#, false, true);
+        check(r#"{"logship.io/include":"true","logship.io/exclude.app":"true"}"#, true, true);
     }
 
     #[test]

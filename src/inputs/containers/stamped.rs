@@ -11,7 +11,7 @@
 use super::{BATCH_BYTES, BATCH_RECORDS_MAX, BATCH_WAIT};
 use crate::{
     clock,
-    codecs::lines::Lines,
+    codecs::{first_line::FirstLine, lines::Lines},
     flow::{Origin, RawBatch, Span},
 };
 use logship_parsers::join::JOIN_WAIT_MS;
@@ -26,6 +26,8 @@ use std::{
 pub(super) struct Stamped {
     origin: Arc<Origin>,
     lines: Lines,
+    /// What tells where records begin, if that is not recognised.
+    first_line: Option<FirstLine>,
     /// Bytes pushed, and where in them each piece ended, with its stamp.
     pushed: u64,
     ends: VecDeque<(u64, u64)>,
@@ -40,10 +42,13 @@ pub(super) struct Stamped {
 }
 
 impl Stamped {
-    pub(super) fn new(origin: Origin, durable_to: u64) -> Stamped {
+    pub(super) fn new(origin: Origin, durable_to: u64, first_line: Option<FirstLine>) -> Stamped {
+        let mut lines = Lines::default();
+        lines.begin_records_by(first_line.as_ref());
         Stamped {
             origin: Arc::new(origin),
-            lines: Lines::default(),
+            lines,
+            first_line,
             pushed: 0,
             ends: VecDeque::new(),
             durable_to,
@@ -102,6 +107,7 @@ impl Stamped {
     /// The connection broke, or begins: what is not durable comes again.
     pub(super) fn restart(&mut self) {
         self.lines = Lines::default();
+        self.lines.begin_records_by(self.first_line.as_ref());
         (self.pushed, self.ready_since) = (0, None);
         self.ends.clear();
         self.repeating = self.durable_to > 0;
@@ -158,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_batch_reaches_to_the_stamp_of_its_last_line() {
-        let mut stamped = Stamped::new(Origin::default(), 0);
+        let mut stamped = Stamped::new(Origin::default(), 0, None);
         for (stamp, piece) in [(10, "a\n"), (20, "b1 "), (30, "b2\n"), (40, "c"), (50, "rest of c")] {
             assert!(stamped.push(stamp, piece.as_bytes()));
         }
@@ -181,8 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn where_records_begin_is_told_once_and_holds_after_a_restart() {
+        let mut stamped = Stamped::new(Origin::default(), 0, FirstLine::new("^#").ok());
+        for _ in 0..2 {
+            stamped.restart();
+            for (stamp, line) in [(10, "#a\n"), (20, "b\n"), (30, "#c\n")] {
+                stamped.push(stamp, line.as_bytes());
+            }
+            let batch = stamped.batch(true).unwrap();
+            assert_eq!((texts(&batch), batch.span), (vec!["#a\nb".to_owned()], Some(Span { from: 0, to: 21 })));
+        }
+    }
+
+    #[test]
     fn what_a_last_line_without_an_end_says_is_kept() {
-        let mut stamped = Stamped::new(Origin::default(), 0);
+        let mut stamped = Stamped::new(Origin::default(), 0, None);
         stamped.push(10, b"no end");
         stamped.finish();
         let batch = stamped.batch(true).unwrap();

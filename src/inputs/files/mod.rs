@@ -34,6 +34,7 @@ pub use turns::BATCH_WAIT;
 use super::containers::AnyOf;
 use crate::{
     clock,
+    codecs::first_line::FirstLines,
     flow::{Intake, Origin, Pending, SyncClass},
     log::SourceTable,
 };
@@ -93,6 +94,8 @@ pub struct Settings {
     pub origin: Origin,
     /// What is known of containers by the paths of their files.
     pub containers: AnyOf,
+    /// What containers say of the first lines of their records, compiled.
+    pub first_lines: FirstLines,
 }
 
 /// What others see of it.

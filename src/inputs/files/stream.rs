@@ -10,6 +10,7 @@
 use super::{
     content::{ContentError, Step},
     identity::{self, Content as _, Prefix},
+    origin::About,
     reader::Reader,
     text::{HEAD_BYTES, Text},
     transcode::Encoding,
@@ -116,13 +117,15 @@ pub struct Stream {
 
 impl Stream {
     /// A content that is followed from a place on.
-    pub fn new(source: String, path: PathBuf, id: (u64, u64), origin: Arc<Origin>, at: Place, now: Instant) -> Stream {
+    pub fn new(source: String, path: PathBuf, id: (u64, u64), about: About, at: Place, now: Instant) -> Stream {
+        let mut text = Text::new(at.encoding, at.alone, at.from, &at.head);
+        text.begin_records_by(about.first_line);
         Stream {
             source,
             path,
             moved_from: None,
             id,
-            origin,
+            origin: about.origin,
             file: None,
             size: 0,
             modified_ns: 0,
@@ -134,7 +137,7 @@ impl Stream {
             taken: 0,
             is_plain: false,
             is_unclear: false,
-            text: Text::new(at.encoding, at.alone, at.from, &at.head),
+            text,
             read: at.from,
             cut: at.from,
             durable: at.from,
@@ -145,6 +148,14 @@ impl Stream {
             withheld: false,
             finished: false,
         }
+    }
+
+    /// More is known of who writes it.
+    pub fn renew(&mut self, about: About) {
+        if *about.origin != *self.origin {
+            self.origin = about.origin;
+        }
+        self.text.begin_records_by(about.first_line);
     }
 
     /// Read up to here.

@@ -316,19 +316,19 @@ impl Tailer {
 
     /// Goes on with a content that was read before.
     pub(super) fn resume(&mut self, known: &Known, path: PathBuf, mut reader: Reader, now: Instant) -> Option<Key> {
-        let (origin, _) = origin::of(&self.settings, &known.source, &known.path);
+        let about = origin::of(&self.settings, &known.source, &known.path);
         let place = Place::read(&mut reader, known.end, (self.settings.encoding, self.settings.alone)).ok()?;
         let id = reader.stat().map(|stat| (stat.device, stat.inode)).ok()?;
-        Some(self.follow(Stream::new(known.source.clone(), path, id, origin, place, now), reader))
+        Some(self.follow(Stream::new(known.source.clone(), path, id, about, place, now), reader))
     }
 
     /// Begins with a content that nobody has read.
     pub(super) fn begin(&mut self, path: PathBuf, mut reader: Reader, from: u64, now: Instant) -> Option<Key> {
         let source = format!("file:{}", LogId::random());
-        let (origin, _) = origin::of(&self.settings, &source, &path);
+        let about = origin::of(&self.settings, &source, &path);
         let place = Place::read(&mut reader, from, (self.settings.encoding, self.settings.alone)).ok()?;
         let id = reader.stat().map(|stat| (stat.device, stat.inode)).ok()?;
-        Some(self.follow(Stream::new(source, path, id, origin, place, now), reader))
+        Some(self.follow(Stream::new(source, path, id, about, place, now), reader))
     }
 
     fn follow(&mut self, mut stream: Stream, reader: Reader) -> Key {

@@ -4,7 +4,10 @@
 //! places here are bytes of the content, before it is made UTF-8.
 
 use super::transcode::{ByteOrderMark, Encoding, Transcoder};
-use crate::{codecs::lines::Lines, flow::Record};
+use crate::{
+    codecs::{first_line::FirstLine, lines::Lines},
+    flow::Record,
+};
 
 /// A byte order mark has at most so many bytes.
 pub const HEAD_BYTES: u64 = 3;
@@ -14,6 +17,7 @@ pub const HEAD_BYTES: u64 = 3;
 pub struct Text {
     lines: Lines,
     alone: bool,
+    first_line: Option<FirstLine>,
     form: Form,
     /// How far records were taken.
     done: u64,
@@ -37,7 +41,8 @@ impl Text {
     pub fn new(wanted: Encoding, alone: bool, from: u64, head: &[u8]) -> Text {
         let form = Form::Undecided(wanted);
         let lines = Lines::starting_at(from).alone(alone);
-        let mut text = Text { lines, alone, form, done: from, is_stalled: false, dropped_seen: 0 };
+        let first_line = None;
+        let mut text = Text { lines, alone, first_line, form, done: from, is_stalled: false, dropped_seen: 0 };
         match ByteOrderMark::find(head) {
             _ if from == 0 => {}
             ByteOrderMark::Of(encoding, _) => text.begin(encoding, from),
@@ -53,6 +58,13 @@ impl Text {
             let lines = Lines::starting_at(0).alone(self.alone);
             (self.form, self.lines) = (Form::Other(Box::new(Transcoder::new(encoding, from))), lines);
         }
+        self.lines.begin_records_by(self.first_line.as_ref());
+    }
+
+    /// From the next line on, this tells where records begin; without it that is recognised.
+    pub fn begin_records_by(&mut self, first: Option<FirstLine>) {
+        self.first_line = first;
+        self.lines.begin_records_by(self.first_line.as_ref());
     }
 
     /// Takes bytes, which follow those before; answers how many it took: none where more are needed to tell what they are,

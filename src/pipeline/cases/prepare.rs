@@ -259,12 +259,14 @@ impl Pipeline {
         let mut cutter = self.arrival.as_ref().and_then(Arrival::cutter);
         for given in &case.given {
             for event in self.given(given, &mut cutter, &mut scratch) {
-                self.filters.run(event, &mut scratch, &mut out);
+                // What a filter panicked on goes on tagged, which the case sees.
+                _ = self.filters.run(event, &mut scratch, &mut out);
             }
         }
         if let Some((arrival, mut cutter)) = self.arrival.as_ref().zip(cutter) {
             for event in arrival.made(cutter.finish(), &mut scratch) {
-                self.filters.run(event, &mut scratch, &mut out);
+                // What a filter panicked on goes on tagged, which the case sees.
+                _ = self.filters.run(event, &mut scratch, &mut out);
             }
         }
         self.filters.let_go(true, &mut scratch, &mut out);

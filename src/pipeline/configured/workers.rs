@@ -84,7 +84,7 @@ pub struct Counts {
     pub received: AtomicU64,
     /// Events that came out of the filters.
     pub filtered: AtomicU64,
-    /// Chunks that a plugin failed on in a way that it must not.
+    /// Events, and chunks, that a plugin failed on in a way that it must not.
     pub panics: AtomicU64,
 }
 
@@ -127,7 +127,9 @@ fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec
             let Some(arrival) = plan.arrivals.get(input) else { return };
             arrival.each(chunk, scratch, |event, scratch| {
                 came += 1;
-                plan.filters.run(event, scratch, &mut out);
+                if plan.filters.run(event, scratch, &mut out).is_err() {
+                    panicked(counts, "a filter failed in a way that it must not: its events are tagged `_filterpanic`");
+                }
                 went += out.len() as u64;
                 encode(plan, &mut out, received, &mut texts);
             });
@@ -137,10 +139,16 @@ fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec
     counts.filtered.fetch_add(went, Ordering::Relaxed);
     if done.is_err() {
         *scratch = Scratch::default();
-        counts.panics.fetch_add(1, Ordering::Relaxed);
-        tracing::error!("a filter or codec failed in a way that it must not: the rest of a batch is lost");
+        panicked(counts, "a codec or filter failed in a way that it must not: the rest of a batch is lost");
     }
     texts
+}
+
+/// Counts it, and says it the first time: it may be so with each event.
+fn panicked(counts: &Counts, what: &str) {
+    if counts.panics.fetch_add(1, Ordering::Relaxed) == 0 {
+        tracing::error!("{what}");
+    }
 }
 
 fn encode(plan: &Plan, events: &mut Vec<Event>, now: Timestamp, texts: &mut [Encoded]) {

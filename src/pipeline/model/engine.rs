@@ -100,7 +100,7 @@ impl Engine {
                 left -= 1;
                 world.saw(&frame);
                 let events = Plan::auto().run(&frame, &self.hints.observe(&frame));
-                let batch = Batch { log: frame.log, end: frame.end, first_number: 0, events };
+                let batch = Batch { log: frame.log, start: frame.start, end: frame.end, first_number: 0, events };
                 self.store.add(&batch).map_err(ended)?;
             }
         }

@@ -12,6 +12,7 @@ use logship_parsers::config::{
     Diagnostic,
     ast::{Branch, Plugin, Statement},
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Statements, one after the other. `T` is what stands where a plugin stands.
 #[derive(Debug)]
@@ -98,6 +99,13 @@ impl<T> Step<T> {
     }
 }
 
+/// The tag of an event that a filter panicked on.
+pub const PANICKED: &str = "_filterpanic";
+
+/// A filter panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panicked;
+
 /// One filter with what all filters have.
 pub struct Applied {
     filter: Box<dyn Filter>,
@@ -136,12 +144,22 @@ impl Filters {
     }
 
     /// Takes an event through; what comes out is appended, in the order in which Logstash has it.
-    pub fn run(&self, mut event: Event, scratch: &mut Scratch, out: &mut Vec<Event>) {
+    ///
+    /// # Errors
+    /// A filter panicked, which none may: the event comes out as that left it, tagged [`PANICKED`], past the filters behind.
+    pub fn run(&self, mut event: Event, scratch: &mut Scratch, out: &mut Vec<Event>) -> Result<(), Panicked> {
         let mut more = Vec::new();
-        if self.from(0, &mut event, scratch, &mut more) {
+        let done = catch_unwind(AssertUnwindSafe(|| self.from(0, &mut event, scratch, &mut more)));
+        if done.is_err() {
+            event.tag(PANICKED);
+            *scratch = Scratch { received: scratch.received, ..Scratch::default() };
+        }
+        let outcome = done.as_ref().map(|_| ()).map_err(|_| Panicked);
+        if done.unwrap_or(true) {
             out.push(event);
         }
         out.append(&mut more);
+        outcome
     }
 
     /// What filters that keep something let go: all of it at the end, else what is due. It goes on behind its filter.
@@ -246,5 +264,47 @@ impl Applied {
             self.decorations.apply(&mut event, scratch);
             event
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Timestamp, Value},
+        filters::FilterError,
+    };
+
+    /// Takes the message `b` apart and panics in the middle; notes that it saw the others.
+    struct Panics;
+
+    impl Filter for Panics {
+        fn apply(&self, event: &mut Event, scratch: &mut Scratch) -> Result<Verdict, FilterError> {
+            scratch.text.push_str("left");
+            assert!(event.message() != Some("b"), "filters may be wrong");
+            event.tag("seen");
+            Ok(Verdict::Matched)
+        }
+    }
+
+    fn applied(filter: impl Filter + 'static) -> Step<Applied> {
+        Step::Do(Applied { filter: Box::new(filter), decorations: Decorations::default() })
+    }
+
+    #[test]
+    fn a_panic_costs_one_event_its_filters_and_nothing_else() {
+        let filters = Filters { steps: vec![applied(Panics), applied(Panics)] };
+        let received = Timestamp::from_millis(7);
+        let (mut scratch, mut out) = (Scratch { received, ..Scratch::default() }, Vec::new());
+        let outcomes = ["a", "b", "c"].map(|text| {
+            let event = Event::from_line(received, text.into());
+            filters.run(event, &mut scratch, &mut out)
+        });
+        assert_eq!(outcomes, [Ok(()), Err(Panicked), Ok(())]);
+        let tags = |event: &Event| event.fields.get("tags").cloned();
+        let seen: Vec<_> = out.iter().map(|event| (event.message().unwrap(), tags(event))).collect();
+        let list = |tag: &str| Some(Value::List(vec![Value::from(tag)]));
+        assert_eq!(seen, [("a", list("seen")), ("b", list(PANICKED)), ("c", list("seen"))]);
+        assert_eq!((scratch.received, &*scratch.text), (received, "leftleft"), "what it left behind is forgotten");
     }
 }

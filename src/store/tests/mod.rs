@@ -45,7 +45,7 @@ fn batch(log: LogId, start: u64, events: Vec<Event>) -> Batch {
     let end = Pos(start + events.len() as u64 + 10);
     let id = |at| EventId { log, at: Pos(at) };
     let events = (start..).zip(events).map(|(at, event)| Stored { id: id(at), event }).collect();
-    Batch { log, end, first_number: start, events }
+    Batch { log, start: Pos(start), end, first_number: start, events }
 }
 
 /// Every event of a snapshot, in the order in which it lies there.
