@@ -30,6 +30,7 @@ mod grok;
 mod harness;
 mod pipe;
 mod pipelines;
+mod pipelines_live;
 mod run;
 mod server;
 mod succession;

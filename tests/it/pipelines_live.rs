@@ -1,0 +1,165 @@
+//! Pipelines that go on: several in a process, reloads, signals, kills.
+
+use crate::harness::{folder, logship, pipe, signal, stderr, wait};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, OpenOptions},
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdout, Stdio},
+};
+
+/// A pipeline whose output is read line by line.
+struct Live {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Live {
+    fn start(data: &Path, args: &[&str]) -> Live {
+        let mut command = logship(data, args);
+        let stderr = File::create(data.with_extension("stderr")).unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Live { child, out }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "it ended");
+        line.trim_end().to_owned()
+    }
+
+    fn stop(mut self) -> Vec<String> {
+        signal(&self.child, "TERM");
+        let rest = self.out.lines().map(Result::unwrap).collect();
+        assert!(wait(&mut self.child).success());
+        rest
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// A config that prints the lines of a file with a mark.
+fn marked(file: &Path, mark: &str) -> String {
+    let file = file.display();
+    format!(
+        "input {{ file {{ path => '{file}' start_position => beginning }} }}
+         output {{ stdout {{ codec => line {{ format => '{mark} %{{message}}' }} }} }}"
+    )
+}
+
+#[test]
+fn pipelines_send_to_each_other() {
+    let home = folder();
+    let settings = "- pipeline.id: front
+  config.string: \"input { stdin { } } output { if [message] == 'b' { pipeline { send_to => [back] } } else { pipeline { send_to => [back, side] } } }\"
+- pipeline.id: back
+  config.string: \"input { pipeline { address => back } } output { stdout { codec => line { format => 'back %{message}' } } }\"
+- pipeline.id: side
+  config.string: \"input { pipeline { address => side } } output { stdout { codec => line { format => 'side %{message}' } } }\"
+";
+    fs::write(home.path().join("pipelines.yml"), settings).unwrap();
+    let data = home.path().join("data");
+    let output = pipe(&data, &["--path.settings", home.path().to_str().unwrap()], b"a\nb\nc\n");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let of = |name: &str| text.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+    assert_eq!((of("back"), of("side")), (vec!["back a", "back b", "back c"], vec!["side a", "side c"]));
+    for id in ["back", "side"] {
+        let left = fs::read_dir(data.join("pipelines").join(id).join("log")).unwrap().count();
+        assert_eq!(left, 0, "{id} keeps what nobody needs");
+    }
+}
+
+#[test]
+fn a_reload_loses_and_doubles_nothing_and_a_wrong_config_changes_nothing() {
+    let home = folder();
+    let (file, conf) = (home.path().join("app.log"), home.path().join("x.conf"));
+    append(&file, "1\n");
+    fs::write(&conf, marked(&file, "old")).unwrap();
+    let mut live = Live::start(&home.path().join("data"), &["-f", conf.to_str().unwrap()]);
+    assert_eq!(live.line(), "old 1");
+    fs::write(&conf, "inputt {").unwrap();
+    signal(&live.child, "HUP");
+    let stderr = home.path().join("data.stderr");
+    crate::harness::until("the mistake is told", || {
+        fs::read_to_string(&stderr).unwrap().contains("what runs goes on as it is").then_some(())
+    });
+    append(&file, "2\n");
+    assert_eq!(live.line(), "old 2");
+    fs::write(&conf, marked(&file, "new")).unwrap();
+    append(&file, "3\n");
+    signal(&live.child, "HUP");
+    let third = live.line();
+    assert!(third == "old 3" || third == "new 3", "{third}");
+    crate::harness::until("the new config is there", || {
+        append(&file, "x\n");
+        (live.line() == "new x").then_some(())
+    });
+    append(&file, "4\n");
+    let rest: Vec<String> = std::iter::from_fn(|| Some(live.line())).take_while(|line| line != "new 4").collect();
+    assert!(rest.iter().all(|line| line == "new x"), "{rest:?}");
+    assert!(live.stop().is_empty());
+}
+
+#[test]
+fn a_killed_pipeline_goes_on_where_it_was() {
+    const LINES: usize = 3_000;
+    let home = folder();
+    let (file, conf, data) = (home.path().join("app.log"), home.path().join("x.conf"), home.path().join("data"));
+    fs::write(&conf, marked(&file, "got")).unwrap();
+    let mut seen = BTreeSet::new();
+    for part in 0..3 {
+        let lines = part * LINES / 3..(part + 1) * LINES / 3;
+        append(&file, &lines.map(|number| format!("{number}\n")).collect::<String>());
+        let mut live = Live::start(&data, &["-f", conf.to_str().unwrap()]);
+        // Killed with some of it on its way, and read again: at least once.
+        for _ in 0..LINES / 6 {
+            seen.insert(live.line());
+        }
+        live.child.kill().unwrap();
+        wait(&mut live.child);
+        // Half a line is none.
+        let mut line = String::new();
+        while live.out.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
+            seen.insert(line.trim_end().to_owned());
+            line.clear();
+        }
+    }
+    let mut live = Live::start(&data, &["-f", conf.to_str().unwrap()]);
+    append(&file, "end\n");
+    loop {
+        let line = live.line();
+        if line == "got end" {
+            break;
+        }
+        seen.insert(line);
+    }
+    assert!(live.stop().is_empty());
+    let missing: Vec<_> = (0..LINES).filter(|number| !seen.contains(&format!("got {number}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    // What was stopped in order is not delivered again.
+    let mut again = Live::start(&data, &["-f", conf.to_str().unwrap()]);
+    append(&file, "last\n");
+    assert_eq!(again.line(), "got last");
+    again.stop();
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_start_is_said() {
+    let home = folder();
+    let said = |settings: &str| {
+        fs::write(home.path().join("pipelines.yml"), settings).unwrap();
+        let args = ["--path.settings", home.path().to_str().unwrap()];
+        let output = logship(&home.path().join("data"), &args).stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), stderr(&output))
+    };
+    let (code, text) = said("- pipeline.id: a\n  path.config: /nowhere/*.conf\n");
+    assert!(code == Some(2) && text.contains("/nowhere"), "{text}");
+    let twice = "- {pipeline.id: a, config.string: 'input { pipeline { address => x } }'}\n- {pipeline.id: b, config.string: 'input { pipeline { address => x } }'}\n";
+    let (code, text) = said(twice);
+    assert!(code == Some(1) && text.contains("another pipeline listens at the address `x`"), "{text}");
+}
