@@ -1,14 +1,21 @@
 //! How pipelines of one process send events to each other: by the name of an address that one of them listens at.
 
+use super::Stop;
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// Letters that wait at an address; then who sends waits.
 pub const LETTERS_MAX: usize = 4;
+
+/// How long who should stop goes on waiting for another pipeline.
+pub const STOPPING_WAIT: Duration = Duration::from_secs(2);
+/// How often it looks whether it should.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Events on their way to another pipeline.
 #[derive(Debug)]
@@ -49,13 +56,31 @@ impl Addresses {
     /// Sends events and waits until they are safe there.
     ///
     /// # Errors
-    /// They are not: nobody listens, or has stopped meanwhile.
-    pub fn send(&self, address: &str, events: Vec<Bytes>) -> Result<(), NobodyThere> {
+    /// They are not: nobody listens, or has stopped meanwhile, or the sender should stop and waited [`STOPPING_WAIT`] since.
+    pub fn send(&self, address: &str, events: Vec<Bytes>, stop: &Stop) -> Result<(), NobodyThere> {
         let sender = self.known().get(address).cloned().ok_or(NobodyThere)?;
         let (safe, told) = bounded(1);
-        sender.send(Letter { events, safe }).map_err(|_| NobodyThere)?;
+        let mut letter = Letter { events, safe };
+        let mut patience = STOPPING_WAIT;
+        let mut is_late = || {
+            patience = patience.saturating_sub(if stop.is_requested() { LOOK_EVERY } else { Duration::ZERO });
+            patience.is_zero()
+        };
+        loop {
+            match sender.send_timeout(letter, LOOK_EVERY) {
+                Ok(()) => break,
+                Err(SendTimeoutError::Timeout(back)) if !is_late() => letter = back,
+                Err(_) => return Err(NobodyThere),
+            }
+        }
         drop(sender);
-        told.recv().map_err(|_| NobodyThere)
+        loop {
+            match told.recv_timeout(LOOK_EVERY) {
+                Ok(()) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if !is_late() => {}
+                Err(_) => return Err(NobodyThere),
+            }
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Sender<Letter>>> {
@@ -69,17 +94,17 @@ mod tests {
 
     #[test]
     fn letters_are_safe_when_the_listener_says_so() {
-        let addresses = Addresses::default();
-        assert_eq!(addresses.send("a", Vec::new()), Err(NobodyThere));
+        let (addresses, stop) = (Addresses::default(), Stop::new().unwrap());
+        assert_eq!(addresses.send("a", Vec::new(), &stop), Err(NobodyThere));
         let letters = addresses.listen("a").unwrap();
         assert!(addresses.listen("a").is_none());
         std::thread::scope(|scope| {
-            let sent = scope.spawn(|| addresses.send("a", vec![Bytes::from_static(b"{}")]));
+            let sent = scope.spawn(|| addresses.send("a", vec![Bytes::from_static(b"{}")], &stop));
             let letter = letters.recv().unwrap();
             assert_eq!(letter.events, [Bytes::from_static(b"{}")]);
             letter.safe.send(()).unwrap();
             assert_eq!(sent.join().unwrap(), Ok(()));
-            let sent = scope.spawn(|| addresses.send("a", Vec::new()));
+            let sent = scope.spawn(|| addresses.send("a", Vec::new(), &stop));
             drop(letters.recv().unwrap());
             assert_eq!(sent.join().unwrap(), Err(NobodyThere));
         });

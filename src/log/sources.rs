@@ -180,6 +180,16 @@ impl SourceTable {
         self.sources.iter().map(|(source, state)| (source.as_str(), state))
     }
 
+    /// What is known of the sources whose names begin so.
+    #[must_use]
+    pub fn only(&self, prefix: &str) -> SourceTable {
+        let mut table = SourceTable::default();
+        for (source, state) in self.sources.iter().filter(|(source, _)| source.starts_with(prefix)) {
+            table.swap(source, Some(state.clone()));
+        }
+        table
+    }
+
     /// How often a source or a range was forgotten because a limit was reached.
     #[must_use]
     pub fn forgotten(&self) -> u64 {

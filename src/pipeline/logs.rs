@@ -71,6 +71,11 @@ impl OpenLog {
         self.ended
     }
 
+    /// Whether there may be more to read in it, now.
+    pub fn is_waiting(&self) -> bool {
+        !self.ended && self.said.is_none()
+    }
+
     /// Why it cannot be read, while it cannot.
     pub fn failure(&self) -> Option<&str> {
         self.said.as_deref()

@@ -244,7 +244,18 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
     let mut is_asked = false;
     signals::watch_with_hangups(move |signal| match (signal, std::mem::replace(&mut is_asked, is_end(signal))) {
         (signals::Signal::Hangup, _) => asking.ask(Request::Reload),
-        (_, false) => asking.ask(Request::Stop),
+        (_, false) => {
+            asking.ask(Request::Stop);
+            // An output that blocks in a system call hears nothing.
+            let late = || {
+                thread::sleep(STOP_MAX);
+                say("an output does not end: what it has not taken is given up");
+                std::process::exit(EXIT_LATE);
+            };
+            if let Err(cause) = thread::Builder::new().name("late".to_owned()).spawn(late) {
+                say(cause);
+            }
+        }
         // The second request ends the process at once.
         (_, true) => std::process::exit(EXIT_AT_ONCE),
     })?;
@@ -274,6 +285,11 @@ fn finish(outcome: std::io::Result<Vec<String>>) -> Result<(), Failure> {
         Ok(failures) => Err(Failure::failed(failures.join("\nlogship: "))),
     }
 }
+
+/// How long the end may take after a request: inputs, then outputs one behind the other have their time.
+const STOP_MAX: Duration = Duration::from_secs(12);
+/// The exit status of a process that could not end in order.
+const EXIT_LATE: i32 = 1;
 
 /// How often -r looks where nothing is said.
 const RELOAD_EVERY: Duration = Duration::from_secs(3);

@@ -116,6 +116,10 @@ impl Framer for Headed {
     fn patience(&self) -> Option<Duration> {
         None
     }
+
+    fn holds(&self) -> bool {
+        self.lines.holds()
+    }
 }
 
 impl Headed {

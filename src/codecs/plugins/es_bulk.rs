@@ -60,6 +60,10 @@ impl Framer for Actions {
     fn patience(&self) -> Option<Duration> {
         None
     }
+
+    fn holds(&self) -> bool {
+        self.action.is_some() || self.lines.holds()
+    }
 }
 
 impl Actions {

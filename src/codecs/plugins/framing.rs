@@ -49,6 +49,9 @@ pub trait Framer: Send {
 
     /// How long what is held may wait for more. `None` where nothing is held, or where it waits for ever.
     fn patience(&self) -> Option<Duration>;
+
+    /// Whether something is held that [`Framer::finish`] would give, or that what comes next needs to be whole.
+    fn holds(&self) -> bool;
 }
 
 /// What is to be said of a record.
@@ -155,6 +158,15 @@ impl Cutter {
                 framer.finish(&mut out);
                 records(out)
             }
+        }
+    }
+
+    /// Whether something is held back.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        match self {
+            Cutter::Lines(lines) => !lines.buffer.is_empty(),
+            Cutter::Own(framer) => framer.holds(),
         }
     }
 

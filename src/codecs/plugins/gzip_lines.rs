@@ -99,6 +99,10 @@ impl Framer for GzipLines {
     fn patience(&self) -> Option<Duration> {
         None
     }
+
+    fn holds(&self) -> bool {
+        self.lines.holds()
+    }
 }
 
 #[cfg(test)]

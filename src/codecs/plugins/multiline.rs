@@ -168,6 +168,10 @@ impl Framer for Multiline {
     fn patience(&self) -> Option<Duration> {
         (self.count > 0).then_some(self.rule.patience)
     }
+
+    fn holds(&self) -> bool {
+        self.count > 0
+    }
 }
 
 #[cfg(test)]

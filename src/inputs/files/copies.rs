@@ -6,6 +6,7 @@
 //! its copy if it holds all that was read of it. A compressed file is no file of today: it waits until it has not grown for
 //! [`COPY_WAIT`], and as long as a file is followed that begins as it does.
 
+use super::origin;
 use super::{
     identity::{self, Content as _},
     known::{Known, folder_of, is_rotation_of, stem_of},
@@ -14,7 +15,7 @@ use super::{
     tailer::{Followed, Key, Tailer},
     tree::{Entry, Files, Stat},
 };
-use crate::flow::{FileMark, LogId};
+use crate::flow::FileMark;
 use std::{
     collections::HashMap,
     io,
@@ -269,7 +270,7 @@ fn note_copies(tailer: &mut Tailer, original: (u64, u64)) {
         );
         let (Ok(head), Ok(tail)) = read else { continue };
         let mark = FileMark { device: id.0, inode: id.1, prefix: identity::hash(&head), marker: identity::hash(&tail) };
-        let source = format!("file:{}", LogId::random());
+        let source = origin::source(&tailer.settings);
         tailer.known.add(Known { source, path: suspect.path, end: suspect.same_to, mark, seen: 0 });
     }
 }

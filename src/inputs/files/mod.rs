@@ -17,6 +17,7 @@ mod known;
 mod model;
 mod origin;
 mod reader;
+mod skips;
 mod stream;
 mod tailer;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod turns;
 pub mod watch;
 
 pub use known::is_rotation_of;
+pub use origin::prefix;
 pub use tailer::{Counts, FileStatus, GONE_WAIT, HELD_BYTES_MAX, Key, OPEN_FILES_MAX, PARTIAL_WAIT, Tailer};
 pub use turns::BATCH_WAIT;
 
@@ -283,6 +285,10 @@ impl Driver {
     fn step(&mut self) -> bool {
         let (intake, pending) = (&self.intake, &mut self.pending);
         let mut log_lives = true;
+        for batch in self.tailer.take_skips() {
+            // Where the log refuses, a restart begins at the end that the file has then.
+            log_lives &= intake.submit(batch, SyncClass::Relaxed).is_ok();
+        }
         self.tailer.step(clock::instant(), clock::now(), &mut |key, batch| {
             let records = batch.records.len() as u64;
             // A file gives the next batch when this one is durable: a fast one must not wait for others to share its sync.

@@ -1,8 +1,29 @@
 //! What the records of a file share: what the user said, and what is known of the container that writes it.
 
 use super::{Settings, stream::Stream};
-use crate::{codecs::first_line::FirstLine, flow::Origin, inputs::containers::Describe as _};
+use crate::{
+    codecs::first_line::FirstLine,
+    flow::{LogId, Origin},
+    inputs::containers::Describe as _,
+};
 use std::{path::Path, sync::Arc};
+
+/// The name of a content that nobody has read. What several inputs of one log read has different names.
+pub(super) fn source(settings: &Settings) -> String {
+    format!("{}{}", prefix(&settings.origin.input), LogId::random())
+}
+
+/// How the names of the contents begin that an input reads.
+#[must_use]
+pub fn prefix(input: &str) -> String {
+    match input {
+        "" | "file" => "file:".to_owned(),
+        input => format!("file:{}:", input.chars().take(INPUT_CHARS_MAX).collect::<String>()),
+    }
+}
+
+/// As much of an input's name is in the names of its contents.
+const INPUT_CHARS_MAX: usize = 40;
 
 /// Whether the owner of a container does not want its logs to be shipped.
 pub(super) fn is_skipped(settings: &Settings, path: &Path) -> bool {

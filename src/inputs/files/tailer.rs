@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     event::Timestamp,
-    flow::{FileMark, LogId},
+    flow::{FileMark, RawBatch},
     log::SourceTable,
 };
 use std::{
@@ -142,6 +142,10 @@ pub struct Tailer {
     next: Key,
     pub(super) buffer: Vec<u8>,
     looked: bool,
+    /// Earlier lives followed files: this is not the first start.
+    knows: bool,
+    /// What the log is to know of files that are followed from their end on.
+    pub(super) skips: Vec<RawBatch>,
 }
 
 impl Tailer {
@@ -168,6 +172,8 @@ impl Tailer {
             next: 0,
             buffer: vec![0; CHUNK_BYTES + FileMark::MARKER_BYTES as usize],
             looked: false,
+            knows: table.iter().any(|(_, state)| state.file.is_some()),
+            skips: Vec::new(),
         }
     }
 
@@ -277,14 +283,12 @@ impl Tailer {
         if copies::is_held(self, path, id, &mut reader, now) {
             return;
         }
-        let skipped = self.settings.from_end && !self.looked;
+        let skipped = self.settings.from_end && !self.looked && !self.knows;
         let from = if skipped { reader.extent().map_or(stat.size, |extent| extent.length) } else { 0 };
-        self.begin(path.to_owned(), reader, from, now);
-    }
-
-    fn is_too_old(&self, stat: &Stat, wall: Timestamp) -> bool {
-        let age = |limit: Duration| wall.as_nanos().saturating_sub(stat.modified_ns) > limit.as_nanos() as i64;
-        self.settings.ignore_older.is_some_and(age)
+        let key = self.begin(path.to_owned(), reader, from, now);
+        if skipped {
+            self.note_skip(key, wall);
+        }
     }
 
     /// Says once why a file cannot be opened; it is tried again less and less often.
@@ -324,7 +328,7 @@ impl Tailer {
 
     /// Begins with a content that nobody has read.
     pub(super) fn begin(&mut self, path: PathBuf, mut reader: Reader, from: u64, now: Instant) -> Option<Key> {
-        let source = format!("file:{}", LogId::random());
+        let source = origin::source(&self.settings);
         let about = origin::of(&self.settings, &source, &path);
         let place = Place::read(&mut reader, from, (self.settings.encoding, self.settings.alone)).ok()?;
         let id = reader.stat().map(|stat| (stat.device, stat.inode)).ok()?;

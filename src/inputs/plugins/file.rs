@@ -15,7 +15,7 @@ use crate::{
     inputs::files::{self, FileInput, glob::Globs},
     log::SourceTable,
 };
-use logship_parsers::config::{Diagnostic, FieldRef, typed};
+use logship_parsers::config::{Diagnostic, FieldRef, ast::ValueKind, typed};
 use std::{path::PathBuf, time::Duration};
 
 pub(super) const KIND: InputKind = InputKind {
@@ -88,6 +88,9 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
         options.report(Diagnostic::error(place, wrong.to_string()));
     });
     unused(options);
+    if let Some(wrong) = wrong_codec(options) {
+        options.report(wrong);
+    }
     let ignore_older = options.get("ignore_older", |value| typed::duration(value, SECOND));
     let sincedb = options.text("sincedb_path").map(PathBuf::from);
     let is_read = options.get("mode", |value| typed::choice(value, &["read", "tail"]).map(|mode| mode == "read"));
@@ -110,6 +113,29 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
         ..files::Settings::default()
     };
     Some(Box::new(Tail { settings, globs, forgets }))
+}
+
+/// Codecs that would need the beginning of a file again after a restart.
+fn wrong_codec(options: &Options<'_>) -> Option<Diagnostic> {
+    let ValueKind::Plugin(codec) = &options.value("codec")?.kind else {
+        let value = options.value("codec").filter(|value| value.as_str() == Some("gzip_lines"))?;
+        return Some(inflates(value.span.0));
+    };
+    match codec.name.text.as_str() {
+        "gzip_lines" => Some(inflates(codec.name.span.0)),
+        "csv" => {
+            let detects = codec.options().into_iter().find(|option| option.name.text == "autodetect_column_names")?;
+            let place = detects.value.span.0;
+            let error =
+                Diagnostic::error(place, "the names of columns stand at the beginning of a file, which is read once");
+            typed::boolean(&detects.value).unwrap_or_default().then(|| error.help("name them: `columns => [...]`"))
+        }
+        _ => None,
+    }
+}
+
+fn inflates(place: logship_parsers::config::Span) -> Diagnostic {
+    Diagnostic::error(place, "`file` inflates compressed files itself").help("leave the codec out")
 }
 
 /// Options that mean nothing here: their types are checked.
@@ -139,9 +165,8 @@ impl Source for Tail {
         let Tail { mut settings, globs, forgets } = *self;
         settings.origin = Origin { input: entrance.name().to_owned(), ..Origin::default() };
         // A table without files: all of them are new.
-        let nothing = SourceTable::default();
-        let known = if forgets { &nothing } else { &*log.known };
-        let input = FileInput::start(settings, globs, known, log.intake)?;
+        let known = if forgets { SourceTable::default() } else { log.known.only(&files::prefix(entrance.name())) };
+        let input = FileInput::start(settings, globs, &known, log.intake)?;
         while !stop.wait(ALIVE_EVERY) {}
         input.stop();
         Ok(())

@@ -55,6 +55,7 @@ impl Source for Generator {
             }
             number += 1;
         }
-        stream.records(batch)
+        stream.records(batch)?;
+        stream.settle()
     }
 }

@@ -21,7 +21,7 @@ pub(super) const KIND: InputKind = InputKind {
     build,
 };
 
-/// How often it looks whether it should stop. It does when nothing came for so long, so that those that send to it may end first.
+/// How often it looks whether it should stop.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 struct Pipeline {
@@ -48,7 +48,8 @@ impl Source for Pipeline {
     fn run(mut self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
         let Some(listening) = self.listening.take() else { return Ok(()) };
         let mut stream = entrance.stream([]);
-        loop {
+        // What waits when it should stop is sent again by those who sent it.
+        while !stop.is_requested() {
             match listening.letters.recv_timeout(LOOK_EVERY) {
                 Ok(Letter { events, safe }) => {
                     let nothing = [].into();
@@ -58,10 +59,11 @@ impl Source for Pipeline {
                     // Who sent it may have ended, and sends it again when it is back.
                     _ = safe.send(());
                 }
-                Err(RecvTimeoutError::Timeout) if !stop.is_requested() => {}
-                Err(_) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        Ok(())
     }
 
     fn is_fed_from_inside(&self) -> bool {

@@ -36,7 +36,8 @@ impl Source for Stdin {
                 }
             }
         }
-        stream.finish()
+        stream.finish()?;
+        stream.settle()
     }
 
     fn is_reloadable(&self) -> bool {

@@ -49,10 +49,10 @@ impl Output for Pipeline {
 }
 
 impl Sink for Pipeline {
-    fn deliver(&mut self, batch: &mut Encoded, _: &mut Vec<Refused>, _: &Stop) -> Result<(), SinkError> {
+    fn deliver(&mut self, batch: &mut Encoded, _: &mut Vec<Refused>, stop: &Stop) -> Result<(), SinkError> {
         let events: Vec<Bytes> = batch.items().map(|(text, _)| Bytes::copy_from_slice(text.as_bytes())).collect();
         while let Some(address) = self.to.get(self.sent) {
-            if self.addresses.send(address, events.clone()).is_err() && self.is_ensured {
+            if self.addresses.send(address, events.clone(), stop).is_err() && self.is_ensured {
                 return Err(SinkError::again(format!("no pipeline listens at the address `{address}`")));
             }
             self.sent += 1;

@@ -22,10 +22,19 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    thread,
+    time::Duration,
 };
 
 /// Most bytes of the dead letters of one pipeline.
 pub const DEAD_BYTES_MAX: u64 = 1 << 30;
+
+/// What is written at once, unless one dead letter is longer.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_RECORDS_MAX: usize = 10_000;
+/// How often it is tried where the disk refuses, and the pause between.
+const ATTEMPTS_MAX: usize = 20;
+const ATTEMPT_WAIT: Duration = Duration::from_millis(250);
 
 /// One dead letter.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,13 +102,29 @@ impl DeadLetters for Keeping {
             let kind = RecordKind { json: true, truncated: false };
             serde_json::to_vec(&content).ok().map(|json| Record { bytes: Bytes::from(json), kind })
         };
-        let records = refused.into_iter().filter_map(record).collect();
-        match self.append(records) {
-            Ok(()) => tracing::warn!("{output}: {count} events are dead letters now, see `logship dlq ls`: {first}"),
-            Err(cause) => {
-                tracing::error!("{output}: {count} refused events are lost: {cause}; they were refused with: {first}")
+        let mut records: Vec<Record> = refused.into_iter().filter_map(record).collect();
+        while !records.is_empty() {
+            let mut bytes = 0;
+            let fits = records.iter().take(BATCH_RECORDS_MAX).take_while(|record| {
+                bytes += record.bytes.len();
+                bytes <= BATCH_BYTES
+            });
+            let rest = records.split_off(fits.count().max(1));
+            let kept = (1..=ATTEMPTS_MAX).find_map(|attempt| match self.append(records.clone()) {
+                Ok(()) => Some(Ok(())),
+                Err(cause) if attempt == ATTEMPTS_MAX => Some(Err(cause)),
+                Err(_) => {
+                    thread::sleep(ATTEMPT_WAIT);
+                    None
+                }
+            });
+            if let Some(Err(cause)) = kept {
+                let lost = records.len();
+                tracing::error!("{output}: {lost} refused events are lost: {cause}; they were refused with: {first}");
             }
+            records = rest;
         }
+        tracing::warn!("{output}: {count} events were refused, see `logship dlq ls`: {first}");
     }
 }
 

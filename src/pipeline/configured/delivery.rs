@@ -82,6 +82,7 @@ type Parcel = (Encoded, Mark);
 /// All sinks.
 pub(super) struct Delivery {
     lanes: Vec<To>,
+    stop: Stop,
 }
 
 /// The way to one sink.
@@ -109,12 +110,11 @@ impl Delivery {
             let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || lane.run(&parcels))?;
             lanes.push(To { parcels: sender, thread, start });
         }
-        Ok(Delivery { lanes })
+        Ok(Delivery { lanes, stop: stop.clone() })
     }
 
     /// Hands batches to their sinks until the workers have ended and everything is delivered.
     pub(super) fn run(self, order: &Receiver<Ordered>) -> io::Result<()> {
-        let mut is_whole = true;
         'all: for Ordered { texts, mark } in order {
             let Ok(texts) = texts.recv() else { continue };
             for (lane, text) in self.lanes.iter().zip(texts) {
@@ -122,19 +122,16 @@ impl Delivery {
                 let is_there = mark.is_some_and(|(log, end, _)| lane.start.get(&log).is_some_and(|done| *done >= end));
                 let is_wanted = (!text.is_done() || mark.is_some()) && !is_there;
                 if is_wanted && lane.parcels.send((text, mark)).is_err() {
-                    is_whole = false;
+                    self.stop.request();
                     break 'all;
                 }
             }
         }
+        // Each ends with its parcels; one that fails is given up by itself within `STOP_WAIT` of the request that follows.
         let threads: Vec<_> = self.lanes.into_iter().map(|to| to.thread).collect();
         let mut ended = Ok(());
         for thread in threads {
-            // A thread that failed is waited for alone: others may wait for what never comes.
-            match thread.is_finished() || is_whole {
-                true => ended = ended.and(thread.join().unwrap_or_else(|_| Err(io::Error::other("a sink failed")))),
-                false => continue,
-            }
+            ended = ended.and(thread.join().unwrap_or_else(|_| Err(io::Error::other("a sink failed"))));
         }
         ended
     }
@@ -161,7 +158,7 @@ impl Lane {
             };
             let is_end = matches!(parcel, Err(RecvTimeoutError::Disconnected));
             if let Ok((mut batch, mark)) = parcel {
-                if !self.deliver(&mut batch)? {
+                if self.is_late() || !self.deliver(&mut batch)? {
                     // What it had before is delivered.
                     if let Some((_, progress)) = loose
                         && self.sink.flush().is_ok()
@@ -237,6 +234,11 @@ impl Lane {
                 return Ok(false);
             }
         }
+    }
+
+    /// Whether what is left has to stay: a sink that takes its time must not hold up a stop for long.
+    fn is_late(&mut self) -> bool {
+        self.stop.is_requested() && clock::since(*self.asked.get_or_insert_with(clock::instant)) >= STOP_WAIT
     }
 
     /// Waits before another attempt; `false`: there is no time for one.

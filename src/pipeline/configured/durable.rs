@@ -267,8 +267,10 @@ impl Reading {
 
     /// Hands over some frames of each log; whether there were any.
     fn turn(&mut self) -> Result<bool, Ended> {
-        let mut moved = false;
-        for (id, open) in self.rest.logs.iter_mut() {
+        let (mut moved, begun) = (false, clock::instant());
+        // What waits in the logs of earlier lives is older.
+        let is_first = !self.rest.logs.iter_mut().any(|(id, open)| id != self.own.0 && open.is_waiting());
+        for (id, open) in self.rest.logs.iter_mut().filter(|(id, _)| is_first || *id != self.own.0) {
             let durable = (id == self.own.0 && self.writer.is_some()).then(|| self.own.1.end());
             for _ in 0..FRAMES_PER_TURN {
                 let Some(frame) = open.next(durable) else { break };
@@ -278,6 +280,7 @@ impl Reading {
                 self.tasks.push(Task::Chunk(input, chunk), received, mark)?;
             }
         }
+        self.frames.pause_since(begun);
         Ok(moved)
     }
 

@@ -10,7 +10,7 @@
 use super::{arrival::Arrival, build::Plan, workers::Mark};
 use crate::{
     clock,
-    codecs::plugins::framing::{Cut, Cutter, Framing, Piece},
+    codecs::plugins::framing::{Cutter, Framing, Piece},
     event::{Value, json},
     flow::{Frame, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record as LogRecord},
     inputs::plugins::{Chunk, Fields, Record, record},
@@ -86,13 +86,13 @@ struct Input {
     framing: Framing,
 }
 
-/// A stream of which something is held back.
+/// A stream whose codec cuts it in its own way.
 struct Open {
     cutter: Cutter,
     input: usize,
     fields: Fields,
-    /// Before the frame of which the first line is held.
-    from: Pos,
+    /// Where something is held back: in which log, and before the frame of which its first line is.
+    held: Option<(LogId, Pos)>,
     since: Instant,
 }
 
@@ -106,7 +106,8 @@ pub(super) struct Given {
 /// Frames to chunks.
 pub(super) struct Frames {
     inputs: Vec<Input>,
-    open: BTreeMap<(LogId, String), Open>,
+    /// By source.
+    open: BTreeMap<String, Open>,
 }
 
 impl Frames {
@@ -153,12 +154,11 @@ impl Frames {
         lines: impl Iterator<Item = Bytes>,
     ) -> Vec<Record> {
         let Some(kind) = self.inputs.get(input) else { return Vec::new() };
-        let key = (log, source.to_owned());
-        let mut open = self.open.remove(&key).unwrap_or_else(|| Open {
+        let mut open = self.open.remove(source).unwrap_or_else(|| Open {
             cutter: Cutter::new(&kind.framing),
             input,
             fields: fields.clone(),
-            from: start,
+            held: None,
             since: clock::instant(),
         });
         let mut cuts = Vec::new();
@@ -167,40 +167,57 @@ impl Frames {
             let mut text = Vec::with_capacity(line.len() + 1);
             text.extend_from_slice(&line);
             text.push(b'\n');
-            cuts.extend(open.cutter.push(&text).into_iter().flat_map(cut));
-            if cuts.len() > before {
-                // What is held now is of this frame.
-                open.from = start;
-            }
+            cuts.extend(open.cutter.push(&text).into_iter().flat_map(Piece::into_lines));
+            open.held = match open.held.filter(|_| cuts.len() == before) {
+                _ if !open.cutter.holds() => None,
+                None => Some((log, start)),
+                held => held,
+            };
         }
-        if open.cutter.patience().is_some() {
-            open.since = clock::instant();
-            self.open.insert(key, open);
-        }
+        open.since = clock::instant();
+        self.open.insert(source.to_owned(), open);
         cuts.into_iter().map(|cut| record(cut, fields)).collect()
     }
 
     /// How far everything in a log is given to the workers, if it is read up to `end`.
     fn done_to(&self, log: LogId, end: Pos) -> Pos {
-        let held = self.open.iter().filter(|((of, _), _)| *of == log).map(|(_, open)| open.from);
-        held.min().unwrap_or(end).min(end)
+        let held = self.open.values().filter_map(|open| open.held).filter(|(of, _)| *of == log);
+        held.map(|(_, from)| from).min().unwrap_or(end).min(end)
     }
 
-    /// What was held long enough, or all of it: at the end, and where there is too much. `read` says how far a log is read.
+    /// The workers had no time since then: nothing that came meanwhile has waited.
+    pub(super) fn pause_since(&mut self, then: Instant) {
+        let now = clock::instant();
+        self.open.values_mut().filter(|open| open.since >= then).for_each(|open| open.since = now);
+    }
+
+    /// What was held long enough, or all of it at the end, and what is too much. `read` says how far a log is read.
     pub(super) fn due(&mut self, is_end: bool, read: impl Fn(LogId) -> Pos) -> Vec<Given> {
         let is_late = |open: &Open| open.cutter.patience().is_some_and(|patience| clock::since(open.since) >= patience);
-        let mut late: Vec<_> =
-            self.open.iter().filter(|(_, open)| is_end || is_late(open)).map(|(key, _)| key.clone()).collect();
-        if late.is_empty() && self.open.len() > STREAMS_MAX {
-            late.extend(self.open.iter().min_by_key(|(_, open)| open.since).map(|(key, _)| key.clone()));
+        let mut late: Vec<String> = match is_end {
+            true => self.open.keys().cloned().collect(),
+            false => self.open.iter().filter(|(_, open)| is_late(open)).map(|(source, _)| source.clone()).collect(),
+        };
+        if self.open.len() > STREAMS_MAX + late.len() {
+            let mut all: Vec<_> = self.open.iter().map(|(source, open)| (open.since, source.clone())).collect();
+            all.sort_unstable();
+            late.extend(all.into_iter().take(self.open.len() - STREAMS_MAX).map(|(_, source)| source));
         }
         let mut given = Vec::new();
-        for key in late {
-            let Some(mut open) = self.open.remove(&key) else { continue };
-            let cuts = open.cutter.finish().into_iter().flat_map(cut);
+        for source in late {
+            let is_kept = !is_end && self.open.len() <= STREAMS_MAX;
+            let Some(mut open) = self.open.remove(&source) else { continue };
+            let cuts = open.cutter.finish().into_iter().flat_map(Piece::into_lines);
             let chunk = Chunk::Records(cuts.map(|cut| record(cut, &open.fields)).collect());
-            let end = read(key.0);
-            given.push(Given { input: open.input, chunk, mark: Some((key.0, end, self.done_to(key.0, end))) });
+            let (input, held) = (open.input, open.held.take());
+            if is_kept {
+                // A codec may know more of its stream than what it holds back.
+                self.open.insert(source, open);
+            }
+            if let Some((log, _)) = held {
+                let end = read(log);
+                given.push(Given { input, chunk, mark: Some((log, end, self.done_to(log, end))) });
+            }
         }
         given
     }
@@ -219,11 +236,4 @@ fn fields_of(origin: &Origin, path: Option<FieldRef>) -> Fields {
     };
     let path = path.zip(origin.path.clone()).map(|(field, path)| (field, Value::from(path)));
     origin.fields.iter().filter_map(field).chain(path).collect()
-}
-
-fn cut(piece: Piece) -> Vec<Cut> {
-    match piece {
-        Piece::Records(cuts) => cuts,
-        Piece::Lines(text) => vec![Cut { text, ..Cut::default() }],
-    }
 }

@@ -3,8 +3,7 @@
 //! Promise: a config that is wrong changes nothing. A pipeline whose config has changed is ended as by a request to stop, its
 //! rest stays in its log, and the new one goes on with that; one whose config is the same is left alone.
 
-use super::{Ended, Pipeline, QueueKind};
-use crate::flow::Stop;
+use super::{Ended, Pipeline, QueueKind, Stops};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::{collections::BTreeMap, io, thread};
 
@@ -50,10 +49,12 @@ impl Asking {
 
 /// A pipeline that runs.
 struct Live {
-    stop: Stop,
+    stops: Stops,
     fingerprint: u64,
     is_reloadable: bool,
     is_fed_from_inside: bool,
+    /// It was asked to end.
+    is_ending: bool,
     /// What takes its place when it has ended.
     next: Option<Member>,
 }
@@ -61,6 +62,12 @@ struct Live {
 /// The pipelines of a process.
 pub struct Group {
     live: BTreeMap<String, Live>,
+    /// Those that wait for others to end, which may hold their addresses.
+    waiting: Vec<Member>,
+    /// Those that ended by themselves, by what they were made of: they are not begun again.
+    done: BTreeMap<String, u64>,
+    /// Configs that could not be started at a reload: the process waits for better ones.
+    is_lacking: bool,
     heard: Receiver<Heard>,
     sender: Sender<Heard>,
     is_stopping: bool,
@@ -71,7 +78,17 @@ pub struct Group {
 impl Default for Group {
     fn default() -> Group {
         let (sender, heard) = unbounded();
-        Group { live: BTreeMap::new(), heard, sender, is_stopping: false, failures: Vec::new(), broken: None }
+        Group {
+            live: BTreeMap::new(),
+            waiting: Vec::new(),
+            done: BTreeMap::new(),
+            is_lacking: false,
+            heard,
+            sender,
+            is_stopping: false,
+            failures: Vec::new(),
+            broken: None,
+        }
     }
 }
 
@@ -98,7 +115,7 @@ impl Group {
         for member in inner.into_iter().chain(outer) {
             self.start(member)?;
         }
-        while !self.live.is_empty() {
+        while !self.live.is_empty() || (self.is_lacking && !self.is_stopping) {
             // It holds a sender itself.
             let Ok(heard) = self.heard.recv() else { break };
             match heard {
@@ -117,32 +134,45 @@ impl Group {
 
     fn start(&mut self, member: Member) -> io::Result<()> {
         let Member { id, pipeline, workers, queue, fingerprint } = member;
-        let stop = Stop::new()?;
+        let stops = Stops::new()?;
         let (is_reloadable, is_fed_from_inside) = (pipeline.is_reloadable(), pipeline.is_fed_from_inside());
-        let running = pipeline.start(workers, queue, &stop)?;
+        let running = pipeline.start(workers, queue, &stops)?;
         let (sender, name) = (self.sender.clone(), id.clone());
         let wait = move || _ = sender.send(Heard::Ended(name, running.wait()));
         thread::Builder::new().name("pipeline".to_owned()).spawn(wait)?;
-        self.live.insert(id, Live { stop, fingerprint, is_reloadable, is_fed_from_inside, next: None });
+        let live = Live { stops, fingerprint, is_reloadable, is_fed_from_inside, is_ending: false, next: None };
+        self.live.insert(id, live);
         Ok(())
     }
 
     fn stop(&mut self) {
         self.is_stopping = true;
-        self.live.values_mut().for_each(|live| live.next = None);
-        self.live.values().filter(|live| !live.is_fed_from_inside).for_each(|live| live.stop.request());
-        self.stop_inner();
+        self.waiting.clear();
+        for live in self.live.values_mut() {
+            live.next = None;
+            if !live.is_fed_from_inside {
+                live.end();
+            }
+        }
+        self.end_inner();
     }
 
-    /// Where nobody is left who could send to them, those that are fed from inside end, too.
-    fn stop_inner(&self) {
-        if self.live.values().all(|live| live.is_fed_from_inside) {
-            self.live.values().for_each(|live| live.stop.request());
+    /// Where nobody is left who could send to them, those that are fed from inside end, too: with all that they have, unless the
+    /// process should end.
+    fn end_inner(&mut self) {
+        if !self.waiting.is_empty() || self.live.values().any(|live| !live.is_fed_from_inside || live.next.is_some()) {
+            return;
+        }
+        for live in self.live.values_mut() {
+            match self.is_stopping {
+                true => live.end(),
+                false => live.stops.inputs.request(),
+            }
         }
     }
 
     fn ended(&mut self, id: &str, ended: io::Result<Ended>) {
-        let next = self.live.remove(id).and_then(|live| live.next);
+        let live = self.live.remove(id);
         match ended {
             Ok(ended) => self.failures.extend(ended.failures),
             Err(cause) => {
@@ -150,10 +180,17 @@ impl Group {
                 self.stop();
             }
         }
-        if let Some(member) = next.filter(|_| !self.is_stopping) {
-            self.start_aloud(member);
+        match live {
+            Some(Live { is_ending: false, fingerprint, .. }) => _ = self.done.insert(id.to_owned(), fingerprint),
+            Some(Live { next: Some(member), .. }) if !self.is_stopping => self.start_aloud(member),
+            _ => {}
         }
-        self.stop_inner();
+        if !self.live.values().any(|live| live.is_ending && live.next.is_none()) {
+            for member in std::mem::take(&mut self.waiting) {
+                self.start_aloud(member);
+            }
+        }
+        self.end_inner();
     }
 
     fn start_aloud(&mut self, member: Member) {
@@ -161,32 +198,49 @@ impl Group {
         match self.start(member) {
             Ok(()) => tracing::info!("the pipeline `{id}` runs with its new config"),
             Err(cause) => {
+                self.is_lacking = true;
                 tracing::error!("cannot start the pipeline `{id}`: {cause}; it is tried at the next reload");
-                self.failures.push(format!("cannot start the pipeline `{id}`: {cause}"));
             }
         }
     }
 
     /// Brings what runs to what should run.
     fn exchange(&mut self, members: Vec<Member>) {
+        self.is_lacking = false;
+        self.waiting.clear();
         for (id, live) in &mut self.live {
             if !members.iter().any(|member| member.id == *id) {
                 live.next = None;
-                live.stop.request();
+                live.end();
             }
         }
         for member in members {
             match self.live.get_mut(&member.id) {
-                None => self.start_aloud(member),
-                Some(live) if live.fingerprint == member.fingerprint => live.next = None,
+                None if self.done.get(&member.id) == Some(&member.fingerprint) => {}
+                None => self.waiting.push(member),
+                Some(live) if live.is_ending => live.next = Some(member),
+                Some(live) if live.fingerprint == member.fingerprint => {}
                 Some(live) if !live.is_reloadable => {
                     tracing::warn!("the pipeline `{}` reads standard input: it keeps its config", member.id);
                 }
                 Some(live) => {
-                    live.stop.request();
+                    live.end();
                     live.next = Some(member);
                 }
             }
         }
+        // What is new may want an address that one that ends holds.
+        if !self.live.values().any(|live| live.is_ending) {
+            for member in std::mem::take(&mut self.waiting) {
+                self.start_aloud(member);
+            }
+        }
+    }
+}
+
+impl Live {
+    fn end(&mut self) {
+        self.is_ending = true;
+        self.stops.request();
     }
 }

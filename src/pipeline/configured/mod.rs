@@ -24,5 +24,5 @@ mod workers;
 
 pub use build::{Pipeline, Sources, load};
 pub use delivery::{BATCHES_PER_SINK_MAX, DeadLetters, SinkCounts, SinkState};
-pub use run::{Ended, QueueKind, Running};
+pub use run::{Ended, QueueKind, Running, Stops};
 pub use workers::{CHUNKS_PER_WORKER, Counts};

@@ -18,6 +18,7 @@ use crate::{
 use crossbeam_channel::Receiver;
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -44,6 +45,31 @@ pub enum QueueKind {
     },
 }
 
+/// How a pipeline is asked to end.
+#[derive(Clone, Debug)]
+pub struct Stops {
+    /// Its inputs end. What they gave is delivered, all of it.
+    pub inputs: Stop,
+    /// Besides, what is not on its way to an output yet stays in the log.
+    pub all: Stop,
+}
+
+impl Stops {
+    /// Nobody has asked.
+    ///
+    /// # Errors
+    /// The process has no file descriptor left.
+    pub fn new() -> io::Result<Stops> {
+        Ok(Stops { inputs: Stop::new()?, all: Stop::new()? })
+    }
+
+    /// Asks for both.
+    pub fn request(&self) {
+        self.all.request();
+        self.inputs.request();
+    }
+}
+
 /// A pipeline that runs.
 pub struct Running {
     order: Receiver<Ordered>,
@@ -52,6 +78,7 @@ pub struct Running {
     reading: Option<JoinHandle<Rest>>,
     sinks: Vec<Arc<SinkState>>,
     counts: Arc<Counts>,
+    stops: Stops,
 }
 
 impl std::fmt::Debug for Running {
@@ -97,12 +124,12 @@ impl Pipeline {
         self.sources.iter().all(|source| source.is_fed_from_inside())
     }
 
-    /// Starts the threads. Filters that need the order of events have one worker. A request to `stop` ends the inputs; what they
-    /// gave is delivered, or stays in the log.
+    /// Starts the threads. Filters that need the order of events have one worker. What a request to end means is said at [`Stops`].
     ///
     /// # Errors
     /// An input, an output or the log cannot be opened, or there are no more threads.
-    pub fn start(self, workers: usize, kind: QueueKind, stop: &Stop) -> io::Result<Running> {
+    pub fn start(self, workers: usize, kind: QueueKind, stops: &Stops) -> io::Result<Running> {
+        let stop = &stops.all;
         let Pipeline { mut sources, plan } = self;
         let is_stateful = plan.filters.is_stateful();
         let workers = if is_stateful || plan.is_in_order() { 1 } else { workers.max(1) };
@@ -123,16 +150,16 @@ impl Pipeline {
         let delivery = Delivery::start(sinks, &states, &dead, stop)?;
         let tick = is_stateful.then_some(TICK);
         let (failures, reading) = match opened {
-            None => (in_memory(&plan, sources, tasks, tick, stop)?, None),
+            None => (in_memory(&plan, sources, tasks, tick, stops)?, None),
             Some(opened) => {
                 let over = Arc::new(Over::default());
                 let queue = opened.queue(&plan, stop);
                 let reading = opened.reading(&plan, tasks, over.clone(), tick, stop);
                 let reading = thread::Builder::new().name("reading".to_owned()).spawn(move || reading.run())?;
-                (read(&plan, sources, &queue, stop, move || over.tell())?, Some(reading))
+                (read(&plan, sources, &queue, &stops.inputs, move || over.tell())?, Some(reading))
             }
         };
-        Ok(Running { order, delivery, failures, reading, sinks: states, counts })
+        Ok(Running { order, delivery, failures, reading, sinks: states, counts, stops: stops.clone() })
     }
 }
 
@@ -165,10 +192,10 @@ fn in_memory(
     sources: Vec<Box<dyn Source>>,
     tasks: Tasks,
     tick: Option<Duration>,
-    stop: &Stop,
+    stops: &Stops,
 ) -> io::Result<Failures> {
     if let Some(every) = tick {
-        let (push, stop) = (tasks.weak(), stop.clone());
+        let (push, stop) = (tasks.weak(), stops.all.clone());
         let tick = move || while !stop.wait(every) && push(Task::Tick).is_ok() {};
         thread::Builder::new().name("ticks".to_owned()).spawn(tick)?;
     }
@@ -179,7 +206,7 @@ fn in_memory(
         }
     };
     let queue: Arc<dyn Queue> = Arc::new(Memory { tasks });
-    read(plan, sources, &queue, stop, last)
+    read(plan, sources, &queue, &stops.inputs, last)
 }
 
 /// What went wrong with inputs, each in a sentence.
@@ -201,8 +228,12 @@ fn read(
         let (stop, open, failures, last) = (stop.clone(), open.clone(), failures.clone(), last.clone());
         let name = arrival.name.clone();
         let run = move || {
-            if let Err(InputError::Failed(cause)) = source.run(&entrance, &stop) {
-                held(&failures).push(format!("the input {name} has ended: {cause}"));
+            match catch_unwind(AssertUnwindSafe(|| source.run(&entrance, &stop))) {
+                Ok(Ok(()) | Err(InputError::Closed)) => {}
+                Ok(Err(InputError::Failed(cause))) => {
+                    held(&failures).push(format!("the input {name} has ended: {cause}"));
+                }
+                Err(_) => held(&failures).push(format!("the input {name} has failed in a way that it must not")),
             }
             drop(entrance);
             if open.fetch_sub(1, Ordering::AcqRel) == 1
@@ -222,8 +253,12 @@ impl Running {
     /// # Errors
     /// An output failed for good. What inputs had to say is in [`Running::failures`].
     pub fn wait(self) -> io::Result<Ended> {
-        let Running { order, delivery, failures, reading, sinks, counts } = self;
+        let Running { order, delivery, failures, reading, sinks, counts, stops } = self;
         let delivered = delivery.run(&order);
+        if delivered.is_err() {
+            // Inputs that nobody wants anything of any more.
+            stops.request();
+        }
         drop(order);
         if let Some(Ok(rest)) = reading.map(JoinHandle::join) {
             rest.finish();

@@ -1,7 +1,7 @@
 //! Pipelines from an input to outputs that the test holds.
 
 use super::{
-    Ended, Pipeline, QueueKind,
+    Ended, Pipeline, QueueKind, Stops,
     build::{Attached, Named, Sources},
     load,
 };
@@ -90,7 +90,7 @@ struct Run {
     lines: Sender<String>,
     settled: Receiver<String>,
     outputs: Vec<(Receiver<String>, Arc<AtomicBool>)>,
-    stop: Stop,
+    stop: Stops,
     ended: thread::JoinHandle<io::Result<Ended>>,
 }
 
@@ -116,7 +116,7 @@ impl Run {
             None => QueueKind::Memory,
             Some(dir) => QueueKind::Log { dir: dir.to_owned(), options: log::Options::default() },
         };
-        let stop = Stop::new().unwrap();
+        let stop = Stops::new().unwrap();
         let running = pipeline.start(2, queue, &stop).unwrap();
         let ended = thread::spawn(move || running.wait());
         Run { lines, settled: answers, outputs: ends, stop, ended }
@@ -203,7 +203,7 @@ fn only_one_process_runs_a_pipeline() {
     let text = "input { stdin { } }";
     let (second, _) = load(&mut vec![Text::new("test", text)], &Options::default(), &Settings::default());
     let queue = QueueKind::Log { dir: dir.path().to_owned(), options: log::Options::default() };
-    let error = second.unwrap().start(1, queue, &Stop::new().unwrap()).map(drop).unwrap_err().to_string();
+    let error = second.unwrap().start(1, queue, &Stops::new().unwrap()).map(drop).unwrap_err().to_string();
     assert!(error.contains("another process") && error.contains("--pipeline.id"), "{error}");
     first.end();
 }

@@ -1,7 +1,7 @@
 //! Files that are read once and whole: `mode => "read"`.
 //!
-//! A file was read when all of it is safe; then its path, device, inode and size are noted. It is read again when it is another
-//! or has another size. A crash before the note reads it again from its beginning.
+//! A file was read when all of it is safe; then it is noted, unless it is deleted. It is read again, from its beginning, when it is
+//! another or has changed, and after a crash or a stop before that.
 
 use super::{Entrance, FORGETTING, InputError, Source};
 use crate::{
@@ -72,8 +72,8 @@ pub(super) struct Whole {
     completed: Completed,
     ignore_older: Option<Duration>,
     every: Duration,
-    /// Device, inode and size of what was read, by path.
-    noted: BTreeMap<String, (u64, u64, u64)>,
+    /// What was read and is still there, by path.
+    noted: BTreeMap<String, Identity>,
 }
 
 impl Whole {
@@ -120,13 +120,18 @@ impl Whole {
         };
         let mut reader = opened;
         let mut stream = entrance.stream([(self.path.clone(), Value::from(file.path.clone()))]);
+        let mut is_whole = true;
         loop {
             match stream.read_from(&mut reader) {
                 Ok(true) if stop.is_requested() => return Ok(false),
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(InputError::Failed(cause)) => {
-                    tracing::warn!("{}: {cause}: what was read of it is kept", file.path);
+                    tracing::warn!(
+                        "{}: {cause}: it stays where it is, and is read again when it has changed",
+                        file.path
+                    );
+                    is_whole = false;
                     break;
                 }
                 Err(closed) => return Err(closed),
@@ -134,11 +139,19 @@ impl Whole {
         }
         stream.finish()?;
         stream.settle()?;
-        self.note(file);
+        self.note(file, is_whole);
         Ok(true)
     }
 
-    fn note(&mut self, file: &Found) {
+    fn note(&mut self, file: &Found, is_whole: bool) {
+        if is_whole {
+            self.complete(file);
+        }
+        // One that is gone may be followed by another of its name, with its inode and size.
+        if is_whole && self.completed.deletes {
+            self.noted.remove(&file.path);
+            return;
+        }
         self.noted.insert(file.path.clone(), identity(file));
         if self.noted.len() > NOTED_MAX {
             self.noted.pop_first();
@@ -148,6 +161,9 @@ impl Whole {
         {
             tracing::warn!("cannot write {}: {cause}: files may be read again after a restart", path.display());
         }
+    }
+
+    fn complete(&self, file: &Found) {
         if let Some(log) = &self.completed.log
             && let Err(cause) = append(log, &file.path)
         {
@@ -182,8 +198,11 @@ impl Source for Whole {
     }
 }
 
-fn identity(file: &Found) -> (u64, u64, u64) {
-    (file.stat.device, file.stat.inode, file.stat.size)
+/// Device, inode, size and time of the last change.
+type Identity = (u64, u64, u64, i64);
+
+fn identity(file: &Found) -> Identity {
+    (file.stat.device, file.stat.inode, file.stat.size, file.stat.modified_ns)
 }
 
 /// A file, inflated where its name says that it is compressed.
@@ -200,11 +219,11 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     file.write_all(format!("{line}\n").as_bytes())
 }
 
-fn write_notes(path: &Path, noted: &BTreeMap<String, (u64, u64, u64)>) -> io::Result<()> {
+fn write_notes(path: &Path, noted: &BTreeMap<String, Identity>) -> io::Result<()> {
     crate::fs::replace(&crate::fs::RealFs, path, &serde_json::to_vec(noted)?)
 }
 
-fn read_notes(path: &Path) -> io::Result<BTreeMap<String, (u64, u64, u64)>> {
+fn read_notes(path: &Path) -> io::Result<BTreeMap<String, Identity>> {
     let bytes = match fs::read(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         other => other?,
