@@ -4,9 +4,15 @@
 //! A sink tries once. What it could not deliver it leaves in what it was given, and the pipeline gives that again after a pause,
 //! for ever: retries and their pauses are in one place.
 
+mod csv;
 pub mod encoded;
+mod file;
+mod null;
+mod pipe;
 mod pipeline;
 mod stdout;
+#[cfg(test)]
+mod testing;
 
 use crate::{
     config::Options,
@@ -107,20 +113,18 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[pipeline::KIND, stdout::KIND];
+pub const OUTPUTS: &[OutputKind] = &[csv::KIND, file::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
     "boundary",
     "circonus",
     "cloudwatch",
-    "csv",
     "datadog",
     "elastic_app_search",
     "elasticsearch",
     "email",
     "exec",
-    "file",
     "ganglia",
     "gelf",
     "graphite",
@@ -137,11 +141,9 @@ const UNSUPPORTED: &[&str] = &[
     "mongodb",
     "nagios",
     "nagios_nsca",
-    "null",
     "opensearch",
     "opentsdb",
     "pagerduty",
-    "pipe",
     "rabbitmq",
     "redis",
     "riak",

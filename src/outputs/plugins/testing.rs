@@ -1,0 +1,78 @@
+//! What the tests of outputs share.
+
+use super::{Encoded, Output, Refused, Sink, SinkError, find};
+use crate::{
+    config::{Options, Role, Settings},
+    event::{Event, Timestamp, json},
+    flow::Stop,
+};
+use logship_parsers::config::{Severity, Source, ast::Statement, parse};
+
+/// The time at which events are encoded.
+pub const NOW: Timestamp = Timestamp::from_nanos(1_770_127_506_789_000_000);
+
+/// An output as a config describes it, such as `null { }`, and what was said: errors or warnings.
+pub fn read(text: &str) -> (Option<Box<dyn Output>>, Vec<String>) {
+    let parsed = parse(&[Source::new("test", format!("output {{ {text} }}"))], &Default::default());
+    assert!(parsed.is_valid(), "{:?}", parsed.diagnostics);
+    let Some(Statement::Plugin(plugin)) = parsed.config.outputs.first() else { panic!("no plugin in {text}") };
+    let (settings, mut said) = (Settings { host: "box", ..Settings::default() }, Vec::new());
+    let kind = find(&plugin.name).unwrap();
+    let output = (kind.build)(&mut Options::new(plugin, (Role::Output, kind.options), &settings, &mut said));
+    let is_good = said.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
+    assert!(output.is_some() || !is_good, "nothing was said of {text}");
+    let said = said.into_iter().map(|diagnostic| diagnostic.message).collect();
+    (output.filter(|_| is_good), said)
+}
+
+/// An output that is right.
+pub fn built(text: &str) -> Box<dyn Output> {
+    let (output, said) = read(text);
+    output.unwrap_or_else(|| panic!("{said:?}"))
+}
+
+/// What is wrong with an output.
+pub fn errors(text: &str) -> String {
+    let (output, said) = read(text);
+    assert!(output.is_none(), "{text} is right");
+    said.join("; ")
+}
+
+/// An event of its JSON; `@metadata` is taken as such.
+pub fn event(text: &str) -> Event {
+    let (mut event, _) = json::read_event(text).unwrap();
+    if let Some(crate::event::Value::Map(meta)) = event.fields.remove("@metadata") {
+        event.meta = meta;
+    }
+    event
+}
+
+/// What an output makes of events.
+pub fn encoded(output: &dyn Output, events: &[&str]) -> Encoded {
+    let mut batch = Encoded::default();
+    for text in events {
+        batch.events += 1;
+        output.encode(&event(text), NOW, &mut batch);
+    }
+    batch
+}
+
+/// One attempt; what was refused, or what is to be tried again and why.
+pub fn attempt(sink: &mut dyn Sink, batch: &mut Encoded) -> Result<Vec<Refused>, String> {
+    let mut refused = Vec::new();
+    match sink.deliver(batch, &mut refused, &Stop::new().unwrap()) {
+        Ok(()) => {
+            assert!(batch.is_done(), "something is left and nothing said");
+            Ok(refused)
+        }
+        Err(SinkError::Again { cause, .. }) => Err(cause),
+        Err(SinkError::Gone(cause)) => panic!("{cause}"),
+    }
+}
+
+/// Delivers in one attempt and flushes; why events were refused.
+pub fn deliver(output: &dyn Output, sink: &mut dyn Sink, events: &[&str]) -> Vec<String> {
+    let refused = attempt(sink, &mut encoded(output, events)).unwrap();
+    assert!(sink.flush().is_ok());
+    refused.into_iter().map(|refused| refused.reason).collect()
+}
