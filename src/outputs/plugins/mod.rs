@@ -4,6 +4,7 @@
 //! A sink tries once. What it could not deliver it leaves in what it was given, and the pipeline gives that again after a pause,
 //! for ever: retries and their pauses are in one place.
 
+mod connection;
 mod csv;
 pub mod encoded;
 mod file;
@@ -11,8 +12,12 @@ mod null;
 mod pipe;
 mod pipeline;
 mod stdout;
+mod syslog;
+mod tcp;
 #[cfg(test)]
 mod testing;
+mod tls;
+mod udp;
 
 use crate::{
     config::Options,
@@ -113,7 +118,7 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[csv::KIND, file::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND];
+pub const OUTPUTS: &[OutputKind] = &[csv::KIND, file::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND, syslog::KIND, tcp::KIND, udp::KIND];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -153,10 +158,7 @@ const UNSUPPORTED: &[&str] = &[
     "solr_http",
     "sqs",
     "statsd",
-    "syslog",
-    "tcp",
     "timber",
-    "udp",
     "webhdfs",
     "websocket",
     "xmpp",

@@ -7,6 +7,13 @@ use crate::{
     flow::Stop,
 };
 use logship_parsers::config::{Severity, Source, ast::Statement, parse};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
+use std::sync::Arc;
 
 /// The time at which events are encoded.
 pub const NOW: Timestamp = Timestamp::from_nanos(1_770_127_506_789_000_000);
@@ -75,4 +82,37 @@ pub fn deliver(output: &dyn Output, sink: &mut dyn Sink, events: &[&str]) -> Vec
     let refused = attempt(sink, &mut encoded(output, events)).unwrap();
     assert!(sink.flush().is_ok());
     refused.into_iter().map(|refused| refused.reason).collect()
+}
+
+/// The path of a file of `fixtures/tls`.
+pub fn tls(name: &str) -> String {
+    format!("{}/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(tls("ca.pem")).unwrap()).unwrap();
+    roots
+}
+
+/// A server that is known as `localhost` and may want to know its clients.
+pub fn server_config(wants_certificate: bool) -> Arc<ServerConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let config = match wants_certificate {
+        false => config.with_no_client_auth(),
+        true => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots().into(), provider).build().unwrap();
+            config.with_client_cert_verifier(verifier)
+        }
+    };
+    let chain = CertificateDer::pem_file_iter(tls("server.pem")).unwrap().map(Result::unwrap).collect();
+    Arc::new(config.with_single_cert(chain, PrivateKeyDer::from_pem_file(tls("server.key")).unwrap()).unwrap())
+}
+
+/// A client that trusts that server.
+pub fn client_config() -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(roots()).with_no_client_auth())
 }
