@@ -8,9 +8,11 @@ mod connection;
 mod csv;
 pub mod encoded;
 mod file;
+mod http;
 mod null;
 mod pipe;
 mod pipeline;
+mod requests;
 mod stdout;
 mod syslog;
 mod tcp;
@@ -118,7 +120,7 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[csv::KIND, file::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND, syslog::KIND, tcp::KIND, udp::KIND];
+pub const OUTPUTS: &[OutputKind] = &[csv::KIND, file::KIND, http::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND, syslog::KIND, tcp::KIND, udp::KIND];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -134,7 +136,6 @@ const UNSUPPORTED: &[&str] = &[
     "gelf",
     "graphite",
     "graphtastic",
-    "http",
     "influxdb",
     "irc",
     "jms",

@@ -1,6 +1,10 @@
 //! What the tests of outputs share.
 
-use super::{Encoded, Output, Refused, Sink, SinkError, find};
+use super::{
+    Encoded, Output, Refused, Sink, SinkError, find,
+    requests::{Client, Ways},
+    tls::Tls,
+};
 use crate::{
     config::{Options, Role, Settings},
     event::{Event, Timestamp, json},
@@ -13,7 +17,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The time at which events are encoded.
 pub const NOW: Timestamp = Timestamp::from_nanos(1_770_127_506_789_000_000);
@@ -115,4 +119,18 @@ pub fn client_config() -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap();
     Arc::new(config.with_root_certificates(roots()).with_no_client_auth())
+}
+
+/// No options at all.
+pub fn no_tls() -> Tls {
+    let parsed = parse(&[Source::new("test", "output { null { } }")], &Default::default());
+    let Some(Statement::Plugin(plugin)) = parsed.config.outputs.first() else { panic!("no plugin") };
+    Tls::read(&mut Options::new(plugin, (Role::Output, &[]), &Settings::default(), &mut Vec::new()), true).unwrap()
+}
+
+/// A client of a server that is not encrypted.
+pub fn client(tls: &Tls) -> Client {
+    let (connect, whole) = (Duration::from_secs(10), Duration::from_secs(60));
+    let ways = Ways { tls, connect, whole, proxy: None, compresses: false, idle_max: 8, follows: false };
+    Client::new(&ways).unwrap()
 }
