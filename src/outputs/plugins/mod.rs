@@ -6,6 +6,7 @@
 
 mod connection;
 mod csv;
+mod elasticsearch;
 pub mod encoded;
 mod file;
 mod http;
@@ -120,7 +121,7 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[csv::KIND, file::KIND, http::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND, syslog::KIND, tcp::KIND, udp::KIND];
+pub const OUTPUTS: &[OutputKind] = &[csv::KIND, elasticsearch::KIND, file::KIND, http::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND, syslog::KIND, tcp::KIND, udp::KIND];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -129,7 +130,6 @@ const UNSUPPORTED: &[&str] = &[
     "cloudwatch",
     "datadog",
     "elastic_app_search",
-    "elasticsearch",
     "email",
     "exec",
     "ganglia",

@@ -196,6 +196,12 @@ pub(super) fn basic(user: &str, password: &str) -> Option<(HeaderName, HeaderVal
     authorization(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
+/// `Authorization: ApiKey`, of `ID:KEY` or what is encoded already.
+pub(super) fn api_key(key: &str) -> Option<(HeaderName, HeaderValue)> {
+    let encoded = if key.contains(':') { STANDARD.encode(key) } else { key.to_owned() };
+    authorization(&format!("ApiKey {encoded}"))
+}
+
 /// `Authorization`, which is never shown.
 pub(super) fn authorization(text: &str) -> Option<(HeaderName, HeaderValue)> {
     let mut value = HeaderValue::from_str(text).ok()?;
