@@ -163,7 +163,7 @@ mod tests {
         let output = built(&format!("udp {{ host => \"127.0.0.1\" port => \"%{{p}}\" {line} }}"));
         let events = [
             format!(r#"{{"p":{},"m":"a"}}"#, port(&one)),
-            format!(r#"{{"p":"x","m":"b"}}"#),
+            r#"{"p":"x","m":"b"}"#.to_owned(),
             format!(r#"{{"p":{},"m":"{}"}}"#, port(&one), "x".repeat(65_508)),
             format!(r#"{{"p":{},"m":"c"}}"#, port(&other)),
         ];
