@@ -10,6 +10,7 @@ mod elasticsearch;
 pub mod encoded;
 mod file;
 mod http;
+mod logship;
 mod null;
 mod pipe;
 mod pipeline;
@@ -121,7 +122,20 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[csv::KIND, elasticsearch::KIND, file::KIND, http::KIND, null::KIND, pipe::KIND, pipeline::KIND, stdout::KIND, syslog::KIND, tcp::KIND, udp::KIND];
+pub const OUTPUTS: &[OutputKind] = &[
+    csv::KIND,
+    elasticsearch::KIND,
+    file::KIND,
+    http::KIND,
+    logship::KIND,
+    null::KIND,
+    pipe::KIND,
+    pipeline::KIND,
+    stdout::KIND,
+    syslog::KIND,
+    tcp::KIND,
+    udp::KIND,
+];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
