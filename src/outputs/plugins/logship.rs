@@ -147,7 +147,7 @@ impl Sender {
     fn attempt(&mut self, part: &[(&str, &Item)], stop: &Stop) -> Outcome {
         let mut headers = self.to.headers.clone();
         headers.extend([(SOURCE, self.source.clone()), (SEQ, HeaderValue::from(self.seq))]);
-        let body = part.iter().flat_map(|(text, _)| text.bytes()).collect();
+        let body = requests::joined(part.iter().map(|(text, _)| *text));
         let request = Request { method: Method::POST, url: self.to.url.clone(), headers, body };
         let mut answered = None;
         let ran = self.pool.run(std::iter::once(request), stop, &mut |_, outcome| {

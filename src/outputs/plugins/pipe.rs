@@ -266,6 +266,13 @@ impl Program {
     }
 }
 
+impl Drop for Programs {
+    /// All of them end at the same time.
+    fn drop(&mut self) {
+        self.running.values_mut().for_each(|program| program.stdin = None);
+    }
+}
+
 impl Drop for Program {
     /// Ends its input and waits until it has worked on it.
     fn drop(&mut self) {

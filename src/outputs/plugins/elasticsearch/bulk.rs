@@ -3,7 +3,7 @@
 use super::{
     super::{
         Encoded, Item, Refused, Sink, SinkError,
-        requests::{Answer, Pool, Request, Verdict, quoted},
+        requests::{Answer, Pool, Request, Verdict, joined, quoted},
     },
     servers::Servers,
 };
@@ -131,11 +131,11 @@ impl Bulks {
 
     /// Asks one server after the other, until one answers or all have failed.
     fn attempt(&mut self, bulk: &Bulk<'_>, stop: &Stop) -> Outcome {
-        let body: Vec<u8> = bulk.items.iter().flat_map(|(text, _)| text.bytes()).collect();
         loop {
+            let body = joined(bulk.items.iter().map(|(text, _)| *text));
             let (number, url) = self.servers.next();
             let said = url.split('?').next().unwrap_or_default().to_owned();
-            let request = Request { method: Method::POST, url, headers: self.headers.clone(), body: body.clone() };
+            let request = Request { method: Method::POST, url, headers: self.headers.clone(), body };
             let mut outcome = None;
             let ran = self.pool.run(std::iter::once(request), stop, &mut |_, answered| {
                 outcome = Some(answered);

@@ -226,6 +226,7 @@ fn headers(options: &mut Options<'_>, servers: Option<&Servers>) -> Option<Vec<(
 }
 
 fn client(options: &mut Options<'_>) -> Option<Client> {
+    requests::warn_of_versions(options);
     let tls = Tls::read(options, true);
     let timeout = options.or("timeout", seconds, Duration::from_secs(60));
     let level = options.or("compression_level", typed::integer, 1);

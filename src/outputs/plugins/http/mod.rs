@@ -198,6 +198,7 @@ fn authorization(options: &mut Options<'_>) -> Option<Option<(HeaderName, Header
 
 /// The client, and how many requests it may make at a time.
 fn client(options: &mut Options<'_>, follows: bool) -> Option<(Client, usize)> {
+    requests::warn_of_versions(options);
     let tls = Tls::read(options, true);
     let connect = options.or("connect_timeout", seconds, Duration::from_secs(10));
     _ = options.get("socket_timeout", seconds);
@@ -268,7 +269,7 @@ impl Rules {
             body.push(b']');
             body
         } else {
-            items.iter().flat_map(|(text, _)| text.bytes()).collect()
+            requests::joined(items.iter().map(|(text, _)| *text))
         };
         Ok(Request { method: self.method.clone(), url, headers, body })
     }

@@ -8,10 +8,10 @@ mod pool;
 pub(super) mod testing;
 
 use super::tls::Tls;
-use crate::clock;
+use crate::{clock, config::Options};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
-use logship_parsers::config::typed;
+use logship_parsers::config::{Diagnostic, typed};
 pub(super) use pool::{Outcome, Pool, Verdict};
 use std::{
     io::{self, Read as _, Write as _},
@@ -236,6 +236,21 @@ fn percent(byte: u8, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push('%');
     out.extend([byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)])));
+}
+
+/// Texts one behind the other.
+pub(super) fn joined<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(texts.clone().map(str::len).sum());
+    texts.for_each(|text| bytes.extend_from_slice(text.as_bytes()));
+    bytes
+}
+
+/// Says what requests do not do with an option of theirs.
+pub(super) fn warn_of_versions(options: &mut Options<'_>) {
+    if let Some(place) = options.value("ssl_supported_protocols").map(|value| value.span.0) {
+        let warning = Diagnostic::warning(place, "`ssl_supported_protocols` does nothing here");
+        options.report(warning.note("requests speak TLS 1.3, and 1.2 with servers that do not"));
+    }
 }
 
 /// A number of seconds.
