@@ -206,6 +206,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn where_nothing_is_to_be_delivered_nobody_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x/y").display().to_string();
+        for config in [
+            format!("csv {{ path => \"{path}\" fields => a }}"),
+            "elasticsearch { hosts => \"127.0.0.1:1\" }".to_owned(),
+            format!("file {{ path => \"{path}\" }}"),
+            "http { url => \"http://127.0.0.1:1\" http_method => post }".to_owned(),
+            "logship { url => \"http://127.0.0.1:1\" }".to_owned(),
+            "null { }".to_owned(),
+            "pipe { command => \"false\" }".to_owned(),
+            "syslog { host => \"127.0.0.1\" port => 1 protocol => tcp }".to_owned(),
+            "tcp { host => \"127.0.0.1\" port => 1 }".to_owned(),
+            "udp { host => \"not a name\" port => 1 }".to_owned(),
+        ] {
+            let mut sink = testing::built(&config).open().unwrap();
+            let refused = testing::attempt(&mut *sink, &mut Encoded::default()).unwrap();
+            assert!(refused.is_empty() && sink.flush().is_ok(), "{config}");
+        }
+        assert!(!folder.path().join("x").exists());
+    }
+
+    #[test]
     fn outputs_are_sorted() {
         assert!(OUTPUTS.windows(2).all(|pair| pair[0].name < pair[1].name));
         assert!(OUTPUTS.iter().all(|kind| kind.options.is_sorted()));

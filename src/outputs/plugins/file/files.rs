@@ -183,6 +183,9 @@ impl Files {
 
 impl Sink for Files {
     fn deliver(&mut self, batch: &mut Encoded, _: &mut Vec<Refused>, _: &Stop) -> Result<(), SinkError> {
+        if batch.is_done() {
+            return self.close_stale();
+        }
         if let Some(path) = self.settings.only.clone() {
             if !self.settings.overwrites {
                 self.append(&path, &[batch.text()])?;

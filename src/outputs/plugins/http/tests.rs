@@ -2,7 +2,7 @@ use super::super::{
     requests::testing::{Reply, Seen, Server, answer},
     testing::*,
 };
-use std::{net::TcpListener, sync::Barrier};
+use std::sync::Barrier;
 
 const EVENT: &str = r#"{"@timestamp":"2026-01-01T00:00:00.000Z","message":"a b","n":1,"l":["x",2]}"#;
 
@@ -138,8 +138,7 @@ fn batches_are_split_by_place_and_size() {
 
 #[test]
 fn servers_that_are_away_are_waited_for() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = built(&format!("http {{ url => \"http://{address}\" http_method => post }}"));
+    let output = built("http { url => \"http://127.0.0.1:1\" http_method => post }");
     let mut batch = encoded(&*output, &[EVENT]);
     let cause = attempt(&mut *output.open().unwrap(), &mut batch).unwrap_err();
     assert!(cause.contains("refused"), "{cause}");

@@ -117,7 +117,9 @@ pub(super) struct Client(pub(super) Connection);
 
 impl Sink for Client {
     fn deliver(&mut self, batch: &mut Encoded, _: &mut Vec<Refused>, stop: &Stop) -> Result<(), SinkError> {
-        self.0.send(batch.text(), stop)?;
+        if !batch.is_done() {
+            self.0.send(batch.text(), stop)?;
+        }
         batch.all_done();
         Ok(())
     }

@@ -102,6 +102,9 @@ fn serve(
 
 impl Sink for Server {
     fn deliver(&mut self, batch: &mut Encoded, _: &mut Vec<Refused>, _: &Stop) -> Result<(), SinkError> {
+        if batch.is_done() {
+            return Ok(());
+        }
         let text: Arc<str> = batch.text().into();
         held(&self.clients).retain(|client| match client.parcels.try_send(text.clone()) {
             Ok(()) => true,
