@@ -28,6 +28,7 @@ mod frames;
 mod full_disk;
 mod grok;
 mod harness;
+mod outputs;
 mod pipe;
 mod pipelines;
 mod pipelines_live;

@@ -250,6 +250,7 @@ fn openers() -> Vec<Opens> {
         ("inputs", "src/inputs/testing.rs", "fixtures/inputs"),
         ("lines/allocations.txt", "parsers/tests/allocations.rs", "allocations.txt"),
         ("log/v1", "src/log/golden.rs", "/fixtures/log/v1"),
+        ("outputs", "src/outputs/plugins/elasticsearch/tests.rs", "fixtures/outputs"),
         ("store/v1", "src/store/tests/fixture.rs", "fixtures/store/v1"),
         ("templates", "parsers/tests/templates.rs", "fixtures/templates"),
         ("tls", "src/ship/testing.rs", "fixtures/tls"),

@@ -65,6 +65,22 @@ impl Encoded {
         self.done = (count, end);
     }
 
+    /// Of the items that are not done, those are for which `is_done` says so, by their number; the others stay, in their order.
+    pub fn settle(&mut self, mut is_done: impl FnMut(usize) -> bool) {
+        let (mut text, mut kept) = (String::new(), Vec::new());
+        let mut from = self.done.1;
+        for (number, mut item) in self.items.drain(..).skip(self.done.0).enumerate() {
+            let own = from..item.end;
+            from = item.end;
+            if !is_done(number) {
+                text.push_str(self.text.get(own).unwrap_or_default());
+                item.end = text.len();
+                kept.push(item);
+            }
+        }
+        (self.text, self.items, self.done) = (text, kept, (0, 0));
+    }
+
     /// All of it is done.
     pub fn all_done(&mut self) {
         self.done = (self.items.len(), self.text.len());
@@ -105,5 +121,20 @@ mod tests {
         assert_eq!(left(&encoded), ["d>D"]);
         encoded.done(9);
         assert!(encoded.is_done() && encoded.text().is_empty());
+    }
+
+    #[test]
+    fn items_are_done_out_of_order() {
+        let mut encoded = Encoded::default();
+        for text in ["a", "bc", "", "d", "e"] {
+            encoded.text_mut().push_str(text);
+            encoded.end(text.to_uppercase(), None);
+        }
+        encoded.done(1);
+        encoded.settle(|number| number == 0 || number == 2);
+        let left: Vec<String> = encoded.items().map(|(text, item)| format!("{text}>{}", item.to)).collect();
+        assert_eq!((left.join(" ").as_str(), encoded.text()), ("> e>E", "e"));
+        encoded.settle(|_| true);
+        assert!(encoded.is_done());
     }
 }

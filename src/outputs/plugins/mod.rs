@@ -4,9 +4,24 @@
 //! A sink tries once. What it could not deliver it leaves in what it was given, and the pipeline gives that again after a pause,
 //! for ever: retries and their pauses are in one place.
 
+mod connection;
+mod csv;
+mod elasticsearch;
 pub mod encoded;
+mod file;
+mod http;
+mod logship;
+mod null;
+mod pipe;
 mod pipeline;
+mod requests;
 mod stdout;
+mod syslog;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod udp;
 
 use crate::{
     config::Options,
@@ -107,25 +122,34 @@ pub struct OutputKind {
 }
 
 /// All outputs, by name.
-pub const OUTPUTS: &[OutputKind] = &[pipeline::KIND, stdout::KIND];
+pub const OUTPUTS: &[OutputKind] = &[
+    csv::KIND,
+    elasticsearch::KIND,
+    file::KIND,
+    http::KIND,
+    logship::KIND,
+    null::KIND,
+    pipe::KIND,
+    pipeline::KIND,
+    stdout::KIND,
+    syslog::KIND,
+    tcp::KIND,
+    udp::KIND,
+];
 
 /// Outputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
     "boundary",
     "circonus",
     "cloudwatch",
-    "csv",
     "datadog",
     "elastic_app_search",
-    "elasticsearch",
     "email",
     "exec",
-    "file",
     "ganglia",
     "gelf",
     "graphite",
     "graphtastic",
-    "http",
     "influxdb",
     "irc",
     "jms",
@@ -137,11 +161,9 @@ const UNSUPPORTED: &[&str] = &[
     "mongodb",
     "nagios",
     "nagios_nsca",
-    "null",
     "opensearch",
     "opentsdb",
     "pagerduty",
-    "pipe",
     "rabbitmq",
     "redis",
     "riak",
@@ -151,10 +173,7 @@ const UNSUPPORTED: &[&str] = &[
     "solr_http",
     "sqs",
     "statsd",
-    "syslog",
-    "tcp",
     "timber",
-    "udp",
     "webhdfs",
     "websocket",
     "xmpp",
@@ -185,6 +204,29 @@ pub fn find(name: &Name) -> Result<&'static OutputKind, Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_is_to_be_delivered_nobody_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x/y").display().to_string();
+        for config in [
+            format!("csv {{ path => \"{path}\" fields => a }}"),
+            "elasticsearch { hosts => \"127.0.0.1:1\" }".to_owned(),
+            format!("file {{ path => \"{path}\" }}"),
+            "http { url => \"http://127.0.0.1:1\" http_method => post }".to_owned(),
+            "logship { url => \"http://127.0.0.1:1\" }".to_owned(),
+            "null { }".to_owned(),
+            "pipe { command => \"false\" }".to_owned(),
+            "syslog { host => \"127.0.0.1\" port => 1 protocol => tcp }".to_owned(),
+            "tcp { host => \"127.0.0.1\" port => 1 }".to_owned(),
+            "udp { host => \"not a name\" port => 1 }".to_owned(),
+        ] {
+            let mut sink = testing::built(&config).open().unwrap();
+            let refused = testing::attempt(&mut *sink, &mut Encoded::default()).unwrap();
+            assert!(refused.is_empty() && sink.flush().is_ok(), "{config}");
+        }
+        assert!(!folder.path().join("x").exists());
+    }
 
     #[test]
     fn outputs_are_sorted() {
