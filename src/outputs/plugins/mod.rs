@@ -32,6 +32,9 @@ pub use encoded::{Encoded, Item};
 use logship_parsers::config::{Diagnostic, ast::Name, suggest};
 use std::{io, time::Duration};
 
+/// The field of `@metadata` that holds the id of an event, in pipelines with a log and an output that asks for it.
+pub const EVENT_ID: &str = "_id_of_event";
+
 /// One output of a pipeline.
 pub trait Output: Send + Sync {
     /// Appends what is to be delivered of an event.
@@ -39,6 +42,11 @@ pub trait Output: Send + Sync {
 
     /// Whether what is delivered of an event depends on those before it: then there is one worker.
     fn is_stateful(&self) -> bool {
+        false
+    }
+
+    /// Whether events should have an id that stays theirs however often they are delivered: `[@metadata][`[`EVENT_ID`]`]`.
+    fn wants_ids(&self) -> bool {
         false
     }
 

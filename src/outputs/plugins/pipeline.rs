@@ -31,7 +31,7 @@ struct Pipeline {
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
-    _ = options.required("send_to", |_| Ok(()))?;
+    options.required("send_to", |_| Ok(()))?;
     let to = options.each("send_to", |value| typed::text(value).map(str::to_owned));
     let addresses = options.settings().addresses.clone();
     Some(Box::new(Pipeline { to, is_ensured: options.flag("ensure_delivery", true), addresses, sent: 0 }))

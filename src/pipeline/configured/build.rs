@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) sinks: Vec<Named>,
     /// Whether some input or output asks for a log.
     pub(super) needs_log: bool,
+    /// Whether some output asks for ids of events.
+    pub(super) wants_ids: bool,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -113,11 +115,13 @@ fn compile(config: &Config, settings: &Settings, diagnostics: &mut Vec<Diagnosti
     });
     let filters = Filters::filters(&config.filters, settings, diagnostics);
     let (mut sinks, mut names): (Vec<Named>, _) = (Vec::new(), Names::default());
+    let mut wants_ids = false;
     let outputs = Block::compile(&config.outputs, diagnostics, &mut |plugin, diagnostics| {
         let name = names.next(plugin);
         let kind = outputs::find(&plugin.name).map_err(|unknown| diagnostics.push(unknown)).ok()?;
         let output = (kind.build)(&mut Options::new(plugin, (Role::Output, kind.options), settings, diagnostics))?;
         needs_log |= kind.needs_log;
+        wants_ids |= output.wants_ids();
         let shared = output.shares();
         let known = sinks.iter().position(|sink| shared.is_some() && sink.shared == shared);
         let sink = known.unwrap_or_else(|| {
@@ -126,7 +130,7 @@ fn compile(config: &Config, settings: &Settings, diagnostics: &mut Vec<Diagnosti
         });
         Some(Attached { output, sink })
     });
-    Pipeline { sources, plan: Plan { arrivals, filters, outputs, sinks, needs_log } }
+    Pipeline { sources, plan: Plan { arrivals, filters, outputs, sinks, needs_log, wants_ids } }
 }
 
 /// Names for the plugins of a section that stay the same when others are added behind.

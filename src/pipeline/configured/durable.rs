@@ -276,8 +276,8 @@ impl Reading {
                 let Some(frame) = open.next(durable) else { break };
                 moved = true;
                 let received = frame.batch.received;
-                let Given { input, chunk, mark } = self.frames.chunk(frame);
-                self.tasks.push(Task::Chunk(input, chunk), received, mark)?;
+                let Given { input, chunk, mark, place } = self.frames.chunk(frame);
+                self.tasks.push(Task::Chunk(input, chunk, place), received, mark)?;
             }
         }
         self.frames.pause_since(begun);
@@ -301,8 +301,10 @@ impl Reading {
     /// Hands over what codecs hold back and what is due, or all of it.
     fn flush(&mut self, is_end: bool) -> Result<(), Ended> {
         let read = self.rest.logs.read();
-        for Given { input, chunk, mark } in self.frames.due(is_end, |log| read.get(&log).copied().unwrap_or_default()) {
-            self.tasks.push(Task::Chunk(input, chunk), clock::now(), mark)?;
+        for Given { input, chunk, mark, place } in
+            self.frames.due(is_end, |log| read.get(&log).copied().unwrap_or_default())
+        {
+            self.tasks.push(Task::Chunk(input, chunk, place), clock::now(), mark)?;
         }
         Ok(())
     }

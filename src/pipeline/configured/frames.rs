@@ -101,6 +101,8 @@ pub(super) struct Given {
     pub(super) input: usize,
     pub(super) chunk: Chunk,
     pub(super) mark: Mark,
+    /// What its events have their ids by.
+    pub(super) place: Option<(LogId, Pos)>,
 }
 
 /// Frames to chunks.
@@ -141,7 +143,7 @@ impl Frames {
             true => self.joined((log, &batch.origin.source), number, &fields, start, texts),
         };
         let done = self.done_to(log, end);
-        Given { input: number, chunk: Chunk::Records(records), mark: Some((log, end, done)) }
+        Given { input: number, chunk: Chunk::Records(records), mark: Some((log, end, done)), place: Some((log, start)) }
     }
 
     /// Lines of a file as the codec cuts them.
@@ -214,9 +216,10 @@ impl Frames {
                 // A codec may know more of its stream than what it holds back.
                 self.open.insert(source, open);
             }
-            if let Some((log, _)) = held {
+            if let Some((log, from)) = held {
                 let end = read(log);
-                given.push(Given { input, chunk, mark: Some((log, end, self.done_to(log, end))) });
+                let mark = Some((log, end, self.done_to(log, end)));
+                given.push(Given { input, chunk, mark, place: Some((log, from)) });
             }
         }
         given

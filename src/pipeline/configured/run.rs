@@ -94,7 +94,7 @@ struct Memory {
 
 impl Queue for Memory {
     fn give(&self, input: usize, chunk: Chunk) -> Result<Ticket, InputError> {
-        let pushed = self.tasks.push(Task::Chunk(input, chunk), clock::now(), None);
+        let pushed = self.tasks.push(Task::Chunk(input, chunk, None), clock::now(), None);
         pushed.map(|()| None).map_err(|workers::Ended| InputError::Closed)
     }
 }

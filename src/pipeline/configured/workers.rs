@@ -6,11 +6,11 @@
 use super::build::Plan;
 use crate::{
     clock,
-    event::{Event, Timestamp},
+    event::{Event, Timestamp, Value},
     filters::Scratch,
-    flow::{LogId, Pos},
+    flow::{EventId, LogId, Pos},
     inputs::plugins::Chunk,
-    outputs::plugins::Encoded,
+    outputs::plugins::{EVENT_ID, Encoded},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::{
@@ -28,8 +28,8 @@ pub const CHUNKS_PER_WORKER: usize = 4;
 
 /// What a worker does next.
 pub(super) enum Task {
-    /// The events of a chunk of this input.
-    Chunk(usize, Chunk),
+    /// The events of a chunk of this input, and where in which log it begins.
+    Chunk(usize, Chunk, Option<(LogId, Pos)>),
     /// Time has passed.
     Tick,
     /// Nothing comes any more.
@@ -111,7 +111,7 @@ pub(super) fn start(plan: &Arc<Plan>, workers: usize, counts: &Arc<Counts>) -> i
 fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec<Encoded> {
     let received = scratch.received;
     let expected = match &task {
-        Task::Chunk(_, Chunk::Lines(lines, _)) => 2 * lines.len(),
+        Task::Chunk(_, Chunk::Lines(lines, _), _) => 2 * lines.len(),
         _ => 0,
     };
     let mut texts: Vec<Encoded> = plan.sinks.iter().map(|_| Encoded::with_capacity(expected)).collect();
@@ -123,14 +123,21 @@ fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec
             went += out.len() as u64;
             encode(plan, &mut out, received, &mut texts);
         }
-        Task::Chunk(input, chunk) => {
+        Task::Chunk(input, chunk, place) => {
             let Some(arrival) = plan.arrivals.get(input) else { return };
-            arrival.each(chunk, scratch, |event, scratch| {
+            let place = place.filter(|_| plan.wants_ids).map(|(log, at)| EventId { log, at });
+            arrival.each(chunk, scratch, |mut event, scratch| {
+                if let Some(id) = place {
+                    event.meta.insert(EVENT_ID.into(), Value::from(format!("{id}-{came}")));
+                }
                 came += 1;
                 if plan.filters.run(event, scratch, &mut out).is_err() {
                     panicked(counts, "a filter failed in a way that it must not: its events are tagged `_filterpanic`");
                 }
                 went += out.len() as u64;
+                if place.is_some() && out.len() > 1 {
+                    tell_apart(&mut out);
+                }
                 encode(plan, &mut out, received, &mut texts);
             });
         }
@@ -142,6 +149,16 @@ fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec
         panicked(counts, "a codec or filter failed in a way that it must not: the rest of a batch is lost");
     }
     texts
+}
+
+/// Gives events that filters made of one ids of their own.
+fn tell_apart(events: &mut [Event]) {
+    for (number, event) in events.iter_mut().enumerate().skip(1) {
+        if let Some(Value::Str(id)) = event.meta.get(EVENT_ID) {
+            let id = format!("{id}-{number}");
+            event.meta.insert(EVENT_ID.into(), Value::from(id));
+        }
+    }
 }
 
 /// Counts it, and says it the first time: it may be so with each event.

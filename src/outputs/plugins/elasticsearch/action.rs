@@ -1,5 +1,6 @@
 //! What an event becomes: a line that says what to do, and the document.
 
+use super::super::EVENT_ID;
 use crate::{
     config::{Ecs, Options},
     event::{
@@ -14,9 +15,6 @@ use std::fmt::Write as _;
 const ACTIONS: [&str; 4] = ["index", "create", "update", "delete"];
 /// Longest part of a data stream's name.
 const NAME_BYTES_MAX: usize = 100;
-/// Where the pipeline leaves the id that an event has for ever, so that one without `document_id` is stored once however often it
-/// is sent: `[@metadata][_id_of_event]`.
-pub const EVENT_ID: &str = "_id_of_event";
 /// The parts of a data stream's name, and the field of an event that has them.
 const STREAM: (&str, [&str; 3]) = ("data_stream", ["type", "dataset", "namespace"]);
 

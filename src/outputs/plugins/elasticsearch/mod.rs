@@ -249,6 +249,10 @@ fn client(options: &mut Options<'_>) -> Option<Client> {
 }
 
 impl Output for Elasticsearch {
+    fn wants_ids(&self) -> bool {
+        true
+    }
+
     fn encode(&self, event: &Event, now: Timestamp, out: &mut Encoded) {
         let from = out.text_mut().len();
         // What can be no document is refused by its sink, since dead letters are kept there.
