@@ -28,6 +28,7 @@ pub mod join;
 pub mod json;
 pub mod line;
 pub mod query;
+mod span;
 pub mod template;
 pub mod time;
 

@@ -7,6 +7,7 @@
 
 mod epoch;
 mod leading;
+mod names;
 mod zone;
 
 use crate::fields::Fields;
@@ -20,6 +21,7 @@ use std::fmt;
 pub use epoch::{epoch_float, epoch_int, epoch_text};
 pub(crate) use leading::begins_with_layout;
 pub use leading::{leading_clock, leading_stamp};
+pub use names::{MONTHS, MONTHS_SHORT, SHORT_NAME_BYTES, WEEKDAYS, WEEKDAYS_SHORT};
 
 /// The tag of an event whose stamp was recognised but lies outside of the years that can be stored.
 pub const OUT_OF_RANGE_TAG: &str = "_timestampoutofrange";
@@ -334,7 +336,7 @@ pub(crate) fn in_last_year(month: u32, day: u32, clock: (u32, u32), received: i6
     readings.into_iter().find(|stamp| matches!(stamp, Stamp::At(nanos) if *nanos <= latest))
 }
 
-/// `Jan` to `Dec`.
+/// One of [`MONTHS_SHORT`]. Not looked up there, because this is asked for each access line.
 pub(crate) fn month_name(input: &str) -> Step<'_, u32> {
     let month = match input.as_bytes().first_chunk::<3>() {
         Some(b"Jan") => 1,
@@ -429,6 +431,14 @@ mod tests {
 
     fn arrived(received: i64) -> Context<'static> {
         Context { received, ..Context::default() }
+    }
+
+    #[test]
+    fn months_are_read_by_their_short_names() {
+        for (name, number) in MONTHS_SHORT.iter().zip(1..) {
+            assert_eq!(month_name(&format!("{name}/")), Ok(("/", number)));
+        }
+        assert!(month_name("jan").is_err());
     }
 
     #[test]

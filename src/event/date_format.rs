@@ -4,6 +4,7 @@
 
 use super::Timestamp;
 use jiff::{civil::DateTime, tz::TimeZone};
+use logship_parsers::time::{MONTHS, MONTHS_SHORT, WEEKDAYS, WEEKDAYS_SHORT};
 use std::fmt::Write as _;
 
 /// Whose letters they are. They differ in few: `Y` is the year of the era in Joda and of the week in Java.
@@ -60,8 +61,8 @@ fn piece(out: &mut String, civil: &DateTime, (letter, count): (char, usize), let
         'x' if letters == Letters::Joda => year(out, week.year()),
         'Y' => year(out, week.year()),
         'M' | 'L' if count >= 3 => {
-            let name = MONTHS[usize::try_from(civil.month() - 1).unwrap_or_default() % 12];
-            out.push_str(if count == 3 { &name[..3] } else { name });
+            let names = if count == 3 { MONTHS_SHORT } else { MONTHS };
+            out.push_str(names[usize::try_from(civil.month() - 1).unwrap_or_default() % names.len()]);
         }
         'M' | 'L' => number(out, civil.month().into()),
         'w' => number(out, week.week().into()),
@@ -69,8 +70,9 @@ fn piece(out: &mut String, civil: &DateTime, (letter, count): (char, usize), let
         'D' => number(out, civil.day_of_year().into()),
         'e' => number(out, civil.weekday().to_monday_one_offset().into()),
         'E' => {
-            let name = DAYS[usize::try_from(civil.weekday().to_monday_zero_offset()).unwrap_or_default() % 7];
-            out.push_str(if count <= 3 { &name[..3] } else { name });
+            let names = if count <= 3 { WEEKDAYS_SHORT } else { WEEKDAYS };
+            let day = civil.weekday().to_monday_zero_offset();
+            out.push_str(names[usize::try_from(day).unwrap_or_default() % names.len()]);
         }
         'a' => out.push_str(if hour < 12 { "AM" } else { "PM" }),
         'H' => number(out, hour),
@@ -102,19 +104,3 @@ fn piece(out: &mut String, civil: &DateTime, (letter, count): (char, usize), let
     }
     true
 }
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];

@@ -4,11 +4,13 @@
 //! each file and folder for itself; a new name is lost unless its folder was synced; bytes written before a failed sync
 //! stay readable but may never become durable. Everything random comes from one seed.
 
+mod disk;
+
 use super::{File, Folder, Fs, Lock};
+use disk::{Change, Disk, Names, Naming, Node, apply, name};
 use std::{
-    collections::BTreeMap,
     io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
 use tantivy::directory::{FileHandle, OwnedBytes};
@@ -26,38 +28,6 @@ pub enum Fault {
     PowerLoss,
 }
 
-#[derive(Clone, Debug)]
-enum Change {
-    Write(u64, Vec<u8>),
-    Truncate(u64),
-}
-
-#[derive(Clone, Debug)]
-enum Naming {
-    Set(String, usize),
-    Remove(String),
-    Rename(String, String),
-}
-
-type Names = BTreeMap<String, usize>;
-
-#[derive(Debug)]
-enum Node {
-    File { visible: Vec<u8>, durable: Vec<u8>, pending: Vec<Change> },
-    Dir { visible: Names, durable: Names, pending: Vec<Naming> },
-}
-
-#[derive(Debug)]
-struct Disk {
-    nodes: Vec<Node>,
-    locks: BTreeMap<usize, u64>,
-    life: u64,
-    ops: u64,
-    faults: BTreeMap<u64, Fault>,
-    random: u64,
-    free: u64,
-}
-
 /// The file system as one life of a process sees it; when the life ends, everything fails.
 #[derive(Clone, Debug)]
 pub struct SimFs {
@@ -65,134 +35,10 @@ pub struct SimFs {
     life: u64,
 }
 
-fn apply(bytes: &mut Vec<u8>, change: &Change) {
-    match change {
-        Change::Write(at, written) => {
-            let end = *at as usize + written.len();
-            bytes.resize(bytes.len().max(end), 0);
-            bytes[*at as usize..end].copy_from_slice(written);
-        }
-        Change::Truncate(len) => bytes.truncate(*len as usize),
-    }
-}
-
-fn name(names: &mut Names, naming: &Naming) {
-    match naming {
-        Naming::Set(name, node) => drop(names.insert(name.clone(), *node)),
-        Naming::Remove(name) => drop(names.remove(name)),
-        Naming::Rename(from, to) => {
-            let node = names.remove(from).unwrap();
-            names.insert(to.clone(), node);
-        }
-    }
-}
-
-impl Disk {
-    fn random(&mut self, below: usize) -> usize {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % below as u64) as usize
-    }
-
-    /// What of the changes reached the disk although nobody waited for it.
-    fn chance(&mut self, durable: &mut Vec<u8>, pending: &[Change]) {
-        let kept = durable.len();
-        let mode = self.random(4);
-        let whole = match mode {
-            0 => 0,
-            1 => pending.len(),
-            _ => self.random(pending.len() + 1),
-        };
-        pending[..whole].iter().for_each(|change| apply(durable, change));
-        if let (2.., Some(Change::Write(at, bytes))) = (mode, pending.get(whole)) {
-            let torn = self.random(bytes.len() + 1);
-            apply(durable, &Change::Write(*at, bytes[..torn].to_vec()));
-        }
-        if mode == 3 && durable.len() > kept {
-            for hole in durable[kept..].chunks_mut(16) {
-                if self.random(4) == 0 {
-                    hole.fill(0);
-                }
-            }
-        }
-    }
-
-    fn lose_power(&mut self) {
-        self.life += 1;
-        let mut nodes = std::mem::take(&mut self.nodes);
-        for node in &mut nodes {
-            match node {
-                Node::File { visible, durable, pending } => {
-                    self.chance(durable, pending);
-                    pending.clear();
-                    visible.clone_from(durable);
-                }
-                Node::Dir { visible, durable, pending } => {
-                    let kept = self.random(pending.len() + 1);
-                    pending.drain(..).take(kept).for_each(|naming| name(durable, &naming));
-                    visible.clone_from(durable);
-                }
-            }
-        }
-        self.nodes = nodes;
-    }
-
-    fn find(&self, path: &Path) -> io::Result<usize> {
-        let mut node = 0;
-        for part in path.components() {
-            if let Component::Normal(part) = part {
-                let names = self.names(node)?;
-                node = *names.get(part.to_str().unwrap()).ok_or(io::ErrorKind::NotFound)?;
-            }
-        }
-        Ok(node)
-    }
-
-    fn names(&self, dir: usize) -> io::Result<&Names> {
-        match &self.nodes[dir] {
-            Node::Dir { visible, .. } => Ok(visible),
-            Node::File { .. } => Err(io::ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    fn parent(&self, path: &Path) -> io::Result<(usize, String)> {
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        Ok((self.find(path.parent().unwrap())?, name))
-    }
-
-    fn change_names(&mut self, dir: usize, naming: Naming) {
-        if let Node::Dir { visible, pending, .. } = &mut self.nodes[dir] {
-            name(visible, &naming);
-            pending.push(naming);
-        }
-    }
-
-    /// At an offset, or at the end.
-    fn write(&mut self, node: usize, written: &[u8], at: Option<u64>) {
-        if let Node::File { visible, pending, .. } = &mut self.nodes[node] {
-            let change = Change::Write(at.unwrap_or(visible.len() as u64), written.to_vec());
-            apply(visible, &change);
-            pending.push(change);
-        }
-    }
-}
-
 impl SimFs {
     /// An empty one.
     pub fn new(seed: u64) -> SimFs {
-        let root = Node::Dir { visible: Names::new(), durable: Names::new(), pending: Vec::new() };
-        let disk = Disk {
-            nodes: vec![root],
-            locks: BTreeMap::new(),
-            life: 0,
-            ops: 0,
-            faults: BTreeMap::new(),
-            random: seed,
-            free: u64::MAX,
-        };
-        SimFs { disk: Arc::new(Mutex::new(disk)), life: 0 }
+        SimFs { disk: Arc::new(Mutex::new(Disk::new(seed))), life: 0 }
     }
 
     /// Ends the life that is going on, if it is, and begins another.

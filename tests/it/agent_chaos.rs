@@ -3,7 +3,7 @@
 use crate::{
     agent_proxy::{Cut, Proxy, Weather},
     agent_world::World,
-    harness::{Agent, Server, logship, until},
+    harness::{Agent, Server, logship, run_by, until},
 };
 use std::{
     io::{BufRead, BufReader},
@@ -130,14 +130,7 @@ impl Network {
     fn inside(&self, inner: &Command) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--preserve-credentials", "-U", "-n", "-t", &self.0.id().to_string(), "--"]);
-        command.arg(inner.get_program()).args(inner.get_args());
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command
+        run_by(command, inner)
     }
 }
 

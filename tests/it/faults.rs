@@ -3,7 +3,7 @@
 //!
 //! Faults are injected by strace, which counts calls in each thread for itself: "once" is once a thread.
 
-use crate::harness::{Server, files, folder, logship, pipe, run, search, tells_of_losses, until, wait};
+use crate::harness::{Server, files, folder, logship, pipe, run, run_by, search, tells_of_losses, until, wait};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
@@ -37,13 +37,7 @@ fn faulty(inner: &Command, fault: &Fault, log: &Path) -> Command {
     for path in *paths {
         command.arg("-P").arg(path);
     }
-    command.arg(inner.get_program()).args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let mut command = run_by(command, inner);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -378,8 +372,9 @@ fn a_mark_that_finds_no_room_keeps_nothing_from_being_found() {
     let inner = logship(data.path(), &["--format", "none", "--quiet"]);
     // A file that is too large is to be an error, not a signal.
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
-    command.env_remove("LOGSHIP_LOG").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+    let mut command = run_by(command, &inner);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut joined = command.spawn().unwrap();
     let mut stdin = joined.stdin.take().unwrap();
     let mut size = {

@@ -65,14 +65,19 @@ pub fn under_strace(inner: &Command, call: &str, fault: &str) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={call}"));
     command.arg("-e").arg(format!("inject={call}:{fault}"));
-    command.arg(inner.get_program()).args(inner.get_args());
+    run_by(command, inner)
+}
+
+/// Another program that is given a command as its last arguments, and its environment.
+pub fn run_by(mut outer: Command, inner: &Command) -> Command {
+    outer.arg(inner.get_program()).args(inner.get_args());
     for (name, value) in inner.get_envs() {
         match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
         };
     }
-    command
+    outer
 }
 
 /// The events that a search prints as JSON.

@@ -2,7 +2,9 @@
 
 use crate::{
     bad_input::{Disk, noise},
-    harness::{Server, balanced, folder, logship, messages, run, search, signal, stderr, under_strace, until, wait},
+    harness::{
+        Server, balanced, folder, logship, messages, run, run_by, search, signal, stderr, under_strace, until, wait,
+    },
 };
 use std::{
     fs,
@@ -157,8 +159,8 @@ fn a_signal_that_was_ignored_stays_ignored() {
     let data = folder();
     let inner = wrapped(data.path(), &["--quiet"], &["sh", "-c", "kill -HUP $$; exit 3"]);
     let mut outer = Command::new("sh");
-    outer.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
-    assert_eq!(outer.output().unwrap().status.code(), Some(3));
+    outer.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+    assert_eq!(run_by(outer, &inner).output().unwrap().status.code(), Some(3));
 }
 
 #[test]
@@ -322,8 +324,7 @@ fn as_pid_1(inner: &Command) -> Option<Child> {
         println!("not tested: this user cannot make namespaces");
         return None;
     }
-    let mut command = unshare();
-    command.arg(inner.get_program()).args(inner.get_args());
+    let mut command = run_by(unshare(), inner);
     Some(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 

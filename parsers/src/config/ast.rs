@@ -1,6 +1,8 @@
 //! A config as a tree, with the place of everything in it. It prints itself back (`print.rs`), and what is printed parses to
 //! the same tree; places do not count in comparisons.
 
+pub use crate::span::SpanIgnored;
+
 use super::field_ref::FieldRef;
 use super::source::Span;
 
@@ -14,17 +16,6 @@ pub struct Config {
     /// What stands in `output { }`.
     pub outputs: Vec<Statement>,
 }
-
-/// A span that equals every other: trees compare by meaning.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SpanIgnored(pub Span);
-
-impl PartialEq for SpanIgnored {
-    fn eq(&self, _: &SpanIgnored) -> bool {
-        true
-    }
-}
-impl Eq for SpanIgnored {}
 
 /// What a section is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +34,7 @@ pub struct Plugin {
     /// The options as written, in their order; [`Plugin::options`] joins those that are given more than once.
     pub attributes: Vec<Attribute>,
     /// From the name to the closing brace.
-    pub span: SpanIgnored,
+    pub span: SpanIgnored<Span>,
     /// Whether all of it could be read. Where it could not, that something is missing says nothing.
     pub intact: bool,
 }
@@ -54,7 +45,7 @@ pub struct Name {
     /// The name.
     pub text: String,
     /// Where it stands, quotes included.
-    pub span: SpanIgnored,
+    pub span: SpanIgnored<Span>,
 }
 
 /// `match => { ... }`
@@ -72,7 +63,7 @@ pub struct Value {
     /// What it is.
     pub kind: ValueKind,
     /// Where it stands, quotes and brackets included.
-    pub span: SpanIgnored,
+    pub span: SpanIgnored<Span>,
     /// The text that it was made of, where it came out of a variable: `${PORT:5044}`. It may be a secret, so it is this that
     /// is printed.
     pub variable: Option<String>,
@@ -152,7 +143,7 @@ pub struct Branch {
     /// What is done where none holds.
     pub otherwise: Option<Vec<Statement>>,
     /// From the `if` to the last brace.
-    pub span: SpanIgnored,
+    pub span: SpanIgnored<Span>,
 }
 
 /// `if c { ... }`
@@ -170,7 +161,7 @@ pub struct Condition {
     /// What it is.
     pub kind: ConditionKind,
     /// Where it stands.
-    pub span: SpanIgnored,
+    pub span: SpanIgnored<Span>,
 }
 
 /// The kinds of conditions.
@@ -275,16 +266,16 @@ pub struct Selector {
     /// Which.
     pub field: FieldRef,
     /// Where it stands.
-    pub span: SpanIgnored,
+    pub span: SpanIgnored<Span>,
 }
 
 /// A regular expression in a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pattern {
     /// `/re/`, without the slashes; `\/` stays as written.
-    Regex(String, SpanIgnored),
+    Regex(String, SpanIgnored<Span>),
     /// `"re"`
-    Text(Text, SpanIgnored),
+    Text(Text, SpanIgnored<Span>),
 }
 
 impl Pattern {

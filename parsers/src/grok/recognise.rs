@@ -4,6 +4,7 @@
 //! ([`Found::Unsure`]): then the expression itself is tried, so a recogniser covers only what is common.
 
 use super::bytes::{ByteSet, is_word_byte, word_before};
+use crate::time::{MONTHS_SHORT, SHORT_NAME_BYTES};
 use memchr::memchr2;
 
 /// A pattern of the library with a recogniser.
@@ -31,8 +32,6 @@ pub(super) enum Found {
     Unsure,
 }
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 /// The longest label of a host name.
 const LABEL_MAX: usize = 63;
 
@@ -214,7 +213,8 @@ fn fraction(text: &[u8], at: usize) -> usize {
 }
 
 fn is_month(text: &[u8], at: usize) -> bool {
-    text.get(at..at + 3).is_some_and(|name| MONTHS.iter().any(|month| *month == name))
+    let name = text.get(at..).and_then(|rest| rest.first_chunk::<SHORT_NAME_BYTES>());
+    name.is_some_and(|name| MONTHS_SHORT.iter().any(|month| month.as_bytes() == name))
 }
 
 /// `01/Jan/2026:00:00:00 +0000`

@@ -1,5 +1,7 @@
 //! The query as a tree. Every node prints itself back (`print.rs`), and `parse(print(x)) == x`.
 
+pub use crate::span::SpanIgnored;
+
 /// A byte range in the query text, for carets and for the query box.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -88,21 +90,7 @@ pub struct FieldName {
     /// `http.status`; `*` means any field.
     pub name: String,
     /// Where it stands in the query text; spans do not count in comparisons of queries.
-    pub span: SpanIgnored,
-}
-
-/// A span that equals every other: trees compare by meaning.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SpanIgnored(pub Span);
-
-impl PartialEq for SpanIgnored {
-    fn eq(&self, _: &SpanIgnored) -> bool {
-        true
-    }
-}
-impl Eq for SpanIgnored {}
-impl std::hash::Hash for SpanIgnored {
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+    pub span: SpanIgnored<Span>,
 }
 
 /// What must hold for at least one value of the field.

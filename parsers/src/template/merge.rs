@@ -9,6 +9,7 @@
 //! patterns, in whatever order they came.
 
 use super::masked;
+use crate::time::{MONTHS_SHORT, WEEKDAYS_SHORT};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Most templates that are told apart; messages of further ones are counted together.
@@ -188,11 +189,8 @@ fn is_name(token: &str) -> bool {
 
 /// Months, weekdays and truth values: never a choice of words.
 fn is_date_or_truth(token: &str) -> bool {
-    const WORDS: [&str; 22] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Mon", "Tue", "Wed", "Thu",
-        "Fri", "Sat", "Sun", "true", "false", "null",
-    ];
-    WORDS.contains(&token.trim_matches(|c: char| !c.is_alphanumeric()))
+    let word = token.trim_matches(|c: char| !c.is_alphanumeric());
+    [&MONTHS_SHORT[..], &WEEKDAYS_SHORT, &["true", "false", "null"]].iter().any(|words| words.contains(&word))
 }
 
 fn joined(members: &[Member<'_>], values: &[bool]) -> Option<(Pattern, Vec<u64>)> {

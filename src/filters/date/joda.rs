@@ -5,25 +5,11 @@
 
 use super::moment::Moment;
 use jiff::tz::{Offset, TimeZone};
+use logship_parsers::time::{MONTHS, SHORT_NAME_BYTES, WEEKDAYS};
 use std::ops::Range;
 
 /// Two digits of a year are of the hundred years around this one.
 const PIVOT_YEAR: i64 = 2026;
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// The names of zones that are read, and their hours.
 const ZONES: [(&str, i32); 11] = [
     ("UTC", 0),
@@ -201,7 +187,7 @@ impl Token {
                 Some(rest)
             }
             Token::DayName => {
-                let (day, rest) = named(text, &DAYS)?;
+                let (day, rest) = named(text, &WEEKDAYS)?;
                 moment.weekday = Some(day);
                 Some(rest)
             }
@@ -260,9 +246,10 @@ pub(super) fn number(text: &str, digits: usize) -> Option<(i64, &str)> {
 
 /// A name or its first three letters, in any case: its number from 1 on, and what follows.
 fn named<'t>(text: &'t str, names: &[&str]) -> Option<(i8, &'t str)> {
-    let at = names.iter().position(|name| text.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(&name[..3])))?;
+    let short = text.get(..SHORT_NAME_BYTES)?;
+    let at = names.iter().position(|name| short.eq_ignore_ascii_case(&name[..SHORT_NAME_BYTES]))?;
     let full = text.get(..names[at].len()).is_some_and(|head| head.eq_ignore_ascii_case(names[at]));
-    Some((i8::try_from(at + 1).ok()?, &text[if full { names[at].len() } else { 3 }..]))
+    Some((i8::try_from(at + 1).ok()?, &text[if full { names[at].len() } else { SHORT_NAME_BYTES }..]))
 }
 
 /// `Z`, `+02`, `+0200` or `+02:00`: the seconds east of Greenwich, and how long it is.

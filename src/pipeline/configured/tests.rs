@@ -118,7 +118,7 @@ impl Run {
         };
         let stop = Stops::new().unwrap();
         let running = pipeline.start(2, queue, &stop).unwrap();
-        let ended = thread::spawn(move || running.wait());
+        let ended = thread::Builder::new().name("wait".into()).spawn(move || running.wait()).unwrap();
         Run { lines, settled: answers, outputs: ends, stop, ended }
     }
 

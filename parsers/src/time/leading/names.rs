@@ -2,7 +2,7 @@
 
 use super::{COMPACT_YEARS, Cursor, Reading};
 use crate::line::Context;
-use crate::time::{NANOS_PER_SECOND, SECONDS_PER_DAY, civil_from_days};
+use crate::time::{MONTHS, NANOS_PER_SECOND, SECONDS_PER_DAY, SHORT_NAME_BYTES, WEEKDAYS, civil_from_days};
 
 impl Cursor<'_> {
     /// Stamps that begin with the name of a month or of a day of the week.
@@ -53,45 +53,27 @@ impl Cursor<'_> {
 
     /// `Mon `, `Mon, `, `Monday, `.
     fn week_day(&mut self) -> Option<()> {
-        let tail = match self.rest().first_chunk::<3>()? {
-            b"Mon" | b"Fri" | b"Sun" => "day",
-            b"Tue" => "sday",
-            b"Wed" => "nesday",
-            b"Thu" => "rsday",
-            b"Sat" => "urday",
-            _ => return None,
-        };
-        let mut end = self.at + 3;
-        if self.bytes.get(end..)?.starts_with(tail.as_bytes()) {
-            end += tail.len();
-        }
+        let (_, length) = self.name_of(&WEEKDAYS)?;
+        let mut end = self.at + length;
         end += usize::from(self.bytes.get(end) == Some(&b','));
         (self.bytes.get(end) == Some(&b' ')).then(|| self.at = end + 1)
     }
 
     /// A month's English name, short or whole.
     pub(super) fn month(&mut self) -> Option<u32> {
-        const NAMES: [&str; 12] = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ];
-        let rest = self.rest();
-        let short = rest.first_chunk::<3>()?;
-        let index = NAMES.iter().position(|name| name.as_bytes().starts_with(short))?;
-        let whole = rest.starts_with(NAMES[index].as_bytes());
-        self.at += if whole { NAMES[index].len() } else { 3 };
+        let (index, length) = self.name_of(&MONTHS)?;
+        self.at += length;
         self.boundary()?;
         u32::try_from(index + 1).ok()
+    }
+
+    /// Which of these names stands here, short or whole, and how long it is.
+    fn name_of(&self, names: &[&str]) -> Option<(usize, usize)> {
+        let rest = self.rest();
+        let short = rest.first_chunk::<SHORT_NAME_BYTES>()?;
+        let index = names.iter().position(|name| name.as_bytes().first_chunk() == Some(short))?;
+        let name = names[index];
+        Some((index, if rest.starts_with(name.as_bytes()) { name.len() } else { SHORT_NAME_BYTES }))
     }
 }
 

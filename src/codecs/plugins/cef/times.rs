@@ -10,10 +10,10 @@ use jiff::{
     tz::{Offset, TimeZone},
 };
 use logship_parsers::config::{Diagnostic, ast, typed};
+use logship_parsers::time::MONTHS_SHORT;
 
 /// How far ahead of its arrival a time without a year may be.
 const AHEAD_DAYS_MAX: i64 = 2;
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Zones that people write and the database does not have, and the hours of their clocks.
 const ABBREVIATIONS: [(&str, i32); 9] =
     [("Z", 0), ("CET", 1), ("CEST", 2), ("EDT", -4), ("CDT", -5), ("CST", -6), ("MDT", -6), ("PDT", -7), ("PST", -8)];
@@ -41,7 +41,7 @@ impl Times {
         let zone = device.as_ref().unwrap_or(&self.zone);
         let mut words = text.split(' ');
         let month = words.next()?;
-        let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? + 1;
+        let month = MONTHS_SHORT.iter().position(|name| name.eq_ignore_ascii_case(month))? + 1;
         let month = i8::try_from(month).ok()?;
         let day = digits(words.next()?, 2)?;
         let mut word = words.next()?;
