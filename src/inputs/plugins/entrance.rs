@@ -184,6 +184,17 @@ impl Stream {
         given
     }
 
+    /// Takes messages that are whole, each with fields of its own.
+    ///
+    /// # Errors
+    /// The pipeline has ended.
+    pub fn messages(&mut self, messages: Vec<Record>) -> Result<(), InputError> {
+        if let Framing::Messages(_) = self.entrance.framing {
+            return self.records(messages);
+        }
+        messages.into_iter().try_for_each(|Record { text, fields }| self.message_with(text, fields))
+    }
+
     /// Takes records that are cut already.
     ///
     /// # Errors

@@ -5,12 +5,17 @@ pub mod entrance;
 mod file;
 mod generator;
 mod pipeline;
+pub mod sockets;
 mod stdin;
+mod tcp;
+mod tls;
+mod udp;
+mod unix;
 
 use crate::{config::Options, flow::Stop};
 pub use entrance::{Chunk, Entrance, Fields, LogEnd, Queue, Record, Settle, Stream, Ticket, record};
 use logship_parsers::config::{Diagnostic, ast::Name, suggest};
-use std::{fmt, io};
+use std::{fmt, io, net::SocketAddr};
 
 /// One input of a pipeline.
 pub trait Source: Send {
@@ -30,6 +35,11 @@ pub trait Source: Send {
     /// Whether other pipelines of the process feed it: it ends after them.
     fn is_fed_from_inside(&self) -> bool {
         false
+    }
+
+    /// Where it listens once it is open, in the network: the chosen port where 0 was asked for.
+    fn local(&self) -> Option<SocketAddr> {
+        None
     }
 
     /// Reads until there is nothing more, or until it should stop.
@@ -88,7 +98,8 @@ pub struct InputKind {
 }
 
 /// All inputs, by name.
-pub const INPUTS: &[InputKind] = &[file::KIND, generator::KIND, pipeline::KIND, stdin::KIND];
+pub const INPUTS: &[InputKind] =
+    &[file::KIND, generator::KIND, pipeline::KIND, stdin::KIND, tcp::KIND, udp::KIND, unix::KIND];
 
 /// Inputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
@@ -125,10 +136,7 @@ const UNSUPPORTED: &[&str] = &[
     "snmptrap",
     "sqs",
     "syslog",
-    "tcp",
     "twitter",
-    "udp",
-    "unix",
     "websocket",
     "xmpp",
 ];
