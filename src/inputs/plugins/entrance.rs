@@ -110,6 +110,12 @@ impl Entrance {
         self.queue.log()
     }
 
+    /// How the codec wants its records.
+    #[must_use]
+    pub fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
     /// One more stream; its events get these fields where they have none of that name.
     #[must_use]
     pub fn stream(&self, fields: impl Into<Fields>) -> Stream {

@@ -252,6 +252,58 @@ mod tests {
         running.end();
     }
 
+    fn pem(name: &str) -> String {
+        format!("{}/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    /// Whether a client gets a line through.
+    fn talk(server: &str, client: &str) -> bool {
+        let (cert, key, ca) = (pem("server.pem"), pem("server.key"), pem("ca.pem"));
+        let text = format!(
+            "tcp {{ host => '127.0.0.1' port => 0 ssl_certificate => '{cert}' ssl_key => '{key}' \
+             {} }}",
+            server.replace("CA", &format!("'{ca}'"))
+        );
+        let running = start(&text, Ecs::V8);
+        let client = client.replace("CA", &format!("'{ca}'"));
+        let client = client.replace("CERT", &pem("client.pem")).replace("KEY", &pem("client.key"));
+        let config = crate::pipeline::configured::testing::read(
+            &format!("tcp {{ mode => client port => 1 ssl_enabled => true {client} }}"),
+            |options| tls::client(options, "127.0.0.1").unwrap(),
+        );
+        let address = Address::Tcp(running.at.unwrap().to_string());
+        let mut connection = connect(&address, Some(&config)).unwrap();
+        let stop = Stop::new().unwrap();
+        // A server that refuses says so; one that does not says nothing within the time that its refusal would take.
+        let sent = io::Write::write_all(&mut connection, b"line\n").is_ok();
+        let refused = loop {
+            match connection.wait(&stop, Some(Duration::from_millis(1))) {
+                Err(_) => break true,
+                Ok(crate::flow::Woken::Readable) => break true,
+                Ok(_) if running.has_event() => break false,
+                Ok(_) => {}
+            }
+        };
+        drop(connection);
+        let events = running.end().len();
+        assert_eq!(events, usize::from(!refused));
+        sent && !refused
+    }
+
+    #[test]
+    fn connections_are_encrypted() {
+        let plain = "ssl_enabled => true ssl_client_authentication => none";
+        assert!(talk(plain, "ssl_certificate_authorities => CA"));
+        assert!(talk("ssl_enable => true ssl_verify => false", "ssl_verification_mode => none"));
+        assert!(!talk(plain, ""), "nobody vouches for the server");
+        let strict = "ssl_enabled => true ssl_certificate_authorities => [CA]";
+        let shown = "ssl_certificate_authorities => CA ssl_certificate => 'CERT' ssl_key => 'KEY'";
+        assert!(talk(strict, shown));
+        assert!(!talk(strict, "ssl_certificate_authorities => CA"), "no certificate is shown");
+        let optional = format!("{strict} ssl_client_authentication => optional ssl_supported_protocols => 'TLSv1.2'");
+        assert!(talk(&optional, "ssl_certificate_authorities => CA"));
+    }
+
     #[test]
     fn mistakes_are_told() {
         let check = |input: &str, expected: &str| {
@@ -261,5 +313,15 @@ mod tests {
         check("tcp { }", "`tcp` needs the option `port`");
         check("tcp { port => 70000 }", "70000 is no port");
         check("tcp { port => 1 ssl_key => 'k' }", "this means nothing without encryption");
+        let pair = format!("ssl_certificate => '{}' ssl_key => '{}'", pem("server.pem"), pem("server.key"));
+        let nobody = "clients must show certificates, and nobody may vouch for them";
+        check(&format!("tcp {{ port => 1 ssl_enabled => true {pair} }}"), nobody);
+        let off = "ssl_client_authentication => none";
+        check(&format!("tcp {{ port => 1 ssl_enabled => true {off} }}"), "encryption needs a certificate");
+        let old = "TLS older than 1.2 is broken and not spoken";
+        check(
+            &format!("tcp {{ port => 1 ssl_enabled => true {off} {pair} ssl_supported_protocols => 'TLSv1.1' }}"),
+            old,
+        );
     }
 }

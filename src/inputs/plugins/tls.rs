@@ -51,6 +51,9 @@ pub fn server(options: &mut Options<'_>, default: Clients) -> Option<Arc<ServerC
     }
     let provider = Arc::new(provider(options));
     let versions = versions(options);
+    if versions.is_empty() || provider.cipher_suites.is_empty() {
+        return None;
+    }
     let built = server_config(identity?, roots, clients, provider, &versions);
     built.map(Arc::new).map_err(|cause| options.report(Diagnostic::error(place, cause))).ok()
 }
@@ -91,6 +94,9 @@ pub fn client(options: &mut Options<'_>, host: &str) -> Option<(Arc<ClientConfig
     let identity = identity(options);
     let provider = Arc::new(provider(options));
     let versions = versions(options);
+    if versions.is_empty() || provider.cipher_suites.is_empty() {
+        return None;
+    }
     let build = || {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions)?;
         let builder = match is_verified {

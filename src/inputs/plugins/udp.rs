@@ -91,7 +91,7 @@ impl Source for Udp {
 /// A socket for datagrams.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    address: Address,
+    pub(super) address: Address,
     /// The longest datagram that is taken whole.
     pub(super) buffer: usize,
     /// What the system should keep of those that wait.

@@ -92,10 +92,10 @@ mod tests {
             running.end();
             assert!(!std::path::Path::new(path).exists());
         };
-        check(Ecs::Disabled, &|path| format!(r#"{{"message":"one","host":"here","path":"{path}"}}"#));
+        check(Ecs::Disabled, &|path| format!(r#"{{"message":"one","path":"{path}","host":"here"}}"#));
         check(Ecs::V8, &|path| {
             format!(
-                r#"{{"message":"one","event":{{"original":"one"}},"host":{{"name":"here"}},"file":{{"path":"{path}"}}}}"#
+                r#"{{"message":"one","event":{{"original":"one"}},"file":{{"path":"{path}"}},"host":{{"name":"here"}}}}"#
             )
         });
     }

@@ -81,6 +81,18 @@ fn built(
     (arrival::build(plugin, "test".to_owned(), &settings(ecs), &mut diagnostics), diagnostics)
 }
 
+/// Reads options of an input.
+pub(crate) fn read<T>(input: &str, reader: impl FnOnce(&mut crate::config::Options<'_>) -> T) -> T {
+    let parsed = parse(&[Text::new("test", format!("input {{ {input} }}"))], &Options::default());
+    let [Statement::Plugin(plugin)] = parsed.config.inputs.as_slice() else { panic!("{input}: {parsed:?}") };
+    let kind = crate::inputs::plugins::find(&plugin.name).unwrap();
+    let (settings, mut told) = (settings(Ecs::V8), Vec::new());
+    let role = (crate::config::Role::Input, kind.options);
+    let value = reader(&mut crate::config::Options::new(plugin, role, &settings, &mut told));
+    assert!(told.is_empty(), "{told:?}");
+    value
+}
+
 /// Starts an input.
 pub(crate) fn start(input: &str, ecs: Ecs) -> Running {
     started(input, ecs, false)
@@ -121,6 +133,11 @@ impl Running {
     /// The next event as JSON without its time; `@metadata` is a field as others.
     pub(crate) fn json(&self) -> String {
         shown(self.event())
+    }
+
+    /// Whether there is an event.
+    pub(crate) fn has_event(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The next messages.
