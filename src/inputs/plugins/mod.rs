@@ -2,10 +2,14 @@
 //! [entrance](entrance); decoding is for the workers.
 
 mod beats;
+mod command;
 pub mod entrance;
+mod exec;
 mod file;
 mod generator;
+mod heartbeat;
 mod http;
+mod pipe;
 mod pipeline;
 pub mod sockets;
 mod stdin;
@@ -117,10 +121,13 @@ pub struct InputKind {
 pub const INPUTS: &[InputKind] = &[
     beats::KIND,
     beats::ELASTIC_AGENT,
+    exec::KIND,
     file::KIND,
     generator::KIND,
+    heartbeat::KIND,
     http::KIND,
     pipeline::KIND,
+    pipe::KIND,
     stdin::KIND,
     syslog::KIND,
     tcp::KIND,
@@ -136,11 +143,9 @@ const UNSUPPORTED: &[&str] = &[
     "dead_letter_queue",
     "elastic_serverless_forwarder",
     "elasticsearch",
-    "exec",
     "ganglia",
     "gelf",
     "graphite",
-    "heartbeat",
     "http_poller",
     "imap",
     "irc",
@@ -153,6 +158,7 @@ const UNSUPPORTED: &[&str] = &[
     "log4j",
     "lumberjack",
     "pipe",
+    "pipeline",
     "rabbitmq",
     "redis",
     "s3",

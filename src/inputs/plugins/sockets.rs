@@ -15,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, pki
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::{UnixListener, UnixStream},
@@ -374,6 +374,21 @@ impl Connection {
     #[must_use]
     pub fn tls(&self) -> Option<&rustls::Connection> {
         self.tls.as_deref()
+    }
+
+    /// Says that nothing more will be written.
+    ///
+    /// # Errors
+    /// The other side has gone.
+    pub fn shut(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            tls.write_tls(&mut self.socket)?;
+        }
+        match &self.socket {
+            Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
+        }
     }
 
     /// Waits until there is something to read, the other side has gone, or the stop was asked for.

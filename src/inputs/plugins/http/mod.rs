@@ -380,6 +380,9 @@ impl Answering {
                 headers.push(("WWW-Authenticate".to_owned(), "Basic realm=\"logship\"".to_owned()));
             }
             requests.answer(&Answer { status, text, headers: &headers, keeps_alive, is_bare })?;
+            if status >= 400 {
+                requests.linger();
+            }
             if !keeps_alive {
                 return Ok(());
             }

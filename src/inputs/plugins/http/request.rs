@@ -24,6 +24,9 @@ pub const HEADERS_MAX: usize = 128;
 pub const HEAD_WAIT: Duration = Duration::from_secs(60);
 /// How long a body may take.
 pub const BODY_WAIT: Duration = Duration::from_secs(300);
+/// How long, and how much, is read after an answer that closes the connection.
+const LINGER_WAIT: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 1 << 20;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 /// The longest line that says how long a chunk is, and the longest trailer.
@@ -243,6 +246,20 @@ impl<'c> Requests<'c> {
                 return Err(Refused::Answer(400, "this is no chunk"));
             }
             self.more(begun, BODY_WAIT)?;
+        }
+    }
+
+    /// Reads on for a moment after the last answer, without keeping anything: the system takes back an answer whose reader still
+    /// sends.
+    pub fn linger(&mut self) {
+        let (begun, mut left) = (clock::instant(), LINGER_BYTES_MAX);
+        self.bytes.clear();
+        if self.connection.shut().is_err() {
+            return;
+        }
+        while left > 0 && self.more(begun, LINGER_WAIT).is_ok() {
+            left = left.saturating_sub(self.bytes.len());
+            self.bytes.clear();
         }
     }
 

@@ -1,0 +1,34 @@
+//! The protocol of Beats: its reader needs nothing else of logship, so that it is included as it is.
+#![no_main]
+
+#[path = "../../src/codecs/lumberjack.rs"]
+#[allow(dead_code)]
+mod lumberjack;
+
+use lumberjack::{EVENT_BYTES_MAX, Frame, Lumberjack, LumberjackError};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let Some((step, stream)) = input.split_first() else { return };
+    assert_eq!(read(stream, usize::from(*step).max(1)), read(stream, usize::MAX), "pieces matter");
+});
+
+/// The frames of a stream that comes in pieces of so many bytes, and what ended it.
+fn read(stream: &[u8], step: usize) -> (Vec<Frame>, Option<LumberjackError>) {
+    let (mut lumberjack, mut frames) = (Lumberjack::default(), Vec::new());
+    for piece in stream.chunks(step) {
+        lumberjack.push(piece);
+        loop {
+            match lumberjack.next_frame() {
+                Ok(Some(frame)) => {
+                    if let Frame::Event { json, .. } = &frame {
+                        assert!(json.len() <= 2 * EVENT_BYTES_MAX);
+                    }
+                    frames.push(frame);
+                }
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+    }
+    (frames, None)
+}
