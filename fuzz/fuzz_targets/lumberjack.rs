@@ -21,7 +21,7 @@ fn read(stream: &[u8], step: usize) -> (Vec<Frame>, Option<LumberjackError>) {
             match lumberjack.next_frame() {
                 Ok(Some(frame)) => {
                     if let Frame::Event { json, .. } = &frame {
-                        assert!(json.len() <= 2 * EVENT_BYTES_MAX);
+                        assert!(json.len() <= EVENT_BYTES_MAX);
                     }
                     frames.push(frame);
                 }

@@ -11,8 +11,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::fmt;
 
-/// The longest event: what Beats let through and what they add.
-pub const EVENT_BYTES_MAX: usize = 16 << 20;
+/// The longest event: what fits into a frame of the log.
+pub const EVENT_BYTES_MAX: usize = 8 << 20;
 /// What is kept of a longer one.
 pub const PREFIX_BYTES: usize = 1 << 20;
 /// Most pairs of an event of version 1.
@@ -277,9 +277,14 @@ impl Frames {
         let text = |part: &std::ops::Range<usize>| String::from_utf8_lossy(&self.bytes[part.clone()]).into_owned();
         let pair = |pair: &[std::ops::Range<usize>]| Some((text(pair.first()?), text(pair.get(1)?).into()));
         let object: serde_json::Map<String, serde_json::Value> = parts.chunks_exact(2).filter_map(pair).collect();
-        let json = Bytes::from(serde_json::Value::Object(object).to_string());
+        let mut json = Bytes::from(serde_json::Value::Object(object).to_string());
+        // Written as JSON it may be longer.
+        let is_cut = json.len() > EVENT_BYTES_MAX;
+        if is_cut {
+            json.truncate(PREFIX_BYTES);
+        }
         self.bytes.advance(at);
-        Ok(Cut::Frame(Frame::Event { sequence, json, is_cut: false }))
+        Ok(Cut::Frame(Frame::Event { sequence, json, is_cut }))
     }
 }
 

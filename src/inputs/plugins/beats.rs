@@ -11,23 +11,23 @@
 
 use super::{
     Decoding, Entrance, Fields, InputError, InputKind, Record, Source, Stream,
-    sockets::{self, Connection, Server, host_and_port},
+    sockets::{self, Connection, Identity, Server, host_and_port},
     tls::{self, Clients},
 };
 use crate::{
     codecs::{
-        lumberjack::{Frame, Lumberjack, LumberjackError, Version, ack},
+        lumberjack::{EVENT_BYTES_MAX, Frame, Lumberjack, LumberjackError, Version, ack},
         plugins::Reading,
     },
     config::Options,
     event::{Event, Key, Map, TAGS, Value, absorbed, render},
     filters::Scratch,
-    flow::{Stop, Woken},
+    flow::{FRAME_BYTES_MAX, Stop, Woken},
     inputs::address::Address,
 };
 use bytes::Bytes;
 use bytestring::ByteString;
-use logship_parsers::config::{Diagnostic, FieldRef, ast::ValueKind, typed};
+use logship_parsers::config::{FieldRef, ast::ValueKind, typed};
 use std::{
     io::{self, Read as _, Write as _},
     net::SocketAddr,
@@ -89,6 +89,8 @@ const IDLE_SECONDS: i64 = 60;
 const BATCH: (usize, usize) = (512, 1 << 20);
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
+// What is longer than a frame of the log would be lost.
+const _: () = assert!(EVENT_BYTES_MAX <= FRAME_BYTES_MAX);
 
 #[derive(Debug)]
 struct Beats {
@@ -96,7 +98,30 @@ struct Beats {
     idle: Option<Duration>,
     /// Where the address of the sender goes, where it is asked for.
     ip: Option<FieldRef>,
+    /// Where what is known of its certificate goes, where that is asked for.
+    peer: Option<Peer>,
     reader: Reader,
+}
+
+/// Where what is known of a certificate goes.
+#[derive(Debug)]
+struct Peer {
+    status: FieldRef,
+    version: FieldRef,
+    subject: FieldRef,
+    cipher: FieldRef,
+}
+
+impl Peer {
+    fn fields(&self, identity: Option<Identity>) -> Vec<(FieldRef, Value)> {
+        let status = if identity.is_some() { "verified" } else { "unverified" };
+        let mut fields = vec![(self.status.clone(), Value::from(status))];
+        if let Some(Identity { subject, version, cipher }) = identity {
+            let known = [(&self.version, version), (&self.subject, subject), (&self.cipher, cipher)];
+            fields.extend(known.map(|(field, text)| (field.clone(), Value::from(text))));
+        }
+        fields
+    }
 }
 
 /// What is made of events.
@@ -136,11 +161,13 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
     let has_codec_tag = enriched(options, "codec_metadata", true);
     let has_source = enriched(options, "source_metadata", true);
     let has_peer = enriched(options, "ssl_peer_metadata", false);
-    if options.flag("ssl_peer_metadata", has_peer) {
-        let place = options.value("ssl_peer_metadata").or(options.value("enrich")).map(|value| value.span.0);
-        let warning = "what certificates of clients say is not in events";
-        options.report(Diagnostic::warning(place.unwrap_or(options.place()), warning));
-    }
+    let peer = Peer {
+        status: field("@metadata.tls_peer.status"),
+        version: name("@metadata.input.beats.tls.version_protocol", "@metadata.tls_peer.protocol"),
+        subject: name("@metadata.input.beats.tls.client.subject", "@metadata.tls_peer.subject"),
+        cipher: name("@metadata.input.beats.tls.cipher", "@metadata.tls_peer.cipher_suite"),
+    };
+    let has_peer = options.flag("ssl_peer_metadata", has_peer);
     let codec = codec_name(options);
     let reader = Reader {
         uses_codec: has_codec_tag || options.is_given("codec"),
@@ -149,6 +176,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
     };
     let tls = tls::server(options, Clients::Any);
     Some(Box::new(Beats {
+        peer: (has_peer && tls.is_some()).then_some(peer),
         server: Server::new(Address::Tcp(host_and_port(&host, port?)), tls),
         idle: u64::try_from(idle).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs),
         ip: has_source.then(|| name("@metadata.input.beats.host.ip", "@metadata.ip_address")),
@@ -252,13 +280,18 @@ impl Source for Beats {
     }
 
     fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
-        let Beats { server, idle, ip, .. } = *self;
+        let Beats { server, idle, ip, peer, .. } = *self;
         let (entrance, asked) = (entrance.clone(), stop.clone());
         let patience = Patience::start(stop)?;
         let name = server.address.to_string();
-        server.serve(stop, move |connection| {
-            let peer = ip.clone().zip(connection.peer);
-            let fields: Fields = peer.map(|(ip, peer)| (ip, Value::from(peer.ip().to_string()))).into_iter().collect();
+        server.serve(stop, move |mut connection| {
+            let from = ip.clone().zip(connection.peer).map(|(ip, peer)| (ip, Value::from(peer.ip().to_string())));
+            let mut known: Vec<_> = from.into_iter().collect();
+            if let Some(peer) = &peer {
+                connection.wait(&asked, idle)?;
+                known.extend(peer.fields(connection.identity()));
+            }
+            let fields = Fields::from(known);
             let line = patience.watched(connection);
             let mut sender = Sender::new(&line, entrance.stream(fields.clone()), fields);
             let read = sender.read(&asked, idle);
@@ -435,7 +468,7 @@ fn be_patient(line: &Line) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::testing as secure, *};
     use crate::{
         config::Ecs,
         pipeline::configured::testing::{Running, start, start_unsettled},
@@ -504,6 +537,34 @@ mod tests {
         check(options, Ecs::Disabled, r#"{"beat":{"hostname":"web1"}}"#, &host);
         let json = format!(r#"{{"n":1,"tags":["beats_input_codec_json_applied"],{meta}}}"#);
         check("codec => json", Ecs::Disabled, r#"{"message":"{\"n\":1}"}"#, &json);
+    }
+
+    #[test]
+    fn certificates_of_senders_are_known() {
+        let check = |options: &str, client: &str, ecs: Ecs, expected: &str| {
+            let encryption = "ssl => true ssl_certificate_authorities => [CA] ssl_verify_mode => peer";
+            let options = secure::server(&format!("{encryption} include_codec_tag => false {options}"));
+            let running = start(&format!("beats {{ {options} }}"), ecs);
+            let mut client =
+                secure::connect(running.at.unwrap(), &format!("ssl_certificate_authorities => CA {client}"));
+            client.write_all(&window(&[r#"{"a":1}"#])).unwrap();
+            let never = Stop::new().unwrap();
+            assert_eq!(client.wait(&never, None).unwrap(), Woken::Readable);
+            assert_eq!(running.json(), format!(r#"{{"a":1,"@metadata":{{{expected}}}}}"#));
+            running.end();
+        };
+        let shown = "ssl_certificate => CERT ssl_key => KEY";
+        let ours = concat!(
+            r#""ip_address":"127.0.0.1","tls_peer":{"status":"verified","protocol":"TLSv1.3","#,
+            r#""subject":"CN=agent","cipher_suite":"TLS_AES_256_GCM_SHA384"}"#
+        );
+        check("ssl_peer_metadata => true", shown, Ecs::Disabled, ours);
+        let schema = concat!(
+            r#""tls_peer":{"status":"verified"},"input":{"beats":{"tls":{"version_protocol":"TLSv1.3","#,
+            r#""client":{"subject":"CN=agent"},"cipher":"TLS_AES_256_GCM_SHA384"}}}"#
+        );
+        check("enrich => ssl_peer_metadata", shown, Ecs::V8, schema);
+        check("enrich => ssl_peer_metadata", "", Ecs::V8, r#""tls_peer":{"status":"unverified"}"#);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     clock,
     config::Options,
     event::{TAGS, Value},
-    flow::{Stop, Woken},
+    flow::{FRAME_BYTES_MAX, Stop, Woken},
 };
 use logship_parsers::config::{Diagnostic, FieldRef, typed};
 use std::{
@@ -30,7 +30,7 @@ pub(super) const KIND: InputKind = InputKind {
 };
 
 /// What is kept of what a command prints.
-pub const OUTPUT_BYTES_MAX: usize = 16 << 20;
+pub const OUTPUT_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 

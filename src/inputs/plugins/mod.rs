@@ -13,8 +13,11 @@ mod pipe;
 mod pipeline;
 pub mod sockets;
 mod stdin;
+mod subject;
 mod syslog;
 mod tcp;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod udp;
 mod unix;

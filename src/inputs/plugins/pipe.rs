@@ -54,7 +54,13 @@ impl Pipe {
     fn once(&self, stream: &mut Stream, stop: &Stop) -> Result<bool, InputError> {
         let mut program = Program::start(&self.command)?;
         loop {
-            match stop.readable(&program.stdout, stream.patience())? {
+            let mut woken = stop.readable(&program.stdout, Some(Duration::ZERO))?;
+            if woken == Woken::Late {
+                // With nothing to do there is time to see that what was given is safe.
+                stream.settle()?;
+                woken = stop.readable(&program.stdout, stream.patience())?;
+            }
+            match woken {
                 Woken::Late => stream.finish()?,
                 Woken::Readable if stream.read_from(&mut program.stdout)? => {}
                 Woken::Readable => break,

@@ -4,7 +4,7 @@
 //! [`HANDSHAKE_WAIT`], the header of a proxy [`PROXY_WAIT`], an answer [`WRITE_WAIT`]. At the stop what has come already is
 //! read, [`DRAINED_READS_MAX`] times at most, for nobody sends it again.
 
-use super::{InputError, Stream};
+use super::{InputError, Stream, subject::subject};
 use crate::{
     clock,
     flow::{Stop, Woken},
@@ -370,10 +370,22 @@ impl Connection {
         Ok(rustix::net::sockopt::set_socket_keepalive(&self.socket, true)?)
     }
 
-    /// The encryption, where there is some.
+    /// Whether it is encrypted.
     #[must_use]
-    pub fn tls(&self) -> Option<&rustls::Connection> {
-        self.tls.as_deref()
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Who the other side has shown to be, once something could be read.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        let tls = self.tls.as_ref()?;
+        Some(Identity {
+            subject: subject(tls.peer_certificates()?.first()?)?,
+            // Java's names.
+            version: format!("{:?}", tls.protocol_version()?).replace('_', "."),
+            cipher: format!("{:?}", tls.negotiated_cipher_suite()?.suite()).replace("TLS13_", "TLS_"),
+        })
     }
 
     /// Says that nothing more will be written.
@@ -466,7 +478,13 @@ impl Connection {
     fn read_whole(&mut self, stream: &mut Stream, stop: &Stop, idle: Option<Duration>) -> Result<(), InputError> {
         loop {
             let held = stream.patience();
-            match self.wait(stop, held.into_iter().chain(idle).min())? {
+            let mut woken = self.wait(stop, Some(Duration::ZERO))?;
+            if woken == Woken::Late {
+                // With nothing to do there is time to see that what was given is safe.
+                stream.settle()?;
+                woken = self.wait(stop, held.into_iter().chain(idle).min())?;
+            }
+            match woken {
                 Woken::Readable if stream.read_from(self)? => {}
                 Woken::Late if held.is_some_and(|held| idle.is_none_or(|idle| held <= idle)) => stream.finish()?,
                 Woken::Readable | Woken::Late => return Ok(()),
@@ -515,6 +533,17 @@ impl Write for Connection {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Who somebody is, by the certificate, and how that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `CN=agent`
+    pub subject: String,
+    /// `TLSv1.3`
+    pub version: String,
+    /// `TLS_AES_256_GCM_SHA384`
+    pub cipher: String,
 }
 
 /// What a proxy says of a connection, as it writes it.

@@ -74,6 +74,7 @@ struct Names {
     port: FieldRef,
     proxy_host: FieldRef,
     proxy_port: FieldRef,
+    subject: FieldRef,
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
@@ -108,6 +109,7 @@ impl Names {
             port: name("source.port", &["port"]),
             proxy_host: name("proxy.ip", &["proxy_host"]),
             proxy_port: name("proxy.port", &["proxy_port"]),
+            subject: name("tls.client.subject", &["sslsubject"]),
         }
     }
 
@@ -133,8 +135,16 @@ impl Names {
     }
 
     fn read(&self, mut connection: Connection, is_proxied: bool, to: &Entrance, stop: &Stop) -> Result<(), InputError> {
+        if connection.is_encrypted() {
+            // Then it is known who that is.
+            connection.wait(stop, None)?;
+        }
         let proxied = is_proxied.then(|| connection.proxied(stop)).transpose()?;
-        let mut stream = to.stream(self.fields(connection.peer, proxied));
+        let mut fields = self.fields(connection.peer, proxied);
+        if let Some(identity) = connection.identity() {
+            fields = fields.iter().cloned().chain([(self.subject.clone(), Value::from(identity.subject))]).collect();
+        }
+        let mut stream = to.stream(fields);
         connection.read_into(&mut stream, stop, None)
     }
 }
@@ -173,7 +183,7 @@ impl Source for Tcp {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::testing as secure, *};
     use crate::pipeline::configured::testing::{mistakes, start};
     use std::{
         io::Write as _,
@@ -252,27 +262,10 @@ mod tests {
         running.end();
     }
 
-    fn pem(name: &str) -> String {
-        format!("{}/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"))
-    }
-
     /// Whether a client gets a line through.
     fn talk(server: &str, client: &str) -> bool {
-        let (cert, key, ca) = (pem("server.pem"), pem("server.key"), pem("ca.pem"));
-        let text = format!(
-            "tcp {{ host => '127.0.0.1' port => 0 ssl_certificate => '{cert}' ssl_key => '{key}' \
-             {} }}",
-            server.replace("CA", &format!("'{ca}'"))
-        );
-        let running = start(&text, Ecs::V8);
-        let client = client.replace("CA", &format!("'{ca}'"));
-        let client = client.replace("CERT", &pem("client.pem")).replace("KEY", &pem("client.key"));
-        let config = crate::pipeline::configured::testing::read(
-            &format!("tcp {{ mode => client port => 1 ssl_enabled => true {client} }}"),
-            |options| tls::client(options, "127.0.0.1").unwrap(),
-        );
-        let address = Address::Tcp(running.at.unwrap().to_string());
-        let mut connection = connect(&address, Some(&config)).unwrap();
+        let running = start(&format!("tcp {{ {} }}", secure::server(server)), Ecs::V8);
+        let mut connection = secure::connect(running.at.unwrap(), client);
         let stop = Stop::new().unwrap();
         // A server that refuses says so; one that does not says nothing within the time that its refusal would take.
         let sent = io::Write::write_all(&mut connection, b"line\n").is_ok();
@@ -285,8 +278,11 @@ mod tests {
             }
         };
         drop(connection);
-        let events = running.end().len();
-        assert_eq!(events, usize::from(!refused));
+        let events = running.end();
+        assert_eq!(events.len(), usize::from(!refused));
+        let subject = FieldRef::parse("[@metadata][input][tcp][tls][client][subject]").unwrap();
+        let shows = client.contains("ssl_key");
+        assert!(events.iter().all(|event| event.text(&subject) == shows.then_some("CN=agent")));
         sent && !refused
     }
 
@@ -297,7 +293,7 @@ mod tests {
         assert!(talk("ssl_enable => true ssl_verify => false", "ssl_verification_mode => none"));
         assert!(!talk(plain, ""), "nobody vouches for the server");
         let strict = "ssl_enabled => true ssl_certificate_authorities => [CA]";
-        let shown = "ssl_certificate_authorities => CA ssl_certificate => 'CERT' ssl_key => 'KEY'";
+        let shown = "ssl_certificate_authorities => CA ssl_certificate => CERT ssl_key => KEY";
         assert!(talk(strict, shown));
         assert!(!talk(strict, "ssl_certificate_authorities => CA"), "no certificate is shown");
         let optional = format!("{strict} ssl_client_authentication => optional ssl_supported_protocols => 'TLSv1.2'");
@@ -313,7 +309,8 @@ mod tests {
         check("tcp { }", "`tcp` needs the option `port`");
         check("tcp { port => 70000 }", "70000 is no port");
         check("tcp { port => 1 ssl_key => 'k' }", "this means nothing without encryption");
-        let pair = format!("ssl_certificate => '{}' ssl_key => '{}'", pem("server.pem"), pem("server.key"));
+        let pair =
+            format!("ssl_certificate => '{}' ssl_key => '{}'", secure::pem("server.pem"), secure::pem("server.key"));
         let nobody = "clients must show certificates, and nobody may vouch for them";
         check(&format!("tcp {{ port => 1 ssl_enabled => true {pair} }}"), nobody);
         let off = "ssl_client_authentication => none";

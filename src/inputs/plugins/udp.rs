@@ -21,6 +21,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
+    time::Duration,
 };
 
 pub(super) const KIND: InputKind = InputKind {
@@ -137,7 +138,13 @@ impl Datagrams {
         let Some(socket) = self.socket else { return Ok(()) };
         let mut reader = Reader { socket: &socket, room: vec![0; self.buffer + 1], field, last: None };
         loop {
-            match stop.readable(&socket, to.patience())? {
+            let mut woken = stop.readable(&socket, Some(Duration::ZERO))?;
+            if woken == Woken::Late {
+                // With nothing to do there is time to see that what was given is safe.
+                to.settle()?;
+                woken = stop.readable(&socket, to.patience())?;
+            }
+            match woken {
                 Woken::Readable => to.messages(reader.batch(BATCH_RECORDS)?)?,
                 Woken::Late => to.finish()?,
                 Woken::Stop => break,

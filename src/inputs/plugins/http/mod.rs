@@ -4,8 +4,10 @@
 //! codec is the one of `additional_codecs` for the type of the content (`application/json` is read as `json`), and `codec` for
 //! all others. What is known of the request is in fields; what an event says of itself stays.
 //!
-//! Limits: `max_content_length`, before and after inflating (100 MiB, [`BODY_BYTES_MAX`] at most); [`BODIES_BYTES_MAX`] for
-//! all bodies at a time and `max_pending_requests` for requests that wait for the pipeline: then the answer is 429.
+//! Limits: `max_content_length`, before and after inflating (100 MiB, [`BODY_BYTES_MAX`] at most), and of that
+//! [`RECORD_BYTES_MAX`] for what the codec reads at once, so for a body that is no lines: then the answer is 413.
+//! [`BODIES_BYTES_MAX`] for all bodies at a time and `max_pending_requests` for requests that wait for the pipeline: then it is
+//! 429.
 
 mod request;
 
@@ -22,8 +24,9 @@ use crate::{
     config::{Ecs, Options},
     event::{Event, Key, Map, Value},
     filters::Scratch,
-    flow::Stop,
+    flow::{FRAME_BYTES_MAX, Stop},
     inputs::address::Address,
+    log::ORIGIN_BYTES_MAX,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
@@ -90,6 +93,8 @@ pub(super) const KIND: InputKind = InputKind {
 pub const BODY_BYTES_MAX: usize = 256 << 20;
 /// What all bodies of an input may take at a time.
 pub const BODIES_BYTES_MAX: usize = 512 << 20;
+/// The longest line, or body where the codec reads it whole: what fits into a frame of the log.
+pub const RECORD_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// Types of content that have a codec of their own.
 pub const CODECS_MAX: usize = 100;
 const CONTENT_BYTES: u64 = 100 << 20;
@@ -272,7 +277,7 @@ fn records(body: Vec<u8>, (number, framing): (u8, &Framing), fields: &Fields) ->
 }
 
 impl Names {
-    fn fields(&self, head: &Head, peer: Option<SocketAddr>) -> Fields {
+    fn fields(&self, head: &Head, peer: Option<SocketAddr>, has_login: bool) -> Fields {
         let mut fields = Vec::new();
         let mut known = |name: &str, value: Option<Value>| fields.extend(value.map(|value| (field(name), value)));
         let text = |name: &str| head.header(name).map(Value::from);
@@ -287,22 +292,29 @@ impl Names {
             known("http.request.body.bytes", text("content-length"));
             known("http.request.mime_type", text("content-type"));
         }
-        fields.push((self.headers.clone(), Value::Map(headers_as_named(head))));
+        fields.push((self.headers.clone(), Value::Map(headers_as_named(head, has_login))));
         fields.extend(peer.map(|peer| (self.host.clone(), Value::from(peer.ip().to_string()))));
         fields.into()
     }
 }
 
+/// How long the fields of a request are at most, as the log writes them: JSON in JSON, some headers twice.
+fn weight(head: &Head) -> usize {
+    let of =
+        |text: &str| text.bytes().map(|byte| if matches!(byte, b'"' | b'\\' | b'\t') { 4 } else { 1 }).sum::<usize>();
+    2 * of(&head.target) + head.headers.iter().map(|(name, value)| name.len() + 2 * of(value) + 16).sum::<usize>()
+}
+
 /// The headers of a request by the names that Logstash gives them, and what its first line says.
-fn headers_as_named(head: &Head) -> Map {
+fn headers_as_named(head: &Head, has_login: bool) -> Map {
     let mut map = Map::with_capacity(head.headers.len() + 3);
     for (name, value) in &head.headers {
         let name = match name.as_str() {
             "accept" => "http_accept".to_owned(),
             "host" => "http_host".to_owned(),
             "user-agent" => "http_user_agent".to_owned(),
-            // It is a secret, and nobody would look for one here.
-            "authorization" => continue,
+            // It was looked at, and is a secret.
+            "authorization" if has_login => continue,
             name => name.replace('-', "_"),
         };
         map.insert(Key::from(name.as_str()), Value::from(value.as_str()));
@@ -402,14 +414,23 @@ impl Answering {
         if self.login.is_some() && self.login != shown {
             return Err(Refused::Answer(401, "who are you?"));
         }
+        if weight(head) > ORIGIN_BYTES_MAX / 2 {
+            return Err(Refused::Answer(431, "too large a head"));
+        }
         let mut room = Counted(&self.bodies, 0);
         let body = requests.body(head, self.content_bytes_max, &mut |more| room.add(more, BODIES_BYTES_MAX))?;
         let mut pending = Counted(&self.pending, 0);
         if !pending.add(1, self.pending_max) {
             return Err(Refused::Answer(429, "busy"));
         }
-        let mut records =
-            records(body, codecs.of(head.header("content-type"), entrance.framing()), &self.names.fields(head, peer));
+        let mut records = records(
+            body,
+            codecs.of(head.header("content-type"), entrance.framing()),
+            &self.names.fields(head, peer, self.login.is_some()),
+        );
+        if records.iter().any(|record| record.text.len() > RECORD_BYTES_MAX) {
+            return Err(Refused::Answer(413, "too large an event"));
+        }
         let mut give = || {
             while records.len() > BATCH_RECORDS {
                 let rest = records.split_off(BATCH_RECORDS);
@@ -444,7 +465,7 @@ impl Source for Http {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::testing as secure, *};
     use crate::pipeline::configured::testing::{Running, mistakes, start, start_unsettled};
     use std::{
         io::{Read as _, Write as _},
@@ -531,6 +552,24 @@ mod tests {
         messages("", &[head.as_bytes(), &body].concat(), &["packed"]);
         let chunks = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\n";
         messages("", chunks.as_bytes(), &["abcde"]);
+    }
+
+    #[test]
+    fn connections_are_encrypted() {
+        let running = start(&format!("http {{ {} }}", secure::server("ssl_enabled => true")), Ecs::Disabled);
+        let mut client = secure::connect(running.at.unwrap(), "ssl_certificate_authorities => CA");
+        client.write_all(&post("", "hello")).unwrap();
+        let (never, mut answer) = (Stop::new().unwrap(), Vec::new());
+        while answer.len() < OK.len() {
+            client.wait(&never, None).unwrap();
+            let mut bytes = [0; 1_024];
+            let count = client.read(&mut bytes).unwrap();
+            assert!(count > 0);
+            answer.extend_from_slice(&bytes[..count]);
+        }
+        assert_eq!(String::from_utf8(answer).unwrap(), OK);
+        assert_eq!(running.messages(1), ["hello"]);
+        running.end();
     }
 
     #[test]

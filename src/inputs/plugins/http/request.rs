@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The longest head of a request.
-pub const HEAD_BYTES_MAX: usize = 64 << 10;
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Most headers of a request.
 pub const HEADERS_MAX: usize = 128;
 /// How long a head may take, and how long a connection may stay open without a request.
