@@ -63,7 +63,7 @@ impl Queue for Taking {
 }
 
 fn settings(ecs: Ecs) -> Settings {
-    Settings { ecs, host: "here" }
+    Settings { ecs, host: "here", ..Settings::default() }
 }
 
 /// What is wrong with the text of an input.
