@@ -11,7 +11,8 @@
 
 use super::{
     Decoding, Entrance, Fields, InputError, InputKind, Record, Source, Stream,
-    sockets::{self, Connection, Identity, Server, host_and_port},
+    connection::{Connection, Identity},
+    sockets::{self, Server, host_and_port},
     tls::{self, Clients},
 };
 use crate::{

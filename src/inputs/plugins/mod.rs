@@ -3,6 +3,7 @@
 
 mod beats;
 mod command;
+pub mod connection;
 pub mod entrance;
 mod exec;
 mod file;

@@ -7,7 +7,8 @@
 
 use super::{
     Decoding, Entrance, Fields, InputError, InputKind, Source,
-    sockets::{self, Connection, Server, host_and_port},
+    connection::Connection,
+    sockets::{self, Server, host_and_port},
     udp::Datagrams,
 };
 use crate::{

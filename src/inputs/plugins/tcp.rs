@@ -6,7 +6,8 @@
 
 use super::{
     Entrance, Fields, InputError, InputKind, Source,
-    sockets::{self, Connection, Proxied, Server, connect, host_and_port},
+    connection::{Connection, Proxied},
+    sockets::{self, Server, connect, host_and_port},
     tls::{self, Clients},
 };
 use crate::{

@@ -1,9 +1,6 @@
 //! What the tests of several inputs share: certificates of fixtures, and encrypted connections to what is tested.
 
-use super::{
-    sockets::{self, Connection},
-    tls,
-};
+use super::{connection::Connection, sockets, tls};
 use crate::{inputs::address::Address, pipeline::configured::testing::read};
 use std::net::SocketAddr;
 

@@ -6,6 +6,7 @@
 
 use super::{
     Entrance, Fields, InputError, InputKind, Source,
+    connection::Connection,
     sockets::{self, Server, connect},
 };
 use crate::{config::Options, event::Value, flow::Stop, inputs::address::Address};
@@ -61,9 +62,8 @@ impl Source for Unix {
     fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
         let Unix { server, connects, idle, fields } = *self;
         let (entrance, asked) = (entrance.clone(), stop.clone());
-        let read = move |mut connection: sockets::Connection| {
-            connection.read_into(&mut entrance.stream(fields.clone()), &asked, idle)
-        };
+        let read =
+            move |mut connection: Connection| connection.read_into(&mut entrance.stream(fields.clone()), &asked, idle);
         match connects {
             None => server.serve(stop, read),
             Some(wait) => sockets::again_and_again(stop, wait, || read(connect(&server.address, None)?)),

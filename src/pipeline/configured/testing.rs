@@ -6,7 +6,7 @@ use crate::{
     event::{Event, Timestamp, json},
     filters::Scratch,
     flow::Stop,
-    inputs::plugins::{Chunk, Entrance, InputError, Queue, Settle, Ticket},
+    inputs::plugins::{Chunk, Entrance, InputError, Queue, Settle, Source, Ticket},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use logship_parsers::config::{Diagnostic, Options, Source as Text, ast::Statement, parse};
@@ -71,10 +71,10 @@ pub(crate) fn mistakes(input: &str) -> Vec<Diagnostic> {
     built(input, Ecs::V8).1
 }
 
-fn built(
-    input: &str,
-    ecs: Ecs,
-) -> (Option<(arrival::Arrival, Box<dyn crate::inputs::plugins::Source>)>, Vec<Diagnostic>) {
+/// An input and what becomes of its records.
+type Built = (arrival::Arrival, Box<dyn Source>);
+
+fn built(input: &str, ecs: Ecs) -> (Option<Built>, Vec<Diagnostic>) {
     let parsed = parse(&[Text::new("test", format!("input {{ {input} }}"))], &Options::default());
     let [Statement::Plugin(plugin)] = parsed.config.inputs.as_slice() else { panic!("{input}: {parsed:?}") };
     let mut diagnostics = parsed.diagnostics;

@@ -12,8 +12,10 @@
 mod request;
 
 use super::{
-    Decoding, Entrance, Fields, InputError, InputKind, Record, Source, Stream, record,
-    sockets::{self, Connection, Server, host_and_port},
+    Decoding, Entrance, Fields, InputError, InputKind, Record, Source, Stream,
+    connection::Connection,
+    record,
+    sockets::{self, Server, host_and_port},
     tls::{self, Clients},
 };
 use crate::{

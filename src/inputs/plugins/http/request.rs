@@ -4,7 +4,7 @@
 //! Limits: [`HEAD_BYTES_MAX`], [`HEADERS_MAX`], [`HEAD_WAIT`], [`BODY_WAIT`]; a body as large as the caller says, before and
 //! after inflating. What could be read in two ways (two lengths, a length and chunks) is refused.
 
-use super::super::sockets::Connection;
+use super::super::connection::Connection;
 use crate::{
     clock,
     flow::{Stop, Woken},
