@@ -68,6 +68,7 @@ impl Arrival {
             needs_log: false,
             path: None,
             codec: plugins::event::reading(),
+            decoding: None,
             host: None,
             kind: None,
             tags: Vec::new(),
