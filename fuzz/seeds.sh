@@ -32,6 +32,11 @@ for target in "$@"; do
     json) pieces "$target" "$HEAD" 1 fixtures/lines/{json,mongodb,postgresql_json}/*.log fixtures/captured/{pino,winston}.log ;;
     join) pieces "$target" '' 64 $(logs) ;;
     template) pieces "$target" '' $LINES_A_FILE $(logs) fixtures/templates/*.log ;;
+    lumberjack) # A window of two events, one of version 1, and a compressed frame with nothing in it.
+      mkdir -p "fuzz/corpus/$target"
+      printf '\x07%b' '2W\0\0\0\x022J\0\0\0\x01\0\0\0\x02{}2J\0\0\0\x02\0\0\0\x02{}' >"fuzz/corpus/$target/events"
+      printf '\x07%b' '1D\0\0\0\x01\0\0\0\x01\0\0\0\x04line\0\0\0\x02hi' >"fuzz/corpus/$target/pairs"
+      printf '\x07%b' '2C\0\0\0\x08\x78\x9c\x03\0\0\0\0\x01' >"fuzz/corpus/$target/compressed" ;;
     config) pieces "$target" '' 64 fixtures/config/{ok,err}/*.conf ;;
     query) pieces "$target" '' 64 fixtures/query/{ok,err}/*.query ;;
     *) echo "no target $target" >&2 && exit 2 ;;

@@ -6,6 +6,7 @@ pub mod gate;
 pub mod gelf;
 pub mod inflate;
 pub mod lines;
+pub mod lumberjack;
 pub mod messages;
 pub mod mix;
 pub mod msgpack;

@@ -189,7 +189,7 @@ impl Listening {
     }
 }
 
-fn explain(address: &Address, cause: &io::Error) -> String {
+pub(super) fn explain(address: &Address, cause: &io::Error) -> String {
     let hint = match (cause.kind(), address) {
         (io::ErrorKind::PermissionDenied, Address::Udp(_) | Address::Tcp(_)) => {
             "; ports below 1024 need root or CAP_NET_BIND_SERVICE: choose a higher one"
@@ -213,7 +213,7 @@ fn raise_buffer(socket: impl std::os::fd::AsFd) {
     }
 }
 
-fn remove_stale(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn remove_stale(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     match connect(path) {
         Ok(()) => Err(io::ErrorKind::AddrInUse.into()),
@@ -235,7 +235,7 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    fn open_to_all(path: &Path) -> io::Result<SocketFile> {
+    pub(super) fn open_to_all(path: &Path) -> io::Result<SocketFile> {
         fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
         let found = fs::symlink_metadata(path)?;
         Ok(SocketFile { path: path.to_owned(), identity: (found.dev(), found.ino()) })

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("filters", &["event", "config"]),
     ("plan", &["event", "flow", "config", "filters"]),
     ("query", &["event", "flow", "store", "clock"]),
-    ("inputs", &["event", "flow", "fs", "config", "codecs", "log", "clock"]),
+    ("inputs", &["event", "flow", "fs", "config", "codecs", "filters", "log", "clock"]),
     ("outputs", &["event", "flow", "config", "codecs", "store", "plan", "clock"]),
     (
         "pipeline",

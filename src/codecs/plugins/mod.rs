@@ -20,6 +20,7 @@ use crate::{
     config::{Options, Role},
     event::{Event, Timestamp},
 };
+use bytes::Bytes;
 use bytestring::ByteString;
 use encoding_rs::Encoding;
 use framing::Framing;
@@ -88,6 +89,23 @@ pub struct Reading {
     pub charset: Option<&'static Encoding>,
 }
 
+impl Reading {
+    /// A record as text.
+    #[must_use]
+    pub fn text(&self, record: Bytes) -> ByteString {
+        match self.charset {
+            None => ByteString::try_from(record.clone())
+                .unwrap_or_else(|_| String::from_utf8_lossy(&record).into_owned().into()),
+            Some(charset) => charset.decode_without_bom_handling(&record).0.into_owned().into(),
+        }
+    }
+
+    /// Appends the events of a record.
+    pub fn decode(&self, record: Bytes, received: Timestamp, out: &mut Vec<Event>) {
+        self.decoder.decode(&self.text(record), received, out);
+    }
+}
+
 /// All codecs, by name.
 pub const CODECS: &[CodecKind] = &[
     cef::KIND,
@@ -106,7 +124,13 @@ pub const CODECS: &[CodecKind] = &[
 
 /// The decoder of an input: its option `codec`, or the one of that name.
 pub fn reading(options: &mut Options<'_>, default: &str) -> Option<Reading> {
-    built(options, default, |kind, options| {
+    let given = options.value("codec").cloned();
+    reading_as(options, given, default)
+}
+
+/// The decoder that a value names, or the one of that name.
+pub fn reading_as(options: &mut Options<'_>, given: Option<Value>, default: &str) -> Option<Reading> {
+    built(options, given, default, |kind, options| {
         let build = kind.decoder.ok_or("read")?;
         let charset = options.get("charset", charset).flatten();
         let delimiter = options.text("delimiter").unwrap_or_else(|| "\n".to_owned());
@@ -137,17 +161,18 @@ fn charset(value: &Value) -> typed::Read<Option<&'static Encoding>> {
 
 /// The encoder of an output: its option `codec`, or the one of that name.
 pub fn encoder(options: &mut Options<'_>, default: &str) -> Option<Box<dyn Encoder>> {
-    built(options, default, |kind, options| kind.encoder.ok_or("write").map(|build| build(options)))
+    let given = options.value("codec").cloned();
+    built(options, given, default, |kind, options| kind.encoder.ok_or("write").map(|build| build(options)))
 }
 
 /// Builds one side of a codec, or says what it does not do.
 fn built<T>(
     options: &mut Options<'_>,
+    given: Option<Value>,
     default: &str,
     build: impl FnOnce(&CodecKind, &mut Options<'_>) -> Result<Option<T>, &'static str>,
 ) -> Option<T> {
     let place = options.place();
-    let given = options.value("codec").cloned();
     let plugin = match given {
         Some(value) => match value.kind {
             ValueKind::Plugin(plugin) => plugin,

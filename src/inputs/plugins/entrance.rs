@@ -110,6 +110,12 @@ impl Entrance {
         self.queue.log()
     }
 
+    /// How the codec wants its records.
+    #[must_use]
+    pub fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
     /// One more stream; its events get these fields where they have none of that name.
     #[must_use]
     pub fn stream(&self, fields: impl Into<Fields>) -> Stream {
@@ -182,6 +188,17 @@ impl Stream {
         let given = self.pieces(pieces);
         self.fields = others;
         given
+    }
+
+    /// Takes messages that are whole, each with fields of its own.
+    ///
+    /// # Errors
+    /// The pipeline has ended.
+    pub fn messages(&mut self, messages: Vec<Record>) -> Result<(), InputError> {
+        if let Framing::Messages(_) = self.entrance.framing {
+            return self.records(messages);
+        }
+        messages.into_iter().try_for_each(|Record { text, fields }| self.message_with(text, fields))
     }
 
     /// Takes records that are cut already.

@@ -1,16 +1,33 @@
 //! The inputs of pipelines: one file an input. Each runs on a thread of its own and hands what it reads to its
 //! [entrance](entrance); decoding is for the workers.
 
+mod beats;
+mod command;
+pub mod connection;
 pub mod entrance;
+mod exec;
 mod file;
 mod generator;
+mod heartbeat;
+mod http;
+mod pipe;
 mod pipeline;
+pub mod sockets;
 mod stdin;
+mod subject;
+mod syslog;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod udp;
+mod unix;
 
-use crate::{config::Options, flow::Stop};
+use crate::{codecs::plugins::Reading, config::Options, event::Event, filters::Scratch, flow::Stop};
+use bytes::Bytes;
 pub use entrance::{Chunk, Entrance, Fields, LogEnd, Queue, Record, Settle, Stream, Ticket, record};
 use logship_parsers::config::{Diagnostic, ast::Name, suggest};
-use std::{fmt, io};
+use std::{fmt, io, net::SocketAddr};
 
 /// One input of a pipeline.
 pub trait Source: Send {
@@ -32,11 +49,28 @@ pub trait Source: Send {
         false
     }
 
+    /// Where it listens once it is open, in the network: the chosen port where 0 was asked for.
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// What it does around its codec, if anything. Asked for once, before it is open.
+    fn decoding(&mut self) -> Option<Box<dyn Decoding>> {
+        None
+    }
+
     /// Reads until there is nothing more, or until it should stop.
     ///
     /// # Errors
     /// It cannot go on, or the pipeline has ended.
     fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError>;
+}
+
+/// How the records of an input become events where that is not for the codec alone. Done by the workers: a pure function of the
+/// record and of when it arrived.
+pub trait Decoding: Send + Sync {
+    /// Appends the events of a record.
+    fn decode(&self, record: Bytes, codec: &Reading, scratch: &mut Scratch, out: &mut Vec<Event>);
 }
 
 /// Why an input ended early.
@@ -88,24 +122,34 @@ pub struct InputKind {
 }
 
 /// All inputs, by name.
-pub const INPUTS: &[InputKind] = &[file::KIND, generator::KIND, pipeline::KIND, stdin::KIND];
+pub const INPUTS: &[InputKind] = &[
+    beats::KIND,
+    beats::ELASTIC_AGENT,
+    exec::KIND,
+    file::KIND,
+    generator::KIND,
+    heartbeat::KIND,
+    http::KIND,
+    pipe::KIND,
+    pipeline::KIND,
+    stdin::KIND,
+    syslog::KIND,
+    tcp::KIND,
+    udp::KIND,
+    unix::KIND,
+];
 
 /// Inputs of Logstash that are not here.
 const UNSUPPORTED: &[&str] = &[
     "azure_event_hubs",
-    "beats",
     "cloudwatch",
     "couchdb_changes",
     "dead_letter_queue",
-    "elastic_agent",
     "elastic_serverless_forwarder",
     "elasticsearch",
-    "exec",
     "ganglia",
     "gelf",
     "graphite",
-    "heartbeat",
-    "http",
     "http_poller",
     "imap",
     "irc",
@@ -117,18 +161,13 @@ const UNSUPPORTED: &[&str] = &[
     "logstash",
     "log4j",
     "lumberjack",
-    "pipe",
     "rabbitmq",
     "redis",
     "s3",
     "snmp",
     "snmptrap",
     "sqs",
-    "syslog",
-    "tcp",
     "twitter",
-    "udp",
-    "unix",
     "websocket",
     "xmpp",
 ];

@@ -5,7 +5,7 @@ use crate::{
     config::{Options, Role, Settings},
     event::{Event, Key, TAGS, Value},
     filters::{Scratch, decorate::Decorations},
-    inputs::plugins::{self as inputs, Chunk, Fields, Record, Source},
+    inputs::plugins::{self as inputs, Chunk, Decoding, Fields, Record, Source},
 };
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -21,6 +21,8 @@ pub(super) struct Arrival {
     /// Where the path of a file goes.
     pub(super) path: Option<FieldRef>,
     codec: Reading,
+    /// What the input does around its codec.
+    decoding: Option<Box<dyn Decoding>>,
     host: Option<(FieldRef, Value)>,
     kind: Option<Value>,
     tags: Vec<String>,
@@ -43,12 +45,13 @@ pub(super) fn build(
     let tags = options.each("tags", |value| typed::text(value).map(str::to_owned));
     let fields = Decorations::fields(&mut options);
     let codec = plugins::reading(&mut options, kind.codec);
-    let source = (kind.build)(&mut options);
+    let mut source = (kind.build)(&mut options);
     let arrival = Arrival {
         name,
         needs_log: kind.needs_log,
         path: path.and_then(|path| FieldRef::parse(path).ok()),
         codec: codec?,
+        decoding: source.as_mut().and_then(|source| source.decoding()),
         host: host.map(|field| (field, Value::Str(ByteString::from_static(settings.host)))),
         kind: kind_of_events,
         tags,
@@ -65,6 +68,7 @@ impl Arrival {
             needs_log: false,
             path: None,
             codec: plugins::event::reading(),
+            decoding: None,
             host: None,
             kind: None,
             tags: Vec::new(),
@@ -76,7 +80,10 @@ impl Arrival {
     pub(super) fn each(&self, chunk: Chunk, scratch: &mut Scratch, mut take: impl FnMut(Event, &mut Scratch)) {
         let mut events = Vec::with_capacity(1);
         let mut one = |text: Bytes, fields: &Fields, scratch: &mut Scratch| {
-            self.codec.decoder.decode(&self.text(text), scratch.received, &mut events);
+            match &self.decoding {
+                None => self.codec.decode(text, scratch.received, &mut events),
+                Some(decoding) => decoding.decode(text, &self.codec, scratch, &mut events),
+            }
             for mut event in events.drain(..) {
                 self.dress(&mut event, fields, scratch);
                 take(event, scratch);
@@ -107,20 +114,15 @@ impl Arrival {
         self.codec.framing.clone()
     }
 
-    /// A record as text.
-    fn text(&self, bytes: Bytes) -> ByteString {
-        match self.codec.charset {
-            None => ByteString::try_from(bytes.clone())
-                .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into()),
-            Some(charset) => charset.decode_without_bom_handling(&bytes).0.into_owned().into(),
-        }
-    }
-
     fn dress(&self, event: &mut Event, fields: &[(FieldRef, Value)], scratch: &mut Scratch) {
         if let Some(kind) = &self.kind
             && event.fields.get("type").is_none()
         {
             event.fields.insert(Key::from("type"), kind.clone());
+        }
+        // What `add_field` is made of may be what is known of the sender.
+        for (field, value) in fields {
+            add(event, field, value);
         }
         if !self.fields.is_empty() {
             self.fields.apply(event, scratch);
@@ -128,7 +130,7 @@ impl Arrival {
         for tag in &self.tags {
             event.tag(tag);
         }
-        for (field, value) in self.host.iter().chain(fields) {
+        if let Some((field, value)) = &self.host {
             add(event, field, value);
         }
     }

@@ -19,6 +19,8 @@ pub mod group;
 mod positions;
 mod run;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod workers;
 
