@@ -49,6 +49,8 @@ impl Event {
     #[must_use]
     pub fn get(&self, field: &FieldRef) -> Option<Cow<'_, Value>> {
         match field.parts.as_slice() {
+            // Nearly all, and asked for by every condition.
+            parts @ [first, ..] if !first.starts_with('@') => below(&self.fields, parts).map(Cow::Borrowed),
             [only] if only == TIMESTAMP => self.has_time.then_some(Cow::Owned(Value::Time(self.time))),
             [only] if only == METADATA => Some(Cow::Owned(Value::Map(self.meta.clone()))),
             [first, rest @ ..] if first == METADATA => below(&self.meta, rest).map(Cow::Borrowed),

@@ -50,7 +50,7 @@ use crate::{
 };
 use logship_parsers::config::{FieldRef, typed};
 use smallvec::SmallVec;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 pub use known::unknown;
 
@@ -111,13 +111,18 @@ pub struct FilterError {
     /// The tags that say so.
     pub tags: SmallVec<[String; 1]>,
     /// What happened, for the log.
-    pub message: String,
+    pub message: Cow<'static, str>,
 }
 
 impl FilterError {
     /// A failure with its tags.
     pub fn new(tags: &[String], message: impl fmt::Display) -> FilterError {
-        FilterError { tags: tags.iter().cloned().collect(), message: message.to_string() }
+        FilterError { tags: tags.iter().cloned().collect(), message: Cow::Owned(message.to_string()) }
+    }
+
+    /// A failure that is so frequent that saying it should cost nothing.
+    pub fn usual(tags: &[String], message: &'static str) -> FilterError {
+        FilterError { tags: tags.iter().cloned().collect(), message: Cow::Borrowed(message) }
     }
 }
 

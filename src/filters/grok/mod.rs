@@ -103,21 +103,40 @@ impl Filter for GrokFilter {
                 break;
             }
         }
-        if matched { Ok(Verdict::Matched) } else { Err(FilterError::new(&self.tag_on_failure, "no pattern matches")) }
+        if matched { Ok(Verdict::Matched) } else { Err(FilterError::usual(&self.tag_on_failure, "no pattern matches")) }
     }
 }
 
 impl GrokFilter {
     fn try_field(&self, matcher: &Matcher, event: &mut Event, matching: &mut Matching) -> Result<bool, TimedOut> {
-        let items = match event.get(&matcher.source).as_deref() {
-            Some(Value::List(items)) => items.clone(),
+        let whole = match event.get(&matcher.source).as_deref() {
+            Some(Value::List(items)) => {
+                let items = items.clone();
+                return self.try_items(matcher, &items, event, matching);
+            }
+            // Most patterns of a config with many match nothing: that is found out on the text where it lies.
+            Some(Value::Str(text)) if self.break_on_match => match matches_any(matcher, text, matching)? {
+                true => text.clone(),
+                false => return Ok(false),
+            },
             other => {
                 let text = text_of(other);
                 return self.try_text(matcher, &text, event, matching);
             }
         };
+        self.take(matcher, &whole, event, matching);
+        Ok(true)
+    }
+
+    fn try_items(
+        &self,
+        matcher: &Matcher,
+        items: &[Value],
+        event: &mut Event,
+        matching: &mut Matching,
+    ) -> Result<bool, TimedOut> {
         let mut matched = false;
-        for item in &items {
+        for item in items {
             matched |= self.try_text(matcher, &text_of(Some(item)), event, matching)?;
         }
         Ok(matched)
@@ -138,19 +157,33 @@ impl GrokFilter {
                 Outcome::Timeout { .. } => return Err(TimedOut),
             };
             if matched {
-                for capture in matching.captures() {
-                    let Some(place) = matcher.places.get(capture.field) else { continue };
-                    let captured = capture.of(text);
-                    if !captured.is_empty() || self.keep_empty_captures {
-                        put(event, place, numbers::of_kind(&text.slice_ref(captured), place.kind));
-                    }
-                }
+                self.take(matcher, text, event, matching);
                 if self.break_on_match {
                     break;
                 }
             }
         }
         Ok(matched)
+    }
+
+    /// Puts what was captured last into its fields.
+    fn take(&self, matcher: &Matcher, text: &ByteString, event: &mut Event, matching: &Matching) {
+        for capture in matching.captures() {
+            let Some(place) = matcher.places.get(capture.field) else { continue };
+            let captured = capture.of(text);
+            if !captured.is_empty() || self.keep_empty_captures {
+                put(event, place, numbers::of_kind(&text.slice_ref(captured), place.kind));
+            }
+        }
+    }
+}
+
+/// Whether one of the patterns matches, in their order.
+fn matches_any(matcher: &Matcher, text: &str, matching: &mut Matching) -> Result<bool, TimedOut> {
+    match matcher.grok.matches(text, matching) {
+        Outcome::Match { .. } => Ok(true),
+        Outcome::NoMatch => Ok(false),
+        Outcome::Timeout { .. } => Err(TimedOut),
     }
 }
 

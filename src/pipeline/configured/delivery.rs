@@ -22,7 +22,7 @@ use std::{
 };
 
 /// Batches that wait for a sink before all others wait for it, too.
-pub const BATCHES_PER_SINK_MAX: usize = 8;
+pub const BATCHES_PER_SINK_MAX: usize = 4;
 /// How long what a sink holds back may wait.
 pub const FLUSH_WAIT: Duration = Duration::from_secs(1);
 /// What a sink has for the rest after a request to stop.

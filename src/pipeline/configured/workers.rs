@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Chunks that wait for each worker.
-pub const CHUNKS_PER_WORKER: usize = 4;
+pub const CHUNKS_PER_WORKER: usize = 2;
 
 /// What a worker does next.
 pub(super) enum Task {
