@@ -359,3 +359,161 @@ fn syslog_ng_hears_messages() {
     check("transport(tcp)", "tcp", "TO protocol => tcp", of_old);
     check("transport(tcp) flags(syslog-protocol)", "tcp", "TO protocol => tcp rfc => rfc5424", of_new);
 }
+
+/// A program that logs twice.
+const SHOP: &str = r#"
+import json, logging, sys
+from logstash_async.handler import AsynchronousLogstashHandler
+
+transport, port, options = sys.argv[1:]
+transport = "logstash_async.transport." + transport
+handler = AsynchronousLogstashHandler("localhost", int(port), None, transport, **json.loads(options))
+logger = logging.getLogger("shop")
+logger.setLevel(logging.INFO)
+logger.addHandler(handler)
+logger.info("hällo %s", "one", extra={"order": 7, "colours": ["red", None]})
+try:
+    raise ValueError("no such\norder")
+except ValueError:
+    logger.exception("failed")
+logging.shutdown()
+"#;
+
+/// What is in both events, and what is in each.
+fn shop(home: &Path, pid: u32, added: &Value) -> [Value; 2] {
+    let path = home.join("shop.py").to_str().unwrap().to_owned();
+    let trace = format!(
+        "Traceback (most recent call last):\n  File \"{path}\", line 13, in <module>\n    \
+         raise ValueError(\"no such\\norder\")\nValueError: no such\norder\n"
+    );
+    let each = [
+        ("ERROR", "failed", json!({"line": 15, "error_type": "ValueError", "stack_trace": trace})),
+        ("INFO", "hällo one", json!({"line": 11, "order": 7, "colours": ["red", null]})),
+    ];
+    each.map(|(level, message, of_its_own)| {
+        let mut extra = json!({
+            "func_name": "<module>", "logger_name": "shop", "logstash_async_version": "4.1.0", "path": path,
+            "process_name": "MainProcess", "thread_name": "MainThread",
+        });
+        extra.as_object_mut().unwrap().extend(of_its_own.as_object().unwrap().clone());
+        let mut event = json!({
+            "@version": "1", "level": level, "message": message, "pid": pid, "program": path, "type": "python-logstash",
+            "extra": extra,
+        });
+        event.as_object_mut().unwrap().extend(added.as_object().unwrap().clone());
+        if event["tags"] == json!(["beats_input_codec_plain_applied"]) {
+            event["event"] = json!({"original": message});
+        }
+        event
+    })
+}
+
+#[test]
+fn python_logs() {
+    let Some(python) = found("python/bin/python") else { return };
+    let check = |input: &str, transport: &str, options: Value, added: Value| {
+        let (home, port) = (folder(), port());
+        let mut pipeline =
+            Pipeline::start(home.path(), &input.replace("TO", &format!("host => '127.0.0.1' port => {port}")));
+        held("tcp", port);
+        let path = home.path().join("shop.py");
+        fs::write(&path, SHOP).unwrap();
+        let mut command = Command::new(&python);
+        command.arg(&path).args([transport, &port.to_string(), &options.to_string()]).stdin(Stdio::null());
+        let mut child = Running(command.spawn().unwrap());
+        let pid = child.0.id();
+        let mut events = [(); 2].map(|()| pipeline.event());
+        assert!(wait(&mut child.0).success());
+        // It does not promise an order.
+        events.sort_by_key(|event| event["level"].as_str().unwrap().to_owned());
+        for event in &mut events {
+            let fields = event.as_object_mut().unwrap();
+            assert_eq!(fields.remove("host"), fields.remove("logsource"));
+            assert!(fields.remove("@timestamp").is_some());
+            let extra = fields["extra"].as_object_mut().unwrap();
+            assert!(extra.remove("interpreter").is_some() && extra.remove("interpreter_version").is_some());
+            // A task of asyncio, where there is one.
+            extra.remove("task_name");
+            if let Some(url) = fields.get_mut("url") {
+                assert_eq!(url.as_object_mut().unwrap().remove("port"), Some(port.into()));
+            }
+            if let Some(agent) = fields.remove("user_agent") {
+                assert!(agent["original"].as_str().unwrap().starts_with("python-requests/"), "{agent}");
+                let bytes = fields["http"]["request"]["body"].as_object_mut().unwrap().remove("bytes");
+                assert!(bytes.is_some());
+            }
+        }
+        assert_eq!(events, shop(home.path(), pid, &added), "{input}");
+        pipeline.stop();
+    };
+    let secure = format!("ssl_certificate => '{}' ssl_key => '{}'", tls("server.pem"), tls("server.key"));
+    let trusting = json!({"ssl_enable": true, "ca_certs": tls("ca.pem")});
+    let applied = json!({"tags": ["beats_input_codec_plain_applied"]});
+    check("tcp { TO codec => json_lines }", "TcpTransport", json!({}), json!({}));
+    let input =
+        format!("tcp {{ TO codec => json_lines ssl_enabled => true ssl_client_authentication => none {secure} }}");
+    check(&input, "TcpTransport", trusting.clone(), json!({}));
+    check("beats { TO }", "BeatsTransport", json!({}), applied.clone());
+    check(&format!("beats {{ TO ssl_enabled => true {secure} }}"), "BeatsTransport", trusting, applied);
+    let request = json!({
+        "http": {"method": "POST", "version": "HTTP/1.1", "request": {"body": {}, "mime_type": "application/json"}},
+        "url": {"domain": "localhost", "path": "/"},
+    });
+    let login = json!({"username": "ann", "password": "secret", "ssl_enable": false});
+    check("http { TO user => ann password => secret }", "HttpTransport", login, request);
+}
+
+#[test]
+fn curl_sends_bodies() {
+    let (home, port) = (folder(), port());
+    let input = format!("http {{ host => '127.0.0.1' port => {port} user => ann password => 'se:cret' }}");
+    let mut pipeline = Pipeline::start(home.path(), &input);
+    held("tcp", port);
+    let long = "x".repeat(2 << 20);
+    fs::write(home.path().join("long"), &long).unwrap();
+    fs::write(home.path().join("body"), "{\"a\":1}\n").unwrap();
+    assert!(Command::new("gzip").arg(home.path().join("body")).status().unwrap().success());
+    let url = format!("http://127.0.0.1:{port}/in?x=1");
+    let curl = |args: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args(["-q", "-sS", "-A", "curl", "-w", "|%{http_code}|%header{www-authenticate}\n"]);
+        let output = command.args(args).arg(&url).current_dir(home.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let login = ["-u", "ann:se:cret"];
+    let mut check = |args: &[&str], content: Option<&str>, length: Option<&str>, expected: Value| {
+        assert_eq!(curl(&[&login, args].concat()), "ok|200|\n", "{args:?}");
+        let mut event = pipeline.event();
+        assert!(event.as_object_mut().unwrap().remove("@timestamp").is_some());
+        let version = if args.contains(&"--http1.0") { "HTTP/1.0" } else { "HTTP/1.1" };
+        let mut request = serde_json::Map::new();
+        request.extend(length.map(|length| ("body".to_owned(), json!({"bytes": length}))));
+        request.extend(content.map(|content| ("mime_type".to_owned(), content.into())));
+        let mut all = json!({
+            "@version": "1", "host": {"ip": "127.0.0.1"}, "user_agent": {"original": "curl"},
+            "http": {"method": "POST", "version": version, "request": request},
+            "url": {"domain": "127.0.0.1", "path": "/in?x=1", "port": port},
+        });
+        all.as_object_mut().unwrap().extend(expected.as_object().unwrap().clone());
+        assert_eq!(event, all, "{args:?}");
+    };
+    let text = |text: &str| json!({"message": text, "event": {"original": text}});
+    let (json_type, form) = ("application/json", "application/x-www-form-urlencoded");
+    let as_json = ["-H", "Content-Type: application/json"];
+    check(&["--json", "{\"a\":1}"], Some(json_type), Some("7"), json!({"a": 1}));
+    check(&["-d", "a=1", "-d", "b=%C3%A4+b"], Some(form), Some("14"), text("a=1&b=%C3%A4+b"));
+    let gzipped = fs::metadata(home.path().join("body.gz")).unwrap().len().to_string();
+    let gzip = ["-H", "Content-Encoding: gzip", "--data-binary", "@body.gz"];
+    check(&[&as_json[..], &gzip].concat(), Some(json_type), Some(&gzipped), json!({"a": 1}));
+    check(&["--http1.0", "-d", "hi"], Some(form), Some("2"), text("hi"));
+    check(&["-H", "Transfer-Encoding: chunked", "-d", "hi"], Some(form), None, text("hi"));
+    // So long that it asks before it sends.
+    let length = long.len().to_string();
+    check(&["-H", "Expect: 100-continue", "-d", "@long"], Some(form), Some(&length), text(&long));
+    for args in [&["-d", "hi"][..], &["-u", "ann:wrong", "-d", "hi"], &["-H", "Expect: 100-continue", "-d", "@long"]] {
+        let answer = curl(args);
+        assert!(answer.contains("|401|Basic"), "{args:?}: {answer}");
+    }
+    pipeline.stop();
+}
