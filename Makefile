@@ -35,6 +35,7 @@ tools:
 peers: target/peers/syslog/unpacked target/peers/python/bin/python
 
 target/peers/syslog/unpacked:
+	@command -v apt-get >/dev/null || { echo "tests need rsyslog and syslog-ng from Debian's packages"; exit 1; }
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; fi
 	@cd $(@D) && apt-get -qq -o APT::Sandbox::User=root download rsyslog rsyslog-openssl syslog-ng-core \
