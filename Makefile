@@ -1,13 +1,14 @@
 # `make test` runs every test and installs what it needs; `make bench` prints the benchmarks.
-.PHONY: build test accuracy bench fuzz lint test-rust test-ui test-e2e tools ui-modules ui
+.PHONY: build test accuracy bench fuzz lint test-rust test-ui test-e2e tools peers ui-modules ui
 
 build:
 	cargo build --release
 
-test: tools lint test-rust test-ui test-e2e
+test: tools peers lint test-rust test-ui test-e2e
 
 # Debian's packages that tests use: a browser for the page, strace to make fdatasync fail, bsdutils for a terminal, valgrind to
-# count instructions, nftables and iproute2 for a network that loses packets, logrotate and systemd for the deployment files.
+# count instructions, nftables and iproute2 for a network that loses packets, logrotate and systemd for the deployment files,
+# curl and Python for pipelines that hear them.
 tools:
 	@missing=""; \
 	[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || missing="$$missing chromium"; \
@@ -19,6 +20,8 @@ tools:
 	command -v tc >/dev/null || missing="$$missing iproute2"; \
 	command -v logrotate >/dev/null || missing="$$missing logrotate"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
+	/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
@@ -27,6 +30,22 @@ tools:
 	  fi; \
 	fi
 	@command -v npm >/dev/null || { echo "tests need node 20 or later with npm (https://nodejs.org)"; exit 1; }
+
+# Programs that pipelines are tested with. They are unpacked, not installed: Debian allows one of the two daemons, which would run.
+peers: target/peers/syslog/unpacked target/peers/python/bin/python
+
+target/peers/syslog/unpacked:
+	@command -v apt-get >/dev/null || { echo "tests need rsyslog and syslog-ng from Debian's packages"; exit 1; }
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq; fi
+	@cd $(@D) && apt-get -qq -o APT::Sandbox::User=root download rsyslog rsyslog-openssl syslog-ng-core \
+	  $$(apt-cache depends rsyslog syslog-ng-core | sed -nE 's/.*Depends: (lib(estr|fastjson|ivykis|json-c|lognorm|net|wrap)[0-9].*)/\1/p')
+	@for package in $(@D)/*.deb; do dpkg -x $$package $(@D); done
+	@rm $(@D)/*.deb && touch $@
+
+target/peers/python/bin/python:
+	@/usr/bin/python3 -m venv $(@D)/..
+	@$(@D)/pip install --quiet --disable-pip-version-check python-logstash-async==4.1.0 || { rm -r $(@D); exit 1; }
 
 lint:
 	cargo fmt --all --check

@@ -10,13 +10,13 @@ use std::{
 };
 
 /// A pipeline whose output is read line by line.
-struct Live {
-    child: Child,
+pub struct Live {
+    pub child: Child,
     out: BufReader<ChildStdout>,
 }
 
 impl Live {
-    fn start(data: &Path, args: &[&str]) -> Live {
+    pub fn start(data: &Path, args: &[&str]) -> Live {
         let mut command = logship(data, args);
         let stderr = File::create(data.with_extension("stderr")).unwrap();
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
@@ -24,13 +24,13 @@ impl Live {
         Live { child, out }
     }
 
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "it ended");
         line.trim_end().to_owned()
     }
 
-    fn stop(mut self) -> Vec<String> {
+    pub fn stop(mut self) -> Vec<String> {
         signal(&self.child, "TERM");
         let rest = self.out.lines().map(Result::unwrap).collect();
         assert!(wait(&mut self.child).success());
