@@ -25,6 +25,8 @@ pub struct Cli {
 
 /// Options of every command that mean nothing to these, which take them and do not show them.
 const UNSHOWN: &[(&str, &[&str])] = &[
+    ("dlq", &["timezone", "templates"]),
+    ("dlq", SERVER),
     ("formats", &["timezone", "templates"]),
     ("formats", STORE_AND_SERVER),
     ("grok", &["timezone", "templates"]),
@@ -33,6 +35,8 @@ const UNSHOWN: &[(&str, &[&str])] = &[
     ("test", &["timezone", "templates"]),
     ("test", STORE_AND_SERVER),
 ];
+const SERVER: &[&str] =
+    &["listen", "server", "token_file", "public_url", "insecure", "retention_age", "retention_size", "free_disk"];
 const STORE_AND_SERVER: &[&str] = &[
     "data",
     "listen",

@@ -28,7 +28,7 @@ pub struct Dlq {
 /// Which pipeline.
 #[derive(Clone, Debug, Args)]
 struct Which {
-    /// The pipeline whose dead letters they are
+    /// The pipeline whose dead letters they are; `ID.replay` has those that were refused again
     #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME", default_value = "main")]
     id: String,
 }
@@ -45,11 +45,11 @@ enum What {
         #[arg(short = 'n', long, value_name = "N")]
         limit: Option<usize>,
     },
-    /// Send dead letters through a pipeline, whose inputs are left out; those that arrive are dead letters no longer
+    /// Send dead letters through the filters and outputs of a config; those that are refused again are kept as ID.replay
     Replay {
         #[command(flatten)]
         which: Which,
-        /// The pipeline
+        /// The config: a file, a folder or a pattern; its inputs are left out
         #[arg(short = 'f', long = "path.config", value_name = "PATH")]
         path: PathBuf,
     },
@@ -64,15 +64,19 @@ const BATCH_EVENTS: usize = 512;
 pub fn run(shared: &Shared, args: &Dlq) -> Result<(), Failure> {
     let root = DataDir::locate(shared.data.as_deref()).map_err(Failure::usage)?;
     let folder = |which: &Which| match which.id.is_empty() || which.id.starts_with('.') || which.id.contains('/') {
-        true => Err(Failure::usage(format!("`{}` is no name of a pipeline", which.id))),
+        true => Err(Failure::usage(format!("`{}` is no id of a pipeline", which.id))),
         false => Ok(root.join("pipelines").join(&which.id)),
     };
     match &args.what {
         What::Ls(which) => list(&folder(which)?),
         What::Show { which, limit } => show(&folder(which)?, *limit),
         What::Purge(which) => {
-            let (letters, read_to) = letters(&folder(which)?)?;
-            dead::purge(&folder(which)?, &read_to).map_err(Failure::failed)?;
+            let pipeline = folder(which)?;
+            let (letters, read_to) = letters(&pipeline)?;
+            if read_to.is_empty() {
+                return none(&pipeline);
+            }
+            dead::purge(&pipeline, &read_to).map_err(Failure::failed)?;
             say(format!("{} dead letters are gone", letters.len()));
             Ok(())
         }
@@ -84,6 +88,12 @@ fn letters(pipeline: &Path) -> Result<(Vec<DeadLetter>, Progress), Failure> {
     let mut letters = Vec::new();
     let read_to = dead::each(pipeline, |letter| letters.push(letter)).map_err(Failure::failed)?;
     Ok((letters, read_to))
+}
+
+/// Says that there is nothing, and where: another id or data directory may be meant.
+fn none(pipeline: &Path) -> Result<(), Failure> {
+    say(format!("there are no dead letters in {}", pipeline.display()));
+    Ok(())
 }
 
 /// What is alike.
@@ -106,7 +116,7 @@ fn list(pipeline: &Path) -> Result<(), Failure> {
         text += &format!("{count:>8}  {output}  {first} .. {last}  {reason}\n");
     }
     if text.is_empty() {
-        say("there are no dead letters");
+        return none(pipeline);
     }
     is_read(io::stdout().lock().write_all(text.as_bytes())).map(drop)
 }
@@ -163,8 +173,7 @@ fn replay(shared: &Shared, pipeline: &Path, id: &str, path: &Path) -> Result<(),
     let (letters, read_to) = letters(pipeline)?;
     let count = letters.len();
     if count == 0 {
-        say("there are no dead letters");
-        return Ok(());
+        return none(pipeline);
     }
     let is_whole = Arc::new(Mutex::new(false));
     let source = Letters { letters, is_whole: is_whole.clone() };

@@ -195,6 +195,7 @@ pub(super) fn explain(address: &Address, cause: &io::Error) -> String {
             "; ports below 1024 need root or CAP_NET_BIND_SERVICE: choose a higher one"
         }
         (io::ErrorKind::AddrInUse, _) => "; another program listens there: stop it or choose another address",
+        (io::ErrorKind::AddrNotAvailable, _) => "; this machine does not have that address",
         (io::ErrorKind::NotFound, Address::Unix(_) | Address::Unixgram(_)) => "; create its folder first",
         _ => "",
     };

@@ -35,6 +35,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 /// The one module that nobody imports.
 const TOP: &str = "cli";
+/// The document that lists the plugins of pipelines.
+const PIPELINES: &str = "docs/PIPELINES.md";
 const LINES_PER_FILE_MAX: usize = 500;
 const LINES_PER_FUNCTION_MAX: usize = 70;
 
@@ -59,6 +61,26 @@ fn modules_import_only_downwards() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_plugin_is_documented() {
+    let document = fs::read_to_string(PIPELINES).unwrap();
+    let inputs = logship::inputs::plugins::INPUTS.iter().map(|kind| ("input", kind.name, kind.summary));
+    let outputs = logship::outputs::plugins::OUTPUTS.iter().map(|kind| ("output", kind.name, kind.summary));
+    // `event` is for what passes between pipelines, and not for configs.
+    let codecs = logship::codecs::plugins::CODECS.iter().filter(|kind| kind.name != "event");
+    let codecs = codecs.map(|kind| ("codec", kind.name, kind.summary));
+    let filters = logship::filters::FILTERS.iter().map(|kind| ("filter", kind.name, kind.summary));
+    for (role, name, summary) in inputs.chain(outputs).chain(codecs).chain(filters) {
+        let table = document
+            .split(&format!("| {role} | what | beside that |"))
+            .nth(1)
+            .unwrap_or_else(|| panic!("{PIPELINES}: {role}"));
+        let table = table.split("\n\n").next().unwrap_or_default();
+        let row = format!("\n| `{name}` | {summary} |");
+        assert!(table.contains(&row), "{PIPELINES}: the table of {role}s has no row that begins with{row}");
+    }
 }
 
 /// Line and first path segment of everything named through `crate::`, also inside `use crate::{a, b::{c}}`.

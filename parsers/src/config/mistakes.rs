@@ -39,7 +39,7 @@ pub(super) fn other_language(line: &str) -> Option<(&'static str, &'static str)>
         })
     };
     if line.starts_with("---") || line.starts_with("- ") || pair(line) && !line.ends_with('{') {
-        let help = "this looks like YAML: name `pipelines.yml` as such, and give its `path.config` here";
+        let help = "this looks like YAML: run a `pipelines.yml` by `--path.settings` and its folder, or name its `path.config` here";
         return Some(("this is no pipeline config", help));
     }
     if line.starts_with('{') || line.starts_with("[{") || line == "[" {

@@ -31,7 +31,7 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let pattern = path.file_name().and_then(|name| name.to_str()).filter(|name| name.contains(['*', '?', '[', '{']));
     let parent = path.parent().map(|parent| if parent == Path::new("") { Path::new(".") } else { parent });
     let Some((folder, pattern)) = folder.or_else(|| Some((parent?, Some(pattern?)))) else {
-        return Err(Failure::usage(format!("there is no {}", path.display())));
+        return Err(Failure::usage(format!("there is no file or folder {}", path.display())));
     };
     let names = pattern.map(Names::parse).transpose().map_err(Failure::usage)?;
     let mut found = Vec::new();

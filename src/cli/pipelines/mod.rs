@@ -27,9 +27,9 @@ use std::{
 
 /// Options of pipelines.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Options of pipelines")]
+#[command(next_help_heading = "Options of pipelines (configs of Logstash)")]
 pub struct Pipelines {
-    /// Run this pipeline; without input or output it has stdin and stdout
+    /// Run this config of Logstash; without an input it reads stdin, without an output it prints
     #[arg(
         short = 'e',
         long = "config.string",
@@ -38,7 +38,7 @@ pub struct Pipelines {
         allow_hyphen_values = true
     )]
     pub text: Option<String>,
-    /// Run the pipeline in this file, in the files of this folder, or in the files of this pattern, in the order of their names
+    /// Run the config of Logstash in this file, or in the files of this folder or pattern, in the order of their names
     #[arg(
         short = 'f',
         long = "path.config",
@@ -47,7 +47,7 @@ pub struct Pipelines {
         conflicts_with = "text"
     )]
     pub path: Option<PathBuf>,
-    /// Run the pipelines of the file pipelines.yml in this folder
+    /// Run the pipelines that the file pipelines.yml in this folder lists; logstash.yml beside it has settings for all
     #[arg(
         long = "path.settings",
         env = "LOGSHIP_PATH_SETTINGS",
@@ -66,7 +66,7 @@ pub struct Pipelines {
         default_value = "3s"
     )]
     pub reload_interval: String,
-    /// Check the pipeline, say all that is wrong with it, and end
+    /// Check the config, say all that is wrong with it, and end
     #[arg(short = 't', long = "config.test_and_exit", env = "LOGSHIP_CONFIG_TEST_AND_EXIT")]
     pub check: bool,
     /// Threads that filter [default: one for each core]
@@ -93,10 +93,10 @@ pub struct Pipelines {
     /// Taken for Logstash's sake: events always keep their order here
     #[arg(long = "pipeline.ordered", env = "LOGSHIP_PIPELINE_ORDERED", value_name = "auto|true|false", hide = true)]
     pub ordered: Option<String>,
-    /// The name of the pipeline: that of its folder, where it keeps what waits [default: main]
+    /// The name of the pipeline and of its folder in the data directory, where it keeps what waits [default: main]
     #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME")]
     pub id: Option<String>,
-    /// Which names fields have: those of the Elastic Common Schema, or Logstash's of old
+    /// Which names fields have: those of the Elastic Common Schema, or Logstash's of old [default: v8]
     #[arg(
         long = "pipeline.ecs_compatibility",
         env = "LOGSHIP_PIPELINE_ECS_COMPATIBILITY",
@@ -104,7 +104,7 @@ pub struct Pipelines {
         value_name = "MODE"
     )]
     pub ecs: Option<EcsMode>,
-    /// Where what is read waits for filters and outputs [default: memory where nothing can be lost, else persisted]
+    /// Where what is read waits for filters and outputs [default: persisted; memory for configs such as stdin to stdout]
     #[arg(long = "queue.type", env = "LOGSHIP_QUEUE_TYPE", value_enum, value_name = "TYPE")]
     pub queue: Option<QueueType>,
     /// Read `\n`, `\t` and the like in strings

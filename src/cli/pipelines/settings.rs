@@ -109,7 +109,7 @@ impl Named {
                 flatten("", fields, &mut flat);
                 Ok(Named { path: path.to_owned(), fields: flat })
             }
-            other => Err(wrong(&format!("`{other}` is no set of settings"))),
+            other => Err(wrong(&format!("`{other}` is no pipeline: write `- pipeline.id: NAME`, its settings below"))),
         };
         items.into_iter().map(named).collect()
     }
@@ -161,7 +161,9 @@ fn with_variables(text: &str) -> String {
 impl Spec {
     fn new(id: String, sources: Sources, named: &Named, args: &Pipelines) -> Result<Spec, Failure> {
         if id.is_empty() || id.starts_with('.') || id.contains('/') {
-            return Err(Failure::usage(format!("`{id}` is no name of a pipeline: it names a folder, too")));
+            return Err(Failure::usage(format!(
+                "a pipeline cannot have the id `{id}`: a folder has the same name, so no `/` and no `.` in front"
+            )));
         }
         let flag = |text: &str| text.parse().ok();
         let escapes = named.parsed("config.support_escapes", flag)?;

@@ -227,7 +227,8 @@ const UNSUPPORTED: &[&str] = &[
 fn unknown(name: &Name) -> Diagnostic {
     let (text, place) = (name.text.as_str(), name.span.0);
     if UNSUPPORTED.contains(&text) {
-        return Diagnostic::error(place, format!("the codec `{text}` of Logstash is not supported"));
+        let error = Diagnostic::error(place, format!("the codec `{text}` of Logstash is not supported"));
+        return error.help("let the other side write or read JSON: `json`, `json_lines`");
     }
     let error = Diagnostic::error(place, format!("there is no codec `{text}`"));
     let known = CODECS.iter().map(|kind| kind.name);

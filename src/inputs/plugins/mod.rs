@@ -182,7 +182,12 @@ pub fn find(name: &Name) -> Result<&'static InputKind, Diagnostic> {
         return Ok(kind);
     }
     if UNSUPPORTED.contains(&text) {
-        return Err(Diagnostic::error(place, format!("the input `{text}` of Logstash is not supported")));
+        let error = Diagnostic::error(place, format!("the input `{text}` of Logstash is not supported"));
+        return Err(error.help(match text {
+            "dead_letter_queue" => "`logship dlq replay` sends dead letters again",
+            "lumberjack" => "`beats` speaks the same protocol",
+            _ => "a program can fetch it: `pipe` reads what one prints, `exec` runs one at an interval",
+        }));
     }
     let error = Diagnostic::error(place, format!("there is no input `{text}`"));
     let known = INPUTS.iter().map(|kind| kind.name);

@@ -199,7 +199,11 @@ pub fn find(name: &Name) -> Result<&'static OutputKind, Diagnostic> {
     }
     if UNSUPPORTED.contains(&text) {
         let error = Diagnostic::error(place, format!("the output `{text}` of Logstash is not supported"));
-        return Err(error.help("`stdout { codec => json_lines }` passes events on to any program"));
+        return Err(error.help(match text {
+            "exec" => "`pipe` runs a program and gives it events",
+            "opensearch" => "`elasticsearch` makes the same bulk requests",
+            _ => "`http` sends events to any URL, `pipe` gives them to any program",
+        }));
     }
     let error = Diagnostic::error(place, format!("there is no output `{text}`"));
     let known = OUTPUTS.iter().map(|kind| kind.name);

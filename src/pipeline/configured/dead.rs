@@ -124,7 +124,8 @@ impl DeadLetters for Keeping {
             }
             records = rest;
         }
-        tracing::warn!("{output}: {count} events were refused, see `logship dlq ls`: {first}");
+        let id = self.dir.parent().and_then(Path::file_name).unwrap_or_default().display();
+        tracing::warn!("{output}: {count} events were refused, see `logship dlq ls --pipeline.id {id}`: {first}");
     }
 }
 

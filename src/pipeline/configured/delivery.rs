@@ -230,7 +230,10 @@ impl Lane {
             let wait = after.unwrap_or_else(|| jittered(pause));
             pause = (pause * 2).min(longest);
             if !self.wait(wait) {
-                tracing::warn!("{}: stopped before everything was delivered", self.state.name);
+                tracing::warn!(
+                    "{}: stopped before everything was delivered: the rest waits in the pipeline's log, or is lost if that is in memory",
+                    self.state.name
+                );
                 return Ok(false);
             }
         }

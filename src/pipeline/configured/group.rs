@@ -113,7 +113,9 @@ impl Group {
         let (inner, outer): (Vec<_>, Vec<_>) =
             members.into_iter().partition(|member| member.pipeline.is_fed_from_inside());
         for member in inner.into_iter().chain(outer) {
-            self.start(member)?;
+            let id = member.id.clone();
+            let named = |cause: io::Error| io::Error::new(cause.kind(), format!("the pipeline `{id}`: {cause}"));
+            self.start(member).map_err(named)?;
         }
         while !self.live.is_empty() || (self.is_lacking && !self.is_stopping) {
             // It holds a sender itself.

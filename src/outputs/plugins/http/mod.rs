@@ -9,7 +9,7 @@ mod body;
 use super::{
     Encoded, Output, OutputKind, Refused, Sink, SinkError,
     encoded::Item,
-    requests::{self, Client, Outcome, Pool, Request, Verdict, Ways, seconds},
+    requests::{self, Client, Outcome, Pool, Request, Unanswered, Verdict, Ways, seconds},
     tls::Tls,
 };
 use crate::{
@@ -274,6 +274,14 @@ impl Rules {
         Ok(Request { method: self.method.clone(), url, headers, body })
     }
 
+    /// Where the request of these items goes, without what may be secret: for messages.
+    fn server<'t>(&'t self, items: &'t [(&str, &Item)]) -> &'t str {
+        let to = || items.first().and_then(|(_, item)| item.to.split('\n').next());
+        let url = self.url.as_deref().or_else(to).unwrap_or_default();
+        let url = url.split('?').next().unwrap_or_default();
+        url.rsplit('@').next().unwrap_or_default()
+    }
+
     /// What an answer means for the items of its request, and for those that follow.
     fn judge(&self, items: usize, outcome: Outcome) -> (Fate, Verdict) {
         let left = |cause: String, after| Fate::Left(Some(SinkError::Again { cause, after }));
@@ -341,7 +349,10 @@ impl Requests {
         let rules = &self.rules;
         let outcome = self.pool.run(requests.into_iter(), stop, &mut |request, outcome| {
             let number = numbers.get(request).copied().unwrap_or_default();
-            let (fate, verdict) = rules.judge(runs.get(number).map_or(0, |run| run.len()), outcome);
+            let run = runs.get(number).copied().unwrap_or_default();
+            let outcome =
+                outcome.map_err(|none| Unanswered { cause: format!("{}: {}", rules.server(run), none.cause), ..none });
+            let (fate, verdict) = rules.judge(run.len(), outcome);
             if let Some(slot) = fates.get_mut(number) {
                 *slot = fate;
             }
