@@ -204,7 +204,8 @@ fn help(args: &[&str]) -> String {
 fn commands() -> Vec<String> {
     let help = help(&[]);
     let behind = help.split("Commands:\n").nth(1).unwrap();
-    let listed = behind.lines().take_while(|line| line.starts_with("  "));
+    // What is further in goes on with the line before.
+    let listed = behind.lines().take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
     listed.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
