@@ -168,3 +168,32 @@ fn what_stands_in_the_way_of_a_start_is_said() {
     let (code, text) = said(twice);
     assert!(code == Some(1) && text.contains("another pipeline listens at the address `x`"), "{text}");
 }
+
+#[test]
+fn a_reload_refuses_no_connection() {
+    let (home, port) = (folder(), crate::harness::port());
+    let (conf, data) = (home.path().join("x.conf"), home.path().join("data"));
+    let write = |mark: usize| {
+        let text = format!(
+            "input {{ tcp {{ host => '127.0.0.1' port => {port} }} }}
+             output {{ stdout {{ codec => line {{ format => '{mark} %{{message}}' }} }} }}"
+        );
+        fs::write(&conf, text).unwrap();
+    };
+    write(0);
+    let mut live = Live::start(&data, &["-f", conf.to_str().unwrap()]);
+    let connect = || std::net::TcpStream::connect(("127.0.0.1", port));
+    crate::harness::until("it listens", || connect().ok());
+    for number in 1..=10 {
+        write(number);
+        signal(&live.child, "HUP");
+        for part in ["a", "b", "c"] {
+            let mut client = connect().unwrap();
+            client.write_all(format!("{number}{part}\n").as_bytes()).unwrap();
+        }
+        let mut seen: Vec<String> = (0..3).map(|_| live.line().split_once(' ').unwrap().1.to_owned()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, ["a", "b", "c"].map(|part| format!("{number}{part}")));
+    }
+    assert!(live.stop().is_empty());
+}

@@ -10,7 +10,7 @@
 //! Bounds: those of [`lumberjack`](crate::codecs::lumberjack); [`ACK_EVENTS_MAX`] events without an answer.
 
 use super::{
-    Decoding, Entrance, Fields, InputError, InputKind, Record, Source, Stream,
+    Decoding, Entrance, Fields, InputError, InputKind, Kept, Record, Source, Stream,
     connection::{Connection, Identity},
     sockets::{self, Server, host_and_port},
     tls::{self, Clients},
@@ -268,8 +268,8 @@ fn merge(event: &mut Event, key: &Key, value: &Value) {
 }
 
 impl Source for Beats {
-    fn open(&mut self) -> io::Result<()> {
-        self.server.open()
+    fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
+        self.server.open(kept)
     }
 
     fn local(&self) -> Option<SocketAddr> {

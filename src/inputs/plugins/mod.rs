@@ -10,6 +10,7 @@ mod file;
 mod generator;
 mod heartbeat;
 mod http;
+mod kept;
 mod pipe;
 mod pipeline;
 pub mod sockets;
@@ -26,16 +27,17 @@ mod unix;
 use crate::{codecs::plugins::Reading, config::Options, event::Event, filters::Scratch, flow::Stop};
 use bytes::Bytes;
 pub use entrance::{Chunk, Entrance, Fields, LogEnd, Queue, Record, Settle, Stream, Ticket, record};
+pub use kept::Kept;
 use logship_parsers::config::{Diagnostic, ast::Name, suggest};
 use std::{fmt, io, net::SocketAddr};
 
 /// One input of a pipeline.
 pub trait Source: Send {
-    /// Takes what must be had before anything starts, such as an address.
+    /// Takes what must be had before anything starts, such as an address; of sockets, those that were kept.
     ///
     /// # Errors
     /// It cannot be had; the text names it.
-    fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self, _kept: &mut Kept) -> io::Result<()> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The other has delivered an event once it is in the log here. Events keep their `@metadata`.
 
-use super::{Entrance, InputError, InputKind, Record, Source};
+use super::{Entrance, InputError, InputKind, Kept, Record, Source};
 use crate::{
     config::Options,
     flow::{Addresses, Letter, Stop},
@@ -37,7 +37,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
 }
 
 impl Source for Pipeline {
-    fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self, _: &mut Kept) -> io::Result<()> {
         let taken = || io::Error::other(format!("another pipeline listens at the address `{}`", self.address));
         let letters = self.addresses.listen(&self.address).ok_or_else(taken)?;
         let (addresses, address) = (self.addresses.clone(), self.address.clone());

@@ -3,7 +3,7 @@
 //! Limit: [`CONNECTIONS_MAX`] of a listener at a time; further ones wait in the system's queue.
 
 use super::{
-    InputError,
+    InputError, Kept,
     connection::{Connection, Socket},
 };
 use crate::{
@@ -44,9 +44,9 @@ pub enum Listener {
 ///
 /// # Errors
 /// A sentence that names the address.
-pub fn bind(address: &Address, force: bool) -> io::Result<Listener> {
+pub fn bind(address: &Address, force: bool, kept: &mut Kept) -> io::Result<Listener> {
     let bound = match address {
-        Address::Tcp(at) => TcpListener::bind(at).map(Listener::Tcp),
+        Address::Tcp(at) => kept.listener(at).map(Listener::Tcp),
         Address::Unix(path) => remove_stale(path, |path| UnixStream::connect(path).map(drop))
             .or_else(|cause| match cause.kind() {
                 io::ErrorKind::AddrInUse if force => fs::remove_file(path),
@@ -175,9 +175,9 @@ impl Server {
     ///
     /// # Errors
     /// A sentence that names the address.
-    pub fn open(&mut self) -> io::Result<()> {
+    pub fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
         if self.listener.is_none() {
-            self.listener = Some(bind(&self.address, self.force)?);
+            self.listener = Some(bind(&self.address, self.force, kept)?);
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Server {
     where
         T: Fn(Connection) -> Result<(), InputError> + Send + Sync + 'static,
     {
-        self.open()?;
+        self.open(&mut Kept::default())?;
         let Some(listener) = &self.listener else { return Ok(()) };
         let talk = Arc::new(talk);
         let mut talking: Vec<thread::JoinHandle<()>> = Vec::new();

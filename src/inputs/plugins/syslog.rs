@@ -6,7 +6,7 @@
 //! cannot be read is tagged `_dateparsefailure`. Line ends of datagrams are no part of a message.
 
 use super::{
-    Decoding, Entrance, Fields, InputError, InputKind, Source,
+    Decoding, Entrance, Fields, InputError, InputKind, Kept, Source,
     connection::Connection,
     sockets::{self, Server, host_and_port},
     udp::Datagrams,
@@ -264,12 +264,12 @@ fn number(value: Option<&Value>) -> i64 {
 
 impl Source for Syslog {
     /// TCP first: where its port is chosen, UDP has the same.
-    fn open(&mut self) -> io::Result<()> {
-        self.server.open()?;
+    fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
+        self.server.open(kept)?;
         if let Some(at) = self.server.local() {
             self.datagrams.address = Address::Udp(at.to_string());
         }
-        self.datagrams.open()
+        self.datagrams.open(kept)
     }
 
     fn local(&self) -> Option<SocketAddr> {

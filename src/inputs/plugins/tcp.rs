@@ -5,7 +5,7 @@
 //! of addresses are not looked up: the name of a source is its address.
 
 use super::{
-    Entrance, Fields, InputError, InputKind, Source,
+    Entrance, Fields, InputError, InputKind, Kept, Source,
     connection::{Connection, Proxied},
     sockets::{self, Server, connect, host_and_port},
     tls::{self, Clients},
@@ -151,9 +151,9 @@ impl Names {
 }
 
 impl Source for Tcp {
-    fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
         match &mut self.side {
-            Side::Server(server) => server.open(),
+            Side::Server(server) => server.open(kept),
             Side::Client { .. } => Ok(()),
         }
     }

@@ -6,7 +6,7 @@
 //! for the pipeline's workers, so that `workers` and `queue_size` mean nothing here.
 
 use super::{
-    Entrance, InputError, InputKind, Record, Source, Stream,
+    Entrance, InputError, InputKind, Kept, Record, Source, Stream,
     sockets::{self, host_and_port},
 };
 use crate::{
@@ -76,8 +76,8 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
 }
 
 impl Source for Udp {
-    fn open(&mut self) -> io::Result<()> {
-        self.socket.open()
+    fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
+        self.socket.open(kept)
     }
 
     fn local(&self) -> Option<SocketAddr> {
@@ -111,10 +111,10 @@ impl Datagrams {
         }
     }
 
-    pub(super) fn open(&mut self) -> io::Result<()> {
+    pub(super) fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
         let Address::Udp(at) = &self.address else { return Ok(()) };
         if self.socket.is_none() {
-            let bound = UdpSocket::bind(at).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+            let bound = kept.datagrams(at).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
             let socket = bound.map_err(|cause| sockets::refused(&self.address, &cause))?;
             let asked = self.receive_buffer.unwrap_or(RECEIVE_BUFFER_BYTES);
             if let Err(cause) = set_socket_recv_buffer_size(&socket, asked) {
@@ -134,7 +134,7 @@ impl Datagrams {
     /// # Errors
     /// The socket is broken, or the pipeline has ended.
     pub(super) fn read_into(mut self, to: &mut Stream, field: &FieldRef, stop: &Stop) -> Result<(), InputError> {
-        self.open()?;
+        self.open(&mut Kept::default())?;
         let Some(socket) = self.socket else { return Ok(()) };
         let mut reader = Reader { socket: &socket, room: vec![0; self.buffer + 1], field, last: None };
         loop {

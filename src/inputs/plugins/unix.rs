@@ -5,7 +5,7 @@
 //! nothing for `data_timeout` seconds is closed.
 
 use super::{
-    Entrance, Fields, InputError, InputKind, Source,
+    Entrance, Fields, InputError, InputKind, Kept, Source,
     connection::Connection,
     sockets::{self, Server, connect},
 };
@@ -55,8 +55,8 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
 }
 
 impl Source for Unix {
-    fn open(&mut self) -> io::Result<()> {
-        if self.connects.is_none() { self.server.open() } else { Ok(()) }
+    fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
+        if self.connects.is_none() { self.server.open(kept) } else { Ok(()) }
     }
 
     fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {

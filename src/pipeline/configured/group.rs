@@ -1,9 +1,10 @@
 //! The pipelines of one process: started together, exchanged when their configs change, ended in the order in which events flow.
 //!
 //! Promise: a config that is wrong changes nothing. A pipeline whose config has changed is ended as by a request to stop, its
-//! rest stays in its log, and the new one goes on with that; one whose config is the same is left alone.
+//! rest stays in its log, and the new one goes on with that and with its sockets; one whose config is the same is left alone.
 
 use super::{Ended, Pipeline, QueueKind, Stops};
+use crate::inputs::plugins::Kept;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::{collections::BTreeMap, io, thread};
 
@@ -51,6 +52,8 @@ impl Asking {
 struct Live {
     stops: Stops,
     fingerprint: u64,
+    /// Its sockets, for the one that takes its place.
+    kept: Kept,
     is_reloadable: bool,
     is_fed_from_inside: bool,
     /// It was asked to end.
@@ -115,7 +118,7 @@ impl Group {
         for member in inner.into_iter().chain(outer) {
             let id = member.id.clone();
             let named = |cause: io::Error| io::Error::new(cause.kind(), format!("the pipeline `{id}`: {cause}"));
-            self.start(member).map_err(named)?;
+            self.start(member, Kept::default()).map_err(named)?;
         }
         while !self.live.is_empty() || (self.is_lacking && !self.is_stopping) {
             // It holds a sender itself.
@@ -134,15 +137,16 @@ impl Group {
         self.broken.map_or(Ok(self.failures), Err)
     }
 
-    fn start(&mut self, member: Member) -> io::Result<()> {
+    fn start(&mut self, member: Member, kept: Kept) -> io::Result<()> {
         let Member { id, pipeline, workers, queue, fingerprint } = member;
         let stops = Stops::new()?;
         let (is_reloadable, is_fed_from_inside) = (pipeline.is_reloadable(), pipeline.is_fed_from_inside());
-        let running = pipeline.start(workers, queue, &stops)?;
+        let mut running = pipeline.start(workers, queue, kept, &stops)?;
+        let kept = running.kept();
         let (sender, name) = (self.sender.clone(), id.clone());
         let wait = move || _ = sender.send(Heard::Ended(name, running.wait()));
         thread::Builder::new().name("pipeline".to_owned()).spawn(wait)?;
-        let live = Live { stops, fingerprint, is_reloadable, is_fed_from_inside, is_ending: false, next: None };
+        let live = Live { stops, fingerprint, kept, is_reloadable, is_fed_from_inside, is_ending: false, next: None };
         self.live.insert(id, live);
         Ok(())
     }
@@ -184,20 +188,22 @@ impl Group {
         }
         match live {
             Some(Live { is_ending: false, fingerprint, .. }) => _ = self.done.insert(id.to_owned(), fingerprint),
-            Some(Live { next: Some(member), .. }) if !self.is_stopping => self.start_aloud(member),
+            Some(Live { next: Some(member), kept, .. }) if !self.is_stopping => {
+                self.start_aloud(member, kept.for_next());
+            }
             _ => {}
         }
         if !self.live.values().any(|live| live.is_ending && live.next.is_none()) {
             for member in std::mem::take(&mut self.waiting) {
-                self.start_aloud(member);
+                self.start_aloud(member, Kept::default());
             }
         }
         self.end_inner();
     }
 
-    fn start_aloud(&mut self, member: Member) {
+    fn start_aloud(&mut self, member: Member, kept: Kept) {
         let id = member.id.clone();
-        match self.start(member) {
+        match self.start(member, kept) {
             Ok(()) => tracing::info!("the pipeline `{id}` runs with its new config"),
             Err(cause) => {
                 self.is_lacking = true;
@@ -234,7 +240,7 @@ impl Group {
         // What is new may want an address that one that ends holds.
         if !self.live.values().any(|live| live.is_ending) {
             for member in std::mem::take(&mut self.waiting) {
-                self.start_aloud(member);
+                self.start_aloud(member, Kept::default());
             }
         }
     }

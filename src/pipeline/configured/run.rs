@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     flow::Stop,
-    inputs::plugins::{Chunk, Entrance, InputError, Queue, Source, Ticket},
+    inputs::plugins::{Chunk, Entrance, InputError, Kept, Queue, Source, Ticket},
     log,
     outputs::plugins::Sink,
 };
@@ -79,6 +79,7 @@ pub struct Running {
     sinks: Vec<Arc<SinkState>>,
     counts: Arc<Counts>,
     stops: Stops,
+    kept: Option<Kept>,
 }
 
 impl std::fmt::Debug for Running {
@@ -128,12 +129,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// An input, an output or the log cannot be opened, or there are no more threads.
-    pub fn start(self, workers: usize, kind: QueueKind, stops: &Stops) -> io::Result<Running> {
+    pub fn start(self, workers: usize, kind: QueueKind, mut kept: Kept, stops: &Stops) -> io::Result<Running> {
         let stop = &stops.all;
         let Pipeline { mut sources, plan } = self;
         let is_stateful = plan.filters.is_stateful();
         let workers = if is_stateful || plan.is_in_order() { 1 } else { workers.max(1) };
-        sources.iter_mut().try_for_each(|source| source.open())?;
+        sources.iter_mut().try_for_each(|source| source.open(&mut kept))?;
         let sinks = plan.opened_sinks()?;
         let states: Vec<Arc<SinkState>> = plan.sinks.iter().map(Named::state).collect();
         let plan = Arc::new(plan);
@@ -159,7 +160,16 @@ impl Pipeline {
                 (read(&plan, sources, &queue, &stops.inputs, move || over.tell())?, Some(reading))
             }
         };
-        Ok(Running { order, delivery, failures, reading, sinks: states, counts, stops: stops.clone() })
+        Ok(Running {
+            order,
+            delivery,
+            failures,
+            reading,
+            sinks: states,
+            counts,
+            stops: stops.clone(),
+            kept: Some(kept),
+        })
     }
 }
 
@@ -248,12 +258,17 @@ fn read(
 }
 
 impl Running {
+    /// Its sockets, for the pipeline that takes its place; once.
+    pub fn kept(&mut self) -> Kept {
+        self.kept.take().unwrap_or_default()
+    }
+
     /// Delivers until all inputs have ended and everything is delivered.
     ///
     /// # Errors
     /// An output failed for good. What inputs had to say is in [`Running::failures`].
     pub fn wait(self) -> io::Result<Ended> {
-        let Running { order, delivery, failures, reading, sinks, counts, stops } = self;
+        let Running { order, delivery, failures, reading, sinks, counts, stops, .. } = self;
         let delivered = delivery.run(&order);
         if delivered.is_err() {
             // Inputs that nobody wants anything of any more.

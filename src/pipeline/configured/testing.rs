@@ -107,7 +107,7 @@ fn started(input: &str, ecs: Ecs, is_held: bool) -> Running {
     let (arrival_and_source, diagnostics) = built(input, ecs);
     assert!(diagnostics.is_empty(), "{input}: {diagnostics:?}");
     let (arrival, mut source) = arrival_and_source.unwrap();
-    source.open().unwrap();
+    source.open(&mut crate::inputs::plugins::Kept::default()).unwrap();
     let at = source.local();
     let (sender, events) = bounded(100_000);
     let (held, tickets) = bounded(100_000);

@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     event::{Event, Timestamp, Value},
     flow::Stop,
-    inputs::plugins::{Entrance, InputError, Source},
+    inputs::plugins::{Entrance, InputError, Kept, Source},
     log,
     outputs::plugins::{Encoded, Output, Refused, Sink, SinkError},
     plan::program::Block,
@@ -117,7 +117,7 @@ impl Run {
             Some(dir) => QueueKind::Log { dir: dir.to_owned(), options: log::Options::default() },
         };
         let stop = Stops::new().unwrap();
-        let running = pipeline.start(2, queue, &stop).unwrap();
+        let running = pipeline.start(2, queue, Kept::default(), &stop).unwrap();
         let ended = thread::Builder::new().name("wait".into()).spawn(move || running.wait()).unwrap();
         Run { lines, settled: answers, outputs: ends, stop, ended }
     }
@@ -203,7 +203,8 @@ fn only_one_process_runs_a_pipeline() {
     let text = "input { stdin { } }";
     let (second, _) = load(&mut vec![Text::new("test", text)], &Options::default(), &Settings::default());
     let queue = QueueKind::Log { dir: dir.path().to_owned(), options: log::Options::default() };
-    let error = second.unwrap().start(1, queue, &Stops::new().unwrap()).map(drop).unwrap_err().to_string();
+    let error =
+        second.unwrap().start(1, queue, Kept::default(), &Stops::new().unwrap()).map(drop).unwrap_err().to_string();
     assert!(error.contains("another process") && error.contains("--pipeline.id"), "{error}");
     first.end();
 }

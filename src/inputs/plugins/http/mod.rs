@@ -12,7 +12,7 @@
 mod request;
 
 use super::{
-    Decoding, Entrance, Fields, InputError, InputKind, Record, Source, Stream,
+    Decoding, Entrance, Fields, InputError, InputKind, Kept, Record, Source, Stream,
     connection::Connection,
     record,
     sockets::{self, Server, host_and_port},
@@ -446,8 +446,8 @@ impl Answering {
 }
 
 impl Source for Http {
-    fn open(&mut self) -> io::Result<()> {
-        self.server.open()
+    fn open(&mut self, kept: &mut Kept) -> io::Result<()> {
+        self.server.open(kept)
     }
 
     fn local(&self) -> Option<SocketAddr> {
