@@ -215,7 +215,7 @@ impl Lane {
             let (cause, after) = match attempt(&mut *self.sink, &self.stop) {
                 Ok(()) => {
                     if held(&self.state.failing).take().is_some() {
-                        tracing::info!("{}: it works again", self.state.name);
+                        tracing::warn!("{}: it works again", self.state.name);
                     }
                     return Ok(true);
                 }
