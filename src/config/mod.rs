@@ -7,8 +7,10 @@ pub mod paths;
 mod patterns;
 pub mod pem;
 mod regexes;
+mod unverified;
 
 pub use data_dir::{DataDir, DataDirError, ServerFile};
 pub use options::{Ecs, Options, Role, Settings, place_in};
 pub use patterns::{grok_files, grok_library, wrong_grok};
 pub use regexes::{REGEX_BYTES_MAX, regex_of, ruby_regex};
+pub use unverified::Unverified;

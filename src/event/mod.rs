@@ -14,6 +14,7 @@ pub mod layout;
 mod map;
 mod path;
 pub mod render;
+pub mod syslog;
 mod time;
 mod value;
 

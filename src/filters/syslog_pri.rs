@@ -7,7 +7,10 @@
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, numbers};
 use crate::{
     config::Options,
-    event::{Event, Value, render},
+    event::{
+        Event, Value, render,
+        syslog::{DEFAULT_PRIORITY, FACILITIES, PRIORITY_MAX, SEVERITIES},
+    },
 };
 use logship_parsers::config::{FieldRef, typed};
 
@@ -17,39 +20,6 @@ pub(super) const KIND: FilterKind = FilterKind {
     options: &["facility_labels", "severity_labels", "syslog_pri_field_name", "use_labels"],
     build,
 };
-
-/// `user` and `notice`: what a message without a priority has.
-const DEFAULT: i64 = 13;
-/// `local7` and `debug`.
-const PRIORITY_MAX: i64 = 191;
-const FACILITIES: [&str; 24] = [
-    "kernel",
-    "user-level",
-    "mail",
-    "daemon",
-    "security/authorization",
-    "syslogd",
-    "line printer",
-    "network news",
-    "uucp",
-    "clock",
-    "security/authorization",
-    "ftp",
-    "ntp",
-    "log audit",
-    "log alert",
-    "clock",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-const SEVERITIES: [&str; 8] =
-    ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
 
 #[derive(Debug)]
 struct SyslogPri {
@@ -105,7 +75,7 @@ impl Filter for SyslogPri {
         let tags = ["_syslogpriparsefailure".to_owned()];
         let fail = |cause: String| FilterError::new(&tags, cause);
         let priority = match event.get(&self.priority).as_deref() {
-            None | Some(Value::Null) => DEFAULT,
+            None | Some(Value::Null) => DEFAULT_PRIORITY,
             Some(Value::Int(number)) => *number,
             Some(Value::List(items)) => number(items.first().unwrap_or(&Value::Null), scratch),
             Some(other) => number(other, scratch),

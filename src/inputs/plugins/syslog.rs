@@ -14,7 +14,7 @@ use super::{
 use crate::{
     codecs::plugins::Reading,
     config::{Ecs, Options, Role},
-    event::{Event, Value},
+    event::{Event, Value, syslog::DEFAULT_PRIORITY},
     filters::{self, Filter, Scratch},
     flow::Stop,
     inputs::address::Address,
@@ -53,9 +53,8 @@ pub(super) const KIND: InputKind = InputKind {
 const PORT: u16 = 514;
 /// What is told of messages that the pattern does not match.
 const FAILURE: &str = "_grokparsefailure_sysloginput";
-/// `user` and `notice`.
-const DEFAULT_PRIORITY: i64 = 13;
 const TIME_FORMATS: [&str; 4] = ["MMM dd HH:mm:ss", "MMM  d HH:mm:ss", "MMM d HH:mm:ss", "ISO8601"];
+/// Other names than those of the filter and the output: so it is in Logstash.
 const FACILITIES: [&str; 24] = [
     "kernel",
     "user-level",

@@ -4,15 +4,14 @@
 //! 1.2 or 1.3; older versions and Java's key stores are refused.
 
 use crate::config::{
-    Options,
+    Options, Unverified,
     pem::{self, Identity},
 };
 use logship_parsers::config::{Diagnostic, Span, typed};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, Error, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, ServerName},
     server::WebPkiClientVerifier,
     version,
 };
@@ -101,7 +100,7 @@ pub fn client(options: &mut Options<'_>, host: &str) -> Option<(Arc<ClientConfig
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&versions)?;
         let builder = match is_verified {
             true => builder.with_root_certificates(roots),
-            false => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+            false => builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))),
         };
         match identity {
             Some(Identity { chain, key }) => builder.with_client_auth_cert(chain, key),
@@ -233,43 +232,4 @@ fn provider(options: &mut Options<'_>) -> CryptoProvider {
         }
     }
     provider
-}
-
-/// Takes whatever certificate a server shows: `ssl_verification_mode => none`.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -18,45 +18,11 @@ use crate::{
     event::{
         Event, Timestamp,
         render::{render, rendered},
+        syslog::{DEFAULT_PRIORITY, FACILITIES, PRIORITY_MAX, SEVERITIES},
     },
 };
 use logship_parsers::config::{Diagnostic, Template, ast::Value, typed};
 use std::{fmt::Write as _, io, sync::Arc, time::Duration};
-
-/// What stands for a priority that is none: `user-level` and `notice`.
-const DEFAULT_PRIORITY: i64 = 13;
-/// The largest: `local7` and `debug`.
-const PRIORITY_MAX: i64 = 191;
-/// By their numbers. Some names are there twice; the first counts.
-const FACILITIES: [&str; 24] = [
-    "kernel",
-    "user-level",
-    "mail",
-    "daemon",
-    "security/authorization",
-    "syslogd",
-    "line printer",
-    "network news",
-    "uucp",
-    "clock",
-    "security/authorization",
-    "ftp",
-    "ntp",
-    "log audit",
-    "log alert",
-    "clock",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-/// By their numbers.
-const SEVERITIES: [&str; 8] =
-    ["emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"];
 
 pub(super) const KIND: OutputKind = OutputKind {
     name: "syslog",

@@ -4,15 +4,14 @@
 //! they hold can be given as PEM. Without authorities of its own an output trusts those of the system.
 
 use crate::config::{
-    Options,
+    Options, Unverified,
     pem::{self, Identity},
 };
 use logship_parsers::config::{Diagnostic, ast::Value, typed};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::ring,
+    pki_types::CertificateDer,
     server::WebPkiClientVerifier,
     version::{TLS12, TLS13},
 };
@@ -100,7 +99,7 @@ impl Tls {
         let config = if self.verifies {
             config.with_root_certificates(self.roots()?)
         } else {
-            config.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            config.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
         };
         let config = match &self.identity {
             None => config.with_no_client_auth(),
@@ -213,43 +212,4 @@ fn verification(options: &mut Options<'_>) -> Option<bool> {
 
 fn version(value: &Value) -> typed::Read<&'static SupportedProtocolVersion> {
     typed::choice(value, &["TLSv1.2", "TLSv1.3"]).map(|name| if name == "TLSv1.3" { &TLS13 } else { &TLS12 })
-}
-
-/// Takes everyone for the server. Only whether the connection is theirs is checked.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
