@@ -32,6 +32,8 @@ pub(super) struct Spec {
     workers: Option<usize>,
     queue: Option<QueueType>,
     queue_bytes_max: Option<u64>,
+    /// What `logstash.yml` says where data is.
+    data: Option<PathBuf>,
     ecs: Option<EcsMode>,
 }
 
@@ -178,6 +180,7 @@ impl Spec {
             queue: args.queue.or(queue),
             queue_bytes_max: named.parsed("queue.max_bytes", |text| size("queue.max_bytes", text).ok().flatten())?,
             ecs: args.ecs.or(ecs),
+            data: named.text("path.data").map(PathBuf::from),
         })
     }
 
@@ -202,7 +205,7 @@ impl Spec {
         if is_memory {
             return Ok(QueueKind::Memory);
         }
-        let root = DataDir::locate(data).map_err(Failure::usage)?;
+        let root = DataDir::locate(data.or(self.data.as_deref())).map_err(Failure::usage)?;
         if used {
             DataDir::open(&root).map_err(Failure::failed)?;
         }
@@ -217,7 +220,7 @@ impl Spec {
         for source in &self.sources {
             (&source.name, &source.text).hash(&mut hasher);
         }
-        (self.support_escapes, self.workers, self.queue_bytes_max).hash(&mut hasher);
+        (self.support_escapes, self.workers, self.queue_bytes_max, &self.data).hash(&mut hasher);
         (self.queue.map(|queue| queue as u8), self.ecs.map(|ecs| ecs as u8)).hash(&mut hasher);
         hasher.finish()
     }
@@ -247,7 +250,7 @@ mod tests {
     fn settings_of_a_pipeline_count_more_than_general_ones() {
         let specs = specs_of(&[
             ("a.conf", "input { stdin { } }"),
-            ("logstash.yml", "pipeline:\n  workers: 3\nqueue.max_bytes: 64mib\nnode.name: x\n"),
+            ("logstash.yml", "pipeline:\n  workers: 3\nqueue.max_bytes: 64mib\nnode.name: x\npath.data: /elsewhere\n"),
             (
                 "pipelines.yml",
                 "- pipeline.id: a\n  path.config: HERE/*.conf\n  pipeline.workers: 1\n\
@@ -261,6 +264,7 @@ mod tests {
             ("b", Some(3), Some(QueueType::Persisted))
         );
         assert_eq!((specs[1].queue_bytes_max, specs[0].sources.len()), (Some(64 << 20), 1));
+        assert_eq!(specs[1].data.as_deref(), Some(Path::new("/elsewhere")));
         assert_ne!(specs[0].fingerprint(), specs[1].fingerprint());
     }
 
