@@ -3,6 +3,7 @@
 use super::{
     Failure,
     args::{self, Cli, LogFormat, Shared, Templates},
+    pipelines::LogLevel,
     say::Stderr,
 };
 use crate::{
@@ -80,9 +81,10 @@ fn words(key: &str, value: &toml::Value) -> Option<Vec<OsString>> {
     }
 }
 
-/// Sends logship's own messages to stderr. `LOGSHIP_LOG` chooses what (`debug`, `logship=trace`).
-pub fn init_diagnostics(shared: &Shared) {
-    let default = if shared.quiet { "error" } else { "warn" };
+/// Sends logship's own messages to stderr. `LOGSHIP_LOG` chooses what (`debug`, `logship=trace`), else the `level` that a
+/// pipeline was given.
+pub fn init_diagnostics(shared: &Shared, level: Option<LogLevel>) {
+    let default = if shared.quiet { "error" } else { level.map_or("warn", LogLevel::name) };
     let filter = std::env::var("LOGSHIP_LOG").unwrap_or_else(|_| format!("off,logship={default}"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))

@@ -116,12 +116,48 @@ pub struct Pipelines {
         value_name = "BOOL"
     )]
     pub support_escapes: Option<bool>,
-    /// Taken for Logstash's sake: LOGSHIP_LOG
-    #[arg(long = "log.level", env = "LOGSHIP_LOG_LEVEL", value_name = "LEVEL", hide = true)]
-    pub log_level: Option<String>,
+    /// What pipelines say of themselves on stderr; LOGSHIP_LOG says it finer [default: warn]
+    #[arg(
+        long = "log.level",
+        env = "LOGSHIP_LOG_LEVEL",
+        value_enum,
+        value_name = "LEVEL",
+        hide_possible_values = true
+    )]
+    pub log_level: Option<LogLevel>,
     /// As --data, for Logstash's sake
     #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR")]
     pub path_data: Option<PathBuf>,
+}
+
+/// What pipelines say of themselves, by Logstash's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// As `error`: what is fatal ends the process
+    Fatal,
+    /// What is lost
+    Error,
+    /// What is tried again, and what needs somebody
+    Warn,
+    /// What went well, too
+    Info,
+    /// Why events failed
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name here.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogLevel::Fatal | LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
 }
 
 /// Where what is read waits.
