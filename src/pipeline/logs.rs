@@ -71,9 +71,9 @@ impl OpenLog {
         self.ended
     }
 
-    /// Whether there may be more to read in it, now.
+    /// Whether its writer is dead and there is more to read in it, as far as is known.
     pub fn is_waiting(&self) -> bool {
-        !self.ended && self.said.is_none()
+        !self.alive && !self.ended && self.said.is_none()
     }
 
     /// Why it cannot be read, while it cannot.

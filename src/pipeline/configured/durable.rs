@@ -239,6 +239,7 @@ impl Reading {
             if clock::since(saved) >= SAVE_WAIT {
                 saved = clock::instant();
                 self.rest.tidy();
+                self.rest.look_at_dying(self.own.0)?;
             }
             let is_over = self.over.is_over.load(Ordering::Acquire);
             if is_over && self.stop.is_requested() {
@@ -281,7 +282,8 @@ impl Reading {
             }
         }
         self.frames.pause_since(begun);
-        Ok(moved)
+        // The own log has its turn next: it may have grown meanwhile, which rings only once.
+        Ok(moved || !is_first)
     }
 
     /// It should stop: the rest stays where it is. Where there is none, the log may go.
@@ -328,6 +330,12 @@ impl Rest {
         // Logs that are gone now need no position.
         self.tidy();
         drop(self.lock);
+    }
+
+    /// A log of a process that was killed may look alive for a moment.
+    fn look_at_dying(&mut self, own: LogId) -> Result<(), LogError> {
+        let is_dying = self.logs.iter_mut().any(|(id, open)| id != own && open.is_alive());
+        if is_dying { self.look() } else { Ok(()) }
     }
 
     fn look(&mut self) -> Result<(), LogError> {

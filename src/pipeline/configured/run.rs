@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     clock,
+    filters::TICK_SECONDS,
     flow::Stop,
     inputs::plugins::{Chunk, Entrance, InputError, Kept, Queue, Source, Ticket},
     log,
@@ -29,7 +30,7 @@ use std::{
 };
 
 /// How often filters that keep something are asked whether some of it is due.
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(TICK_SECONDS.unsigned_abs());
 
 /// Where what inputs read waits for the workers.
 #[derive(Clone, Debug)]
@@ -266,7 +267,7 @@ impl Running {
     /// Delivers until all inputs have ended and everything is delivered.
     ///
     /// # Errors
-    /// An output failed for good. What inputs had to say is in [`Running::failures`].
+    /// An output failed for good. What inputs had to say is in [`Ended::failures`].
     pub fn wait(self) -> io::Result<Ended> {
         let Running { order, delivery, failures, reading, sinks, counts, stops, .. } = self;
         let delivered = delivery.run(&order);

@@ -186,6 +186,23 @@ fn what_an_output_could_not_deliver_is_there_after_a_restart() {
 }
 
 #[test]
+fn what_is_new_follows_what_waited_while_the_pipeline_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let run = Run::start("", 1, Some(dir.path()));
+        run.give([format!("new {round}")]);
+        // Nothing else wakes the pipeline.
+        let seen: Vec<_> = run.outputs[0].0.iter().take(1 + usize::from(round > 0)).collect();
+        let expected = [format!("left {}", round - 1), format!("new {round}")];
+        assert_eq!(seen, expected[usize::from(round == 0)..]);
+        run.outputs[0].1.store(true, Ordering::Release);
+        run.give([format!("left {round}")]);
+        run.stop.request();
+        run.end();
+    }
+}
+
+#[test]
 fn an_output_that_comes_back_gets_what_waited() {
     for dir in [None, Some(tempfile::tempdir().unwrap())] {
         let run = Run::start("", 1, dir.as_ref().map(|dir| dir.path()));
