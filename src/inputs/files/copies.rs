@@ -136,7 +136,7 @@ pub(super) fn release(tailer: &mut Tailer, now: Instant) {
 /// suspect has its name with something behind it and holds all that was read of it.
 fn left_in(tailer: &Tailer, suspect: &Suspect, copy: &mut Reader) -> Option<Key> {
     let key = suspect.original.and_then(|id| tailer.by_id.get(&id)).copied()?;
-    let Followed { stream, gone, .. } = tailer.followed.get(&key)?;
+    let Followed { stream, gone, .. } = &**tailer.followed.get(&key)?;
     let [copied, named] = [&suspect.path, &stream.path].map(|path| path.as_os_str().as_encoded_bytes());
     if gone.is_none() || stream.file.is_some() || stream.is_finished() || !copied.starts_with(named) {
         return None;
