@@ -8,7 +8,7 @@
 
 use super::{
     CodecKind, Decoder, Encoder, FramingKind,
-    framing::{Cut, Cutter, Framer, Framing, Piece},
+    framing::{Cut, Framing, Joiner},
     plain,
 };
 use crate::{
@@ -30,7 +30,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 pub(super) const KIND: CodecKind = CodecKind {
@@ -90,47 +89,27 @@ fn framing(options: &mut Options<'_>) -> Option<Framing> {
     let is_named = options.is_given("columns") || !options.flag("autodetect_column_names", false);
     Some(match is_named {
         true => Framing::Messages(Arc::from(&b"\n"[..])),
-        false => Framing::Own(Arc::new(|| {
-            Box::new(Headed { lines: Cutter::new(&Framing::Lines(Arc::from(&b"\n"[..]))), header: None })
-        })),
+        false => Framing::by_line(Headed::default),
     })
 }
 
 /// Puts the first line of a stream before each other.
+#[derive(Default)]
 struct Headed {
-    lines: Cutter,
     header: Option<Bytes>,
 }
 
-impl Framer for Headed {
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<Cut>) {
-        let pieces = self.lines.push(bytes);
-        self.take(pieces, out);
-    }
-
-    fn finish(&mut self, out: &mut Vec<Cut>) {
-        let pieces = self.lines.finish();
-        self.take(pieces, out);
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        None
+impl Joiner for Headed {
+    fn line(&mut self, Cut { text, tags }: Cut, out: &mut Vec<Cut>) {
+        match &self.header {
+            _ if text.is_empty() => {}
+            Some(header) => out.push(Cut { text: [header, &b"\n"[..], &text].concat().into(), tags }),
+            None => self.header = Some(text),
+        }
     }
 
     fn holds(&self) -> bool {
-        self.lines.holds()
-    }
-}
-
-impl Headed {
-    fn take(&mut self, pieces: Vec<Piece>, out: &mut Vec<Cut>) {
-        for Cut { text, tags } in pieces.into_iter().flat_map(Piece::into_lines) {
-            match &self.header {
-                _ if text.is_empty() => {}
-                Some(header) => out.push(Cut { text: [header, &b"\n"[..], &text].concat().into(), tags }),
-                None => self.header = Some(text),
-            }
-        }
+        false
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     CodecKind, Decoder, FramingKind,
-    framing::{Cut, Cutter, Framer, Framing, Piece},
+    framing::{Cut, Framing, Joiner},
     plain,
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
 use bytes::Bytes;
 use bytestring::ByteString;
 use logship_parsers::config::FieldRef;
-use std::{sync::Arc, time::Duration};
 
 pub(super) const KIND: CodecKind = CodecKind {
     name: "es_bulk",
@@ -34,54 +33,33 @@ struct Bulk {
 }
 
 fn framing(_: &mut Options<'_>) -> Option<Framing> {
-    Some(Framing::Own(Arc::new(|| {
-        Box::new(Actions { lines: Cutter::new(&Framing::Lines(b"\n"[..].into())), action: None })
-    })))
+    Some(Framing::by_line(Actions::default))
 }
 
 /// Puts an action and its document together.
+#[derive(Default)]
 struct Actions {
-    lines: Cutter,
     /// The action whose document comes next.
     action: Option<Bytes>,
 }
 
-impl Framer for Actions {
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<Cut>) {
-        let pieces = self.lines.push(bytes);
-        self.take(pieces, out);
-    }
-
-    fn finish(&mut self, out: &mut Vec<Cut>) {
-        let pieces = self.lines.finish();
-        self.take(pieces, out);
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        None
+impl Joiner for Actions {
+    fn line(&mut self, Cut { text, tags }: Cut, out: &mut Vec<Cut>) {
+        if text.trim_ascii().is_empty() {
+            return;
+        }
+        if !is_object(&text) {
+            return tracing::warn!("a line of a bulk request is no JSON object and left out");
+        }
+        match self.action.take() {
+            Some(action) => out.push(Cut { text: [&action, &b"\n"[..], &text].concat().into(), tags }),
+            None if is_delete(&text) => out.push(Cut { text, tags }),
+            None => self.action = Some(text),
+        }
     }
 
     fn holds(&self) -> bool {
-        self.action.is_some() || self.lines.holds()
-    }
-}
-
-impl Actions {
-    fn take(&mut self, pieces: Vec<Piece>, out: &mut Vec<Cut>) {
-        for Cut { text, tags } in pieces.into_iter().flat_map(Piece::into_lines) {
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
-            if !is_object(&text) {
-                tracing::warn!("a line of a bulk request is no JSON object and left out");
-                continue;
-            }
-            match self.action.take() {
-                Some(action) => out.push(Cut { text: [&action, &b"\n"[..], &text].concat().into(), tags }),
-                None if is_delete(&text) => out.push(Cut { text, tags }),
-                None => self.action = Some(text),
-            }
-        }
+        self.action.is_some()
     }
 }
 

@@ -29,6 +29,14 @@ pub enum Framing {
     Own(Arc<dyn Fn() -> Box<dyn Framer> + Send + Sync>),
 }
 
+impl Framing {
+    /// As the codec's joiners put lines together.
+    pub fn by_line<J: Joiner + 'static>(make: impl Fn() -> J + Send + Sync + 'static) -> Framing {
+        let lines = || Lines::new(Arc::from(&b"\n"[..]));
+        Framing::Own(Arc::new(move || Box::new(ByLine { lines: lines(), joiner: make() })))
+    }
+}
+
 impl fmt::Debug for Framing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -52,6 +60,51 @@ pub trait Framer: Send {
 
     /// Whether something is held that [`Framer::finish`] would give, or that what comes next needs to be whole.
     fn holds(&self) -> bool;
+}
+
+/// What a codec makes of the lines of one stream, where it goes by lines.
+pub trait Joiner: Send {
+    /// Takes a line and gives what is whole.
+    fn line(&mut self, line: Cut, out: &mut Vec<Cut>);
+
+    /// As [`Framer::finish`], of the lines that it took.
+    fn finish(&mut self, _: &mut Vec<Cut>) {}
+
+    /// As [`Framer::patience`]. Half a line waits for ever.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// As [`Framer::holds`].
+    fn holds(&self) -> bool;
+}
+
+/// Gives a joiner its lines.
+struct ByLine<J> {
+    lines: Lines,
+    joiner: J,
+}
+
+impl<J: Joiner> Framer for ByLine<J> {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<Cut>) {
+        self.lines.buffer.extend_from_slice(bytes);
+        let lines = self.lines.whole().into_iter().flat_map(Piece::into_lines);
+        lines.for_each(|line| self.joiner.line(line, out));
+    }
+
+    fn finish(&mut self, out: &mut Vec<Cut>) {
+        let lines = self.lines.rest().into_iter().flat_map(Piece::into_lines);
+        lines.for_each(|line| self.joiner.line(line, out));
+        self.joiner.finish(out);
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.joiner.patience()
+    }
+
+    fn holds(&self) -> bool {
+        !self.lines.buffer.is_empty() || self.joiner.holds()
+    }
 }
 
 /// What is to be said of a record.

@@ -44,30 +44,12 @@ impl GzipLines {
 
     fn inflated(&mut self, out: &mut Vec<Cut>) {
         let bytes = std::mem::take(self.inflate.get_mut());
-        let pieces = self.lines.push(&bytes);
-        cuts(pieces, out);
+        out.extend(self.lines.push(&bytes).into_iter().flat_map(Piece::into_lines));
     }
 
     fn failed(&mut self, cause: &std::io::Error) {
         self.is_broken = true;
         tracing::warn!("gzip_lines: what came is no gzip: {cause}; the rest of it is dropped");
-    }
-}
-
-fn cuts(pieces: Vec<Piece>, out: &mut Vec<Cut>) {
-    for piece in pieces {
-        match piece {
-            Piece::Records(records) => out.extend(records),
-            Piece::Lines(lines) => {
-                let mut from = 0;
-                for end in memchr::memchr_iter(b'\n', &lines).chain((!lines.ends_with(b"\n")).then_some(lines.len())) {
-                    let line = lines.slice(from..end);
-                    let length = line.len() - usize::from(line.ends_with(b"\r"));
-                    out.push(Cut { text: line.slice(..length), ..Cut::default() });
-                    from = end + 1;
-                }
-            }
-        }
     }
 }
 
@@ -92,7 +74,7 @@ impl Framer for GzipLines {
             self.failed(&cause);
         }
         self.inflated(out);
-        cuts(self.lines.finish(), out);
+        out.extend(self.lines.finish().into_iter().flat_map(Piece::into_lines));
         *self = GzipLines::new(self.delimiter.clone());
     }
 

@@ -6,7 +6,7 @@
 
 use super::{
     CodecKind, FramingKind,
-    framing::{Cut, Cutter, Framer, Framing, Lines, Piece},
+    framing::{Cut, Framing, Joiner},
     plain,
 };
 use crate::{
@@ -82,13 +82,12 @@ fn framing(options: &mut Options<'_>) -> Option<Framing> {
         is_previous: what?,
     };
     let rule = Arc::new(rule);
-    Some(Framing::Own(Arc::new(move || Box::new(Multiline::new(rule.clone())))))
+    Some(Framing::by_line(move || Multiline::new(rule.clone())))
 }
 
 /// The messages of one stream.
 struct Multiline {
     rule: Arc<Rule>,
-    lines: Cutter,
     scratch: grok::Scratch,
     held: BytesMut,
     /// How many lines are held.
@@ -97,30 +96,10 @@ struct Multiline {
 
 impl Multiline {
     fn new(rule: Arc<Rule>) -> Multiline {
-        let lines = Cutter::Lines(Lines::new(Arc::from(&b"\n"[..])));
-        Multiline { rule, lines, scratch: grok::Scratch::default(), held: BytesMut::new(), count: 0 }
+        Multiline { rule, scratch: grok::Scratch::default(), held: BytesMut::new(), count: 0 }
     }
 
-    fn take(&mut self, pieces: Vec<Piece>, out: &mut Vec<Cut>) {
-        for piece in pieces {
-            match piece {
-                Piece::Lines(lines) => {
-                    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-                        let line = line.strip_suffix(b"\n").unwrap_or(line);
-                        self.line(line.strip_suffix(b"\r").unwrap_or(line), out);
-                    }
-                }
-                Piece::Records(cuts) => {
-                    for cut in cuts {
-                        self.line(&cut.text, out);
-                        self.end(cut.tags.into_iter().next(), out);
-                    }
-                }
-            }
-        }
-    }
-
-    fn line(&mut self, line: &[u8], out: &mut Vec<Cut>) {
+    fn add(&mut self, line: &[u8], out: &mut Vec<Cut>) {
         let text = String::from_utf8_lossy(line);
         let matched = matches!(self.rule.pattern.matches(&text, &mut self.scratch), Outcome::Match { .. });
         let belongs = matched != self.rule.is_negated;
@@ -153,15 +132,15 @@ impl Multiline {
     }
 }
 
-impl Framer for Multiline {
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<Cut>) {
-        let pieces = self.lines.push(bytes);
-        self.take(pieces, out);
+impl Joiner for Multiline {
+    fn line(&mut self, line: Cut, out: &mut Vec<Cut>) {
+        self.add(&line.text, out);
+        if let Some(tag) = line.tags.into_iter().next() {
+            self.end(Some(tag), out);
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<Cut>) {
-        let pieces = self.lines.finish();
-        self.take(pieces, out);
         self.end(None, out);
     }
 
@@ -237,10 +216,14 @@ mod tests {
             tag: None,
             patience: FLUSH_WAIT,
         };
-        let mut stream = Multiline::new(Arc::new(rule));
+        let rule = Arc::new(rule);
+        let Framing::Own(make) = Framing::by_line(move || Multiline::new(rule.clone())) else { panic!("no framer") };
+        let mut stream = make();
         stream.push(b"a", &mut Vec::new());
-        assert_eq!(stream.patience(), None);
+        assert_eq!((stream.patience(), stream.holds()), (None, true));
         stream.push(b"\n", &mut Vec::new());
-        assert_eq!(stream.patience(), Some(FLUSH_WAIT));
+        assert_eq!((stream.patience(), stream.holds()), (Some(FLUSH_WAIT), true));
+        stream.finish(&mut Vec::new());
+        assert_eq!((stream.patience(), stream.holds()), (None, false));
     }
 }
