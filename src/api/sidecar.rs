@@ -1,4 +1,4 @@
-//! The routes of a process without a store: `GET /api/v1/health`, `GET /api/v1/status` and `GET /metrics`.
+//! The routes of a process without a store: `GET /api/v1/health`, `GET /api/v1/status`, `GET /metrics`, and those that it adds.
 
 use super::{Access, Node, error, health};
 use axum::{
@@ -16,17 +16,18 @@ struct Sidecar {
     access: Access,
 }
 
-/// All its routes.
-pub fn sidecar_router(node: Arc<dyn Node>, access: Access) -> Router {
+/// All its routes, with `more` that only it has.
+pub fn sidecar_router(node: Arc<dyn Node>, access: Access, more: Router) -> Router {
     let state = Arc::new(Sidecar { node, access });
     Router::new()
         .route("/api/v1/health", get(health_route))
         .route("/api/v1/status", get(status_route))
         .route("/metrics", get(metrics_route))
+        .with_state(Arc::clone(&state))
+        .merge(more)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(middleware::from_fn(error::catch_panic))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard))
-        .with_state(state)
+        .layer(middleware::from_fn_with_state(state, guard))
 }
 
 async fn guard(State(state): State<Arc<Sidecar>>, request: Request, next: Next) -> Response {

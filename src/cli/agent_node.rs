@@ -1,6 +1,6 @@
 //! What an agent shows of itself: health, status and metrics on an address of its own, and its status to the server.
 
-use super::{Failure, agent::Options, args::Shared, node::component_json, say::say, settings};
+use super::{Failure, agent::Options, args::Shared, node::component_json, say::say, settings, sidecar::Page};
 use crate::{
     agent::{Agent, AgentError, AgentSettings, Losses, inputs, status},
     api::{self, Access, Component, Gauge, Health, Node},
@@ -8,9 +8,9 @@ use crate::{
     clock,
     config::ServerFile,
     event::Timestamp,
-    flow::Shutdown,
     inputs::files::FileStatus,
 };
+use axum::Router;
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use serde_json::{Value, json};
 use std::{
@@ -19,7 +19,6 @@ use std::{
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
 
 /// How often the server is told.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -130,9 +129,6 @@ impl Node for Shown {
     }
 }
 
-/// What stops the serving, and who serves.
-type Page = (watch::Sender<bool>, JoinHandle<()>);
-
 /// A running agent and who shows it.
 pub struct Watched {
     shown: Arc<Shown>,
@@ -181,7 +177,6 @@ fn page(address: &str, shown: &Arc<Shown>, shared: &Shared) -> Result<Option<Pag
             return Ok(None);
         }
     };
-    listener.set_nonblocking(true).map_err(Failure::failed)?;
     let bound = listener.local_addr().map_err(Failure::failed)?;
     let data = settings::data_dir(shared).map_err(Failure::failed)?;
     let file = ServerFile { pid: std::process::id(), url: format!("http://{bound}/") };
@@ -191,19 +186,8 @@ fn page(address: &str, shown: &Arc<Shown>, shared: &Shared) -> Result<Option<Pag
     // Who can reach it from elsewhere needs the token that the server wants.
     let tokens = if bound.ip().is_loopback() { Tokens::default() } else { settings::tokens(shared)? };
     let access = Access::new(bound, None, tokens).map_err(Failure::usage)?;
-    let routes = api::sidecar_router(shown.clone(), access);
-    let (stop, shutdown) = Shutdown::channel();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(super::passing::no_thread)?;
-    let thread = Builder::new().name("status".into()).spawn(move || {
-        runtime.block_on(async {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => api::serve_routes(listener, routes, shutdown, || {}).await,
-                Err(cause) => tracing::error!("cannot serve: {cause}"),
-            }
-        });
-    });
-    Ok(Some((stop, thread.map_err(super::passing::no_thread)?)))
+    let routes = api::sidecar_router(shown.clone(), access, Router::new());
+    Page::serve(listener, routes).map(Some)
 }
 
 impl Watched {
@@ -223,9 +207,8 @@ impl Watched {
         drop(reporting.0);
         // A panic has been printed.
         let _ = reporting.1.join();
-        if let Some((stop, thread)) = page {
-            let _ = stop.send(true);
-            let _ = thread.join();
+        if let Some(page) = page {
+            page.end();
         }
         let shown = Arc::into_inner(shown)?;
         Some(shown.agent.into_inner().unwrap_or_else(PoisonError::into_inner))

@@ -26,6 +26,7 @@ mod server;
 mod serving;
 mod settings;
 mod shipping;
+mod sidecar;
 mod signals;
 mod status;
 mod tail;

@@ -58,6 +58,14 @@ fn problem(status: &Value) -> Option<String> {
     if ship.is_object() && ship["reachable"] == false && ship["last_error"].is_string() {
         return Some(format!("its server cannot be reached: {}", ship["last_error"].as_str().unwrap_or_default()));
     }
+    if let Some(wrong) = status["config_error"].as_str() {
+        return Some(format!("its configs were changed and are wrong: {wrong}; it runs with those before"));
+    }
+    for (id, pipeline) in status["pipelines"].as_object().into_iter().flatten() {
+        if let Some((output, cause)) = pipeline["failing"].as_object().and_then(|failing| failing.iter().next()) {
+            return Some(format!("{id}/{output} fails: {}", cause.as_str().unwrap_or_default()));
+        }
+    }
     None
 }
 
@@ -87,6 +95,16 @@ fn describe(status: &Value) -> String {
             let _ = write!(text, ", {count} dropped ({why})");
         }
         text.push('\n');
+    }
+    for (id, pipeline) in status["pipelines"].as_object().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "pipeline {id}: {} events in, {} behind the filters, {} workers, queue {}",
+            pipeline["received"],
+            pipeline["filtered"],
+            pipeline["workers"],
+            pipeline["queue"].as_str().unwrap_or("?")
+        );
     }
     let ship = &status["ship"];
     if ship.is_object() {
@@ -136,6 +154,11 @@ mod tests {
         check(json!({"status": "full"}), false, "its status is full");
         let ship = json!({"servers": ["http://a"], "server": 0, "reachable": false, "last_error": "refused"});
         check(json!({"status": "ok", "ship": ship}), false, "cannot be reached: refused");
+        let pipelines = json!({"main": {"received": 7, "filtered": 6, "workers": 2, "queue": "memory", "failing": {}}});
+        check(json!({"status": "ok", "pipelines": pipelines}), true, "main: 7 events in, 6 behind");
+        let pipelines = json!({"main": {"failing": {"http.0": "refused"}}});
+        check(json!({"status": "ok", "pipelines": pipelines}), false, "main/http.0 fails: refused");
+        check(json!({"status": "ok", "config_error": "it has an error"}), false, "are wrong: it has an error");
         let file = json!({"path": "/a.log", "durable": 5, "size": 9, "lag_bytes": 4, "lag_s": 1.5});
         let status = json!({"status": "ok", "files": [file], "files_followed": 1, "files_unreadable": 0});
         check(status, true, "/a.log: 5 of 9 bytes, behind by 4 bytes for 1.5 s");

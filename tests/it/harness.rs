@@ -299,16 +299,8 @@ pub fn port() -> u16 {
 /// In every component in = out + dropped + queued, what goes out of one comes into the next, and nothing is queued where
 /// everything is searchable but not committed.
 pub fn balanced(status: &serde_json::Value) {
+    each_balanced(status);
     let components = status["components"].as_array().unwrap();
-    for component in components {
-        let number = |name: &str| component[name].as_u64().unwrap();
-        let dropped: u64 =
-            component["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
-        assert_eq!(number("in"), number("out") + dropped + number("queued"), "{component}");
-        if component["name"] != "store" {
-            assert_eq!(number("queued"), 0, "{component}");
-        }
-    }
     let of = |name: &str, which: &str| {
         components.iter().find(|component| component["name"] == name).unwrap()[which].as_u64().unwrap()
     };
@@ -317,6 +309,19 @@ pub fn balanced(status: &serde_json::Value) {
     // Logs of earlier and of other processes are read, too.
     assert!(of("parse", "in") >= appended, "{status}");
     assert_eq!(of("parse", "out"), of("store", "in"), "{status}");
+}
+
+/// In every component in = out + dropped + queued, and nothing but what is not committed is queued.
+pub fn each_balanced(status: &serde_json::Value) {
+    for component in status["components"].as_array().unwrap() {
+        let number = |name: &str| component[name].as_u64().unwrap();
+        let dropped: u64 =
+            component["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(number("in"), number("out") + dropped + number("queued"), "{component}");
+        if component["name"] != "store" {
+            assert_eq!(number("queued"), 0, "{component}");
+        }
+    }
 }
 
 /// A GET request: status and body; status 0 where nobody answers.

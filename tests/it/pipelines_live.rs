@@ -1,6 +1,7 @@
 //! Pipelines that go on: several in a process, reloads, signals, kills.
 
-use crate::harness::{folder, logship, pipe, signal, stderr, wait};
+use crate::harness::{each_balanced, folder, get, logship, pipe, signal, stderr, until, wait};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
@@ -196,4 +197,36 @@ fn a_reload_refuses_no_connection() {
         assert_eq!(seen, ["a", "b", "c"].map(|part| format!("{number}{part}")));
     }
     assert!(live.stop().is_empty());
+}
+
+#[test]
+fn monitors_see_what_pipelines_do() {
+    let home = folder();
+    let config = "output { if [message] =~ 'b' { stdout { id => printed codec => line { format => '%{message}' } } } }";
+    let args = ["-e", config, "--queue.type", "persisted", "--api.http.port", "0", "--log.level", "info"];
+    let mut command = logship(home.path(), &args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let url = said.find_map(|line| Some(line.split_once("pipelines are at ")?.1.to_owned())).unwrap();
+    let mut printed = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"a\nb\nbb\n").unwrap();
+    assert_eq!((printed.next().unwrap(), printed.next().unwrap()), ("b".into(), "bb".into()));
+    // What is printed is counted a moment later.
+    let stats = until("all is counted", || {
+        let (status, text) = get(&format!("{url}_node/stats/pipelines/main"));
+        assert_eq!(status, 200, "{text}");
+        let stats: Value = serde_json::from_str(&text).unwrap();
+        (stats["pipelines"]["main"]["plugins"]["outputs"][0]["events"]["out"] == 2).then_some(stats)
+    });
+    let main = &stats["pipelines"]["main"];
+    assert_eq!(main["events"], json!({"in": 3, "filtered": 3, "out": 3}), "{stats}");
+    assert_eq!(main["plugins"]["outputs"][0]["id"], "printed", "{stats}");
+    assert_eq!((&stats["status"], &main["queue"]["type"]), (&json!("green"), &json!("persisted")), "{stats}");
+    each_balanced(&serde_json::from_str(&get(&format!("{url}api/v1/status")).1).unwrap());
+    let (_, metrics) = get(&format!("{url}metrics"));
+    assert!(metrics.contains("logship_pipeline_received_events_total{pipeline=\"main\"} 3\n"), "{metrics}");
+    assert_eq!(get(&format!("{url}_node/stats/pipelines/other")).0, 404);
+    drop(stdin);
+    assert!(wait(&mut child).success());
 }

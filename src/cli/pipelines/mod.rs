@@ -1,6 +1,7 @@
 //! `logship -e CONF`, `logship -f PATH`: pipelines of the language of Logstash. `-t` checks them and says all that is wrong;
 //! `--path.settings DIR` runs those of a `pipelines.yml`.
 
+mod api;
 mod files;
 mod settings;
 
@@ -10,13 +11,13 @@ use crate::{
     flow::Addresses,
     inputs::plugins::Source,
     pipeline::configured::{
-        self,
+        self, QueueKind,
         group::{Group, Member, Request},
     },
 };
 use clap::{Args, ValueEnum};
 use logship_parsers::config::{Options, Severity};
-use settings::Spec;
+use settings::{General, Spec};
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -58,14 +59,9 @@ pub struct Pipelines {
     /// Go on with a config when it has changed, unless something is wrong with it; SIGHUP asks for that, too
     #[arg(short = 'r', long = "config.reload.automatic", env = "LOGSHIP_CONFIG_RELOAD_AUTOMATIC")]
     pub reload: bool,
-    /// How often -r looks
-    #[arg(
-        long = "config.reload.interval",
-        env = "LOGSHIP_CONFIG_RELOAD_INTERVAL",
-        value_name = "DURATION",
-        default_value = "3s"
-    )]
-    pub reload_interval: String,
+    /// How often -r looks [default: 3s]
+    #[arg(long = "config.reload.interval", env = "LOGSHIP_CONFIG_RELOAD_INTERVAL", value_name = "DURATION")]
+    pub reload_interval: Option<String>,
     /// Check the config, say all that is wrong with it, and end
     #[arg(short = 't', long = "config.test_and_exit", env = "LOGSHIP_CONFIG_TEST_AND_EXIT")]
     pub check: bool,
@@ -125,6 +121,21 @@ pub struct Pipelines {
         hide_possible_values = true
     )]
     pub log_level: Option<LogLevel>,
+    /// Tell over HTTP what the pipelines do [default: true where what is read waits on disk]
+    #[arg(
+        long = "api.enabled",
+        env = "LOGSHIP_API_ENABLED",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub api: Option<bool>,
+    /// Where; for others than this machine it takes a token [default: 127.0.0.1]
+    #[arg(long = "api.http.host", env = "LOGSHIP_API_HTTP_HOST", value_name = "HOST")]
+    pub api_host: Option<String>,
+    /// At which port, or the first that is free of these [default: 9600-9700]
+    #[arg(long = "api.http.port", env = "LOGSHIP_API_HTTP_PORT", value_name = "PORT|FROM-TO")]
+    pub api_port: Option<String>,
     /// As --data, for Logstash's sake
     #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR")]
     pub path_data: Option<PathBuf>,
@@ -257,7 +268,7 @@ fn host() -> &'static str {
 /// Runs or checks pipelines.
 pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
     let loader = Loader { args, data: shared.data.as_deref(), addresses: Arc::default(), host: host() };
-    let interval = super::settings::age("config.reload.interval", &args.reload_interval)?.unwrap_or(RELOAD_EVERY);
+    let General { reloads, interval, api } = settings::general(args)?;
     let mut said = String::new();
     let members = loader
         .load(&mut said)
@@ -267,8 +278,10 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
         return Ok(());
     }
     let group = Group::default();
-    let asking = group.asking();
-    if args.reload {
+    let (asking, stats) = (group.asking(), group.stats());
+    let waits_on_disk = members.iter().any(|member| matches!(member.queue, QueueKind::Log { .. }));
+    let page = api.serve(shared, stats.clone(), loader.host, waits_on_disk)?;
+    if reloads {
         let asking = asking.clone();
         // Reading the configs is what tells whether they have changed: those that have not are left alone.
         let look = move || loop {
@@ -299,6 +312,7 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
     let outcome = group.run(members, &mut || match loader.load(&mut said) {
         Ok(members) => {
             wrong = None;
+            stats.reloaded(None);
             Some(members)
         }
         Err(failure) => {
@@ -306,10 +320,12 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
             if wrong.as_ref() != Some(&failure.message) {
                 say(format!("{}; what runs goes on as it is", failure.message));
             }
+            stats.reloaded(Some(failure.message.clone()));
             wrong = Some(failure.message);
             None
         }
     });
+    drop(page);
     finish(outcome)
 }
 
@@ -326,9 +342,6 @@ fn finish(outcome: std::io::Result<Vec<String>>) -> Result<(), Failure> {
 const STOP_MAX: Duration = Duration::from_secs(12);
 /// The exit status of a process that could not end in order.
 const EXIT_LATE: i32 = 1;
-
-/// How often -r looks where nothing is said.
-const RELOAD_EVERY: Duration = Duration::from_secs(3);
 
 /// Runs the pipeline of a path with another input than its own, over a log of that name.
 pub fn run_with(shared: &Shared, path: &Path, id: &str, source: Box<dyn Source>) -> Result<(), Failure> {

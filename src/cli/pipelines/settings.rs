@@ -3,7 +3,12 @@
 //! What the command line says counts most, then what a pipeline of `pipelines.yml` says of itself, then `logstash.yml`. Settings
 //! that mean nothing here are passed over.
 
-use super::{super::settings::size, EcsMode, Failure, Pipelines, QueueType, files};
+use super::{
+    super::settings::{age, size},
+    EcsMode, Failure, Pipelines, QueueType,
+    api::{self, Api},
+    files,
+};
 use crate::{
     config::{DataDir, Settings},
     flow::Addresses,
@@ -17,12 +22,59 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Most pipelines of one process.
 pub const PIPELINES_MAX: usize = 100;
 /// The largest file of settings.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// How often -r looks where nothing is said.
+const RELOAD_EVERY: Duration = Duration::from_secs(3);
+
+/// How the process runs, whatever its pipelines are.
+pub(super) struct General {
+    /// Whether configs are looked at again,
+    pub(super) reloads: bool,
+    /// each so often.
+    pub(super) interval: Duration,
+    pub(super) api: Api,
+}
+
+/// What the command line and `logstash.yml` say of it.
+pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
+    let named = match &args.settings {
+        Some(folder) => of_all(folder)?,
+        None => Named::default(),
+    };
+    let flag = |text: &str| text.parse().ok();
+    let interval = match &args.reload_interval {
+        Some(text) => age("config.reload.interval", text)?,
+        None => named.parsed("config.reload.interval", |text| age("config.reload.interval", text).ok())?.flatten(),
+    };
+    let wrong =
+        |text: &str| Failure::usage(format!("--api.http.port {text}: expected a port, or a range such as 9600-9700"));
+    let ports = match &args.api_port {
+        Some(text) => Some(api::ports(text).ok_or_else(|| wrong(text))?),
+        None => named.either(["api.http.port", "http.port"], api::ports)?,
+    };
+    let usual = Api::default();
+    Ok(General {
+        reloads: args.reload || named.parsed("config.reload.automatic", flag)?.unwrap_or_default(),
+        interval: interval.unwrap_or(RELOAD_EVERY),
+        api: Api {
+            is_enabled: args.api.or(named.either(["api.enabled", "http.enabled"], flag)?),
+            host: match &args.api_host {
+                Some(host) => host.clone(),
+                None => {
+                    named.either(["api.http.host", "http.host"], |text| Some(text.to_owned()))?.unwrap_or(usual.host)
+                }
+            },
+            ports: ports.unwrap_or(usual.ports),
+        },
+    })
+}
 
 /// One pipeline, before its config is read.
 pub(super) struct Spec {
@@ -53,11 +105,7 @@ pub(super) fn specs(args: &Pipelines) -> Result<Vec<Spec>, Failure> {
 
 /// The pipelines of `pipelines.yml`, each with the settings of `logstash.yml` where it has none of its own.
 fn of_folder(folder: &Path, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
-    let general = folder.join("logstash.yml");
-    let general = match general.exists() {
-        true => Named::read(&general)?.pop().unwrap_or_default(),
-        false => Named::default(),
-    };
+    let general = of_all(folder)?;
     let path = folder.join("pipelines.yml");
     let all = Named::read(&path)?;
     let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
@@ -79,6 +127,15 @@ fn of_folder(folder: &Path, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
         specs.push(Spec::new(id, sources, &named, args)?);
     }
     Ok(specs)
+}
+
+/// What `logstash.yml` says, where it is there.
+fn of_all(folder: &Path) -> Result<Named, Failure> {
+    let path = folder.join("logstash.yml");
+    match path.exists() {
+        true => Ok(Named::read(&path)?.pop().unwrap_or_default()),
+        false => Ok(Named::default()),
+    }
 }
 
 /// Settings by their names, which have dots in them.
@@ -129,6 +186,12 @@ impl Named {
         let Some(text) = self.text(name) else { return Ok(None) };
         let wrong = || Failure::usage(format!("{}: `{name}` cannot be `{text}`", self.path.display()));
         read(&text).ok_or_else(wrong).map(Some)
+    }
+
+    /// A setting by its name, or by the one that it had before.
+    fn either<T>(&self, names: [&str; 2], read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Failure> {
+        let [name, before] = names;
+        Ok(self.parsed(name, &read)?.or(self.parsed(before, &read)?))
     }
 }
 
@@ -280,6 +343,37 @@ mod tests {
         check("- {pipeline.id: a, config.string: x}\n- {pipeline.id: a, config.string: x}", "two pipelines");
         check("- {pipeline.id: a, config.string: x, queue.type: paper}", "`queue.type` cannot be `paper`");
         check("a: [", "");
+    }
+
+    #[test]
+    fn what_holds_for_the_process_is_read() {
+        let general_of = |yml: &str, more: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("logstash.yml"), yml).unwrap();
+            let args = ["logship", "--path.settings", folder.path().to_str().unwrap()];
+            let args = Args::parse_from(args.iter().chain(more));
+            general(&args.pipelines).map_err(|failure| failure.message)
+        };
+        let check = |yml: &str, more: &[&str], expected: (bool, u64, Api)| {
+            let General { reloads, interval, api } = general_of(yml, more).unwrap_or_else(|wrong| panic!("{wrong}"));
+            assert_eq!((reloads, interval.as_secs(), api), expected, "{yml} {more:?}");
+        };
+        let usual = Api::default;
+        check("", &[], (false, 3, usual()));
+        check("", &["-r", "--config.reload.interval", "7s"], (true, 7, usual()));
+        check("config: { reload: { automatic: true, interval: 5s } }", &[], (true, 5, usual()));
+        let yml = "api.http.host: 0.0.0.0\napi.http.port: 9601\napi.enabled: false";
+        let given = Api { is_enabled: Some(false), host: "0.0.0.0".to_owned(), ports: 9601..=9601 };
+        check(yml, &[], (false, 3, given.clone()));
+        check("http: { host: 0.0.0.0, port: 9601, enabled: false }", &[], (false, 3, given.clone()));
+        check(
+            yml,
+            &["--api.http.port", "1-2", "--api.enabled"],
+            (false, 3, Api { is_enabled: Some(true), ports: 1..=2, ..given }),
+        );
+        let wrong = |yml: &str, more: &[&str]| general_of(yml, more).map(|_| ()).unwrap_err();
+        assert!(wrong("api.http.port: x", &[]).contains("logstash.yml: `api.http.port` cannot be `x`"));
+        assert!(wrong("", &["--api.http.port", "x"]).contains("9600-9700"));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Promise: a config that is wrong changes nothing. A pipeline whose config has changed is ended as by a request to stop, its
 //! rest stays in its log, and the new one goes on with that and with its sockets; one whose config is the same is left alone.
 
-use super::{Ended, Pipeline, QueueKind, Stops};
+use super::{Ended, Pipeline, QueueKind, Stops, stats::Stats};
 use crate::inputs::plugins::Kept;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use std::{collections::BTreeMap, io, thread};
+use std::{collections::BTreeMap, io, sync::Arc, thread};
 
 /// A pipeline that is to run.
 pub struct Member {
@@ -76,6 +76,7 @@ pub struct Group {
     is_stopping: bool,
     failures: Vec<String>,
     broken: Option<io::Error>,
+    stats: Arc<Stats>,
 }
 
 impl Default for Group {
@@ -91,6 +92,7 @@ impl Default for Group {
             is_stopping: false,
             failures: Vec::new(),
             broken: None,
+            stats: Arc::default(),
         }
     }
 }
@@ -100,6 +102,12 @@ impl Group {
     #[must_use]
     pub fn asking(&self) -> Asking {
         Asking(self.sender.clone())
+    }
+
+    /// What its pipelines do.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        self.stats.clone()
     }
 
     /// Starts pipelines, and runs them until all have ended. `reload` gives those that there should be, or `None` where something
@@ -143,6 +151,7 @@ impl Group {
         let (is_reloadable, is_fed_from_inside) = (pipeline.is_reloadable(), pipeline.is_fed_from_inside());
         let mut running = pipeline.start(workers, queue, kept, &stops)?;
         let kept = running.kept();
+        self.stats.begun(&id, running.stats());
         let (sender, name) = (self.sender.clone(), id.clone());
         let wait = move || _ = sender.send(Heard::Ended(name, running.wait()));
         thread::Builder::new().name("pipeline".to_owned()).spawn(wait)?;
@@ -179,6 +188,7 @@ impl Group {
 
     fn ended(&mut self, id: &str, ended: io::Result<Ended>) {
         let live = self.live.remove(id);
+        self.stats.ended(id);
         match ended {
             Ok(ended) => self.failures.extend(ended.failures),
             Err(cause) => {

@@ -18,6 +18,7 @@ mod frames;
 pub mod group;
 mod positions;
 mod run;
+pub mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

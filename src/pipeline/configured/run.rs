@@ -6,6 +6,7 @@ use super::{
     dead::Keeping,
     delivery::{DeadLetters, Delivery, Said, SinkState},
     durable::{Opened, Over, Rest},
+    stats::PipelineStats,
     workers::{self, Counts, Ordered, Task, Tasks, held},
 };
 use crate::{
@@ -81,6 +82,7 @@ pub struct Running {
     counts: Arc<Counts>,
     stops: Stops,
     kept: Option<Kept>,
+    workers: usize,
 }
 
 impl std::fmt::Debug for Running {
@@ -170,6 +172,7 @@ impl Pipeline {
             counts,
             stops: stops.clone(),
             kept: Some(kept),
+            workers,
         })
     }
 }
@@ -262,6 +265,17 @@ impl Running {
     /// Its sockets, for the pipeline that takes its place; once.
     pub fn kept(&mut self) -> Kept {
         self.kept.take().unwrap_or_default()
+    }
+
+    /// What it does from now on.
+    pub fn stats(&self) -> PipelineStats {
+        PipelineStats {
+            started: clock::instant(),
+            workers: self.workers,
+            is_persisted: self.reading.is_some(),
+            counts: self.counts.clone(),
+            sinks: self.sinks.clone(),
+        }
     }
 
     /// Delivers until all inputs have ended and everything is delivered.
