@@ -8,7 +8,7 @@ test: tools peers lint test-rust test-ui test-e2e
 
 # Debian's packages that tests use: a browser for the page, strace to make fdatasync fail, bsdutils for a terminal, valgrind to
 # count instructions, nftables and iproute2 for a network that loses packets, logrotate and systemd for the deployment files,
-# curl and Python for pipelines that hear them.
+# curl, wrk and Python for pipelines that hear them.
 tools:
 	@missing=""; \
 	[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || missing="$$missing chromium"; \
@@ -21,6 +21,7 @@ tools:
 	command -v logrotate >/dev/null || missing="$$missing logrotate"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
+	command -v wrk >/dev/null || missing="$$missing wrk"; \
 	/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

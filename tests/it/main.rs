@@ -32,6 +32,7 @@ mod outputs;
 mod pipe;
 mod pipelines;
 mod pipelines_live;
+mod pipelines_load;
 mod pipelines_peers;
 mod run;
 mod server;
