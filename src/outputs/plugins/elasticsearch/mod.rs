@@ -5,7 +5,8 @@
 //!
 //! Promises: each item of a bulk request is judged alone. What a server has too much of is tried again, what it will never take
 //! is a dead letter with its reason, and a document that is there already is done. A document with an id is there once,
-//! however often it is sent; without one, a request whose answer was lost is sent again and its documents are doubled.
+//! however often it is sent; without one, a request whose answer was lost is sent again and its documents are doubled. There is
+//! one request at a time, so that of two changes of one document the later one is the last.
 //!
 //! Other than in Logstash: templates, index lifecycle policies and sniffing are not done (a warning says so); scripts are not supported.
 //! `retry_initial_interval` and its like mean nothing: all outputs wait alike.

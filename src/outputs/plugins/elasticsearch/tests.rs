@@ -34,6 +34,45 @@ fn events_become_documents() {
     }
 }
 
+/// `fixtures/outputs/elasticsearch_client`: what Elastic's own client sent for the same documents, byte for byte.
+#[test]
+fn documents_are_what_elastics_client_sends() {
+    let request = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/outputs/elasticsearch_client/request.txt");
+    let request = std::fs::read_to_string(request).unwrap();
+    let (head, body) = request.split_once("\n\n").unwrap();
+    assert!(head.contains("x-ndjson"), "{head}");
+    let mut text = String::new();
+    let mut check = |options: &str, meta: Value, fields: &str| {
+        let config =
+            format!("elasticsearch {{ ecs_compatibility => disabled index => '%{{[@metadata][index]}}' {options} }}");
+        let event = format!(r#"{{"@timestamp":"2026-02-03T04:05:06.789Z",{fields}"@metadata":{meta}}}"#);
+        text.push_str(encoded(&*built(&config), &[&event]).text());
+    };
+    let with_id = "document_id => '%{[@metadata][id]}'";
+    check("", json!({"index": "shop"}), r#""message":"plain","#);
+    check(with_id, json!({"index": "shop", "id": "a/1"}), "\"message\":\"with \\\"quotes\\\" and ünïcode \u{2028}\",");
+    let own = "action => create pipeline => clean routing => '%{[@metadata][side]}'";
+    let nested = r#""nested":{"list":[1,2.5,null,true],"empty":{}},"#;
+    check(&format!("{with_id} {own}"), json!({"index": "logs-shop-default", "id": "2", "side": "north"}), nested);
+    let versions = "version => '%{[@metadata][version]}' version_type => external";
+    check(
+        &format!("{with_id} {versions}"),
+        json!({"index": "shop", "id": "3", "version": 7}),
+        r#""big":9007199254740993,"#,
+    );
+    check(
+        &format!("{with_id} action => update doc_as_upsert => true"),
+        json!({"index": "shop", "id": "4"}),
+        r#""message":"changed","#,
+    );
+    check(
+        &format!("{with_id} action => '%{{[@metadata][do]}}'"),
+        json!({"index": "shop", "id": "5", "do": "delete"}),
+        "",
+    );
+    assert_eq!(text, body);
+}
+
 /// A store of documents that answers as Elasticsearch does.
 #[derive(Default)]
 struct Cluster {
