@@ -91,9 +91,8 @@ pub fn write_event(out: &mut String, event: &Event, id: Option<&dyn std::fmt::Di
 
 /// The fields as events show them: the message first; the time is the event's own.
 pub(super) fn in_order(fields: &Map) -> impl Iterator<Item = (&Key, &Value)> {
-    let is_message = |key: &Key| key.as_str() == "message";
-    let message = fields.iter().find(move |(key, _)| is_message(key));
-    let others = fields.iter().filter(move |(key, _)| !is_message(key) && key.as_str() != "@timestamp");
+    let message = fields.iter().find(|(key, _)| key.as_str() == "message");
+    let others = fields.iter().filter(|(key, _)| !matches!(key.as_str(), "message" | "@timestamp"));
     message.into_iter().chain(others)
 }
 
@@ -190,8 +189,18 @@ fn clean_bytes(bytes: &[u8]) -> usize {
     }
     match bytes.last_chunk::<8>() {
         Some(last) => first_escape(*last).map_or(bytes.len(), |at| bytes.len() - 8 + at),
-        None => rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')).unwrap_or(rest.len()),
+        None => clean_few(rest),
     }
+}
+
+/// The same of less than eight: most names of fields.
+fn clean_few(bytes: &[u8]) -> usize {
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk())
+        && first_escape([*a, *b, *c, *d, *e, *f, *g, *h]).is_none()
+    {
+        return bytes.len();
+    }
+    bytes.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')).unwrap_or(bytes.len())
 }
 
 /// The first byte below a space, or a quote or backslash, of eight that are looked at as one number.

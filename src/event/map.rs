@@ -69,6 +69,25 @@ impl Map {
         }
     }
 
+    /// Sets a field that is not there yet. Inlined: values that are built in their place need no copy.
+    #[inline]
+    pub(crate) fn push_new(&mut self, key: Key, value: Value) {
+        debug_assert!(self.get(key.as_str()).is_none(), "{key} is there");
+        self.0.push((key, value));
+    }
+
+    /// Sets all these fields, each as [`insert`](Map::insert) does; they need not be compared with one another.
+    pub(crate) fn insert_all(&mut self, fields: Map) {
+        let known = self.0.len();
+        self.0.reserve(fields.len());
+        for (key, value) in fields {
+            match self.0[..known].iter_mut().find(|(known, _)| *known == key) {
+                Some((_, old)) => *old = value,
+                None => self.0.push((key, value)),
+            }
+        }
+    }
+
     /// Takes a field out; the others keep their order.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let at = self.0.iter().position(|(known, _)| known.as_str() == key)?;

@@ -39,16 +39,17 @@ impl Timestamp {
         text.bytes[..CIVIL_BYTES].copy_from_slice(&civil.text());
         text.bytes[CIVIL_BYTES] = b'.';
         let nanos = civil.nanos();
-        let (mut fraction, digits) = match nanos {
-            n if n % 1_000_000 == 0 => (n / 1_000_000, 3),
-            n if n % 1_000 == 0 => (n / 1_000, 6),
-            n => (n, 9),
+        // Threes do not wait for one another as nine digits would.
+        let threes = [nanos / 1_000_000, nanos / 1_000 % 1_000, nanos % 1_000];
+        for (place, three) in text.bytes[CIVIL_BYTES + 1..].chunks_exact_mut(3).zip(threes) {
+            place.copy_from_slice(&[three / 100, three / 10 % 10, three % 10].map(|digit| b'0' + digit as u8));
+        }
+        let digits = match threes {
+            [_, 0, 0] => 3,
+            [_, _, 0] => 6,
+            _ => 9,
         };
         let end = CIVIL_BYTES + 1 + digits;
-        for place in text.bytes[CIVIL_BYTES + 1..end].iter_mut().rev() {
-            *place = b'0' + (fraction % 10) as u8;
-            fraction /= 10;
-        }
         text.bytes[end] = b'Z';
         text.length = end + 1;
         text

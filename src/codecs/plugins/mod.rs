@@ -104,6 +104,12 @@ impl Reading {
     pub fn decode(&self, record: Bytes, received: Timestamp, out: &mut Vec<Event>) {
         self.decoder.decode(&self.text(record), received, out);
     }
+
+    /// Many records as text at once, where they need no conversion.
+    #[must_use]
+    pub fn texts(&self, records: &Bytes) -> Option<ByteString> {
+        if self.charset.is_some() { None } else { ByteString::try_from(records.clone()).ok() }
+    }
 }
 
 /// All codecs, by name.

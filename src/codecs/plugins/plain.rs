@@ -35,11 +35,11 @@ impl Decoder for Plain {
     fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
         let mut event = Event::new(received);
         event.fields.reserve(FIELDS);
-        event.fields.insert(Key::from("@version"), version());
+        event.fields.push_new(Key::from("@version"), version());
         if self.has_original {
-            set_original(&mut event, record);
+            event.fields.push_new(Key::from("event"), original(record));
         }
-        event.fields.insert(Key::from("message"), Value::Str(record.clone()));
+        event.fields.push_new(Key::from("message"), Value::Str(record.clone()));
         out.push(event);
     }
 }
@@ -53,12 +53,14 @@ pub(super) fn set_original(event: &mut Event, record: &ByteString) {
             }
         }
         Some(_) => {}
-        None => {
-            let mut original = Map::with_capacity(1);
-            original.insert(Key::from("original"), Value::Str(record.clone()));
-            event.fields.insert(Key::from("event"), Value::Map(original));
-        }
+        None => event.fields.push_new(Key::from("event"), original(record)),
     }
+}
+
+fn original(record: &ByteString) -> Value {
+    let mut original = Map::with_capacity(1);
+    original.push_new(Key::from("original"), Value::Str(record.clone()));
+    Value::Map(original)
 }
 
 /// Sets `@version` where it is not there.
@@ -74,7 +76,7 @@ pub(super) fn version() -> Value {
 }
 
 /// Room for the fields that an event begins with and a few more.
-const FIELDS: usize = 8;
+const FIELDS: usize = 12;
 
 /// Writes messages.
 #[derive(Debug)]

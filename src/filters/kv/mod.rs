@@ -14,11 +14,12 @@ mod scan;
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, tags};
 use crate::{
     config::Options,
-    event::{Event, Key, Map, Value, render},
+    event::{Event, Key, Map, TAGS, Value, render},
 };
 use bytestring::ByteString;
 use logship_parsers::config::{Diagnostic, FieldRef, Template, ast, typed};
 use scan::{CharSet, Scanner, Splitter};
+use std::{borrow::Cow, slice};
 
 pub(super) const KIND: FilterKind = FilterKind {
     name: "kv",
@@ -54,6 +55,8 @@ pub(super) const KIND: FilterKind = FilterKind {
 
 /// How deep pairs in values are read.
 const RECURSION_MAX: usize = 10;
+/// Room for the pairs of most texts.
+const PAIRS: usize = 8;
 
 /// What is done to keys, or to values.
 #[derive(Debug, Default)]
@@ -90,6 +93,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     let value = splitter(options, "value_split", "=");
     let keys = changes(options, ["trim_key", "remove_char_key", "transform_key"]);
     let values = changes(options, ["trim_value", "remove_char_value", "transform_value"]);
+    let include_brackets = options.flag("include_brackets", true);
     Some(Box::new(Kv {
         source: options.field("source").unwrap_or_else(|| FieldRef { parts: vec!["message".to_owned()] }),
         target: options.field("target"),
@@ -103,12 +107,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
         allow_duplicate_values: options.flag("allow_duplicate_values", true),
         recursive: options.flag("recursive", false),
         tag_on_failure: tags(options, "tag_on_failure", "_kv_filter_error"),
-        scanner: Scanner {
-            include_brackets: options.flag("include_brackets", true),
-            is_lenient,
-            field: field?,
-            value: value?,
-        },
+        scanner: Scanner::new(field?, value?, include_brackets, is_lenient),
     }))
 }
 
@@ -141,18 +140,18 @@ fn changes(options: &mut Options<'_>, [trim, remove, transform]: [&str; 3]) -> C
 }
 
 impl Changes {
-    fn made(&self, text: &ByteString) -> ByteString {
-        let mut text = text.clone();
-        if let Some(set) = &self.trim {
-            text = text.slice_ref(text.trim_matches(|c| set.has(c)));
-        }
+    fn made<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(match &self.trim {
+            Some(set) => text.trim_matches(|c| set.has(c)),
+            None => text,
+        });
         if let Some(set) = &self.remove
             && text.contains(|c| set.has(c))
         {
-            text = text.chars().filter(|c| !set.has(*c)).collect::<String>().into();
+            text = Cow::Owned(text.chars().filter(|c| !set.has(*c)).collect());
         }
         match self.transform {
-            Some(transform) => transform(&text).into(),
+            Some(transform) => Cow::Owned(transform(&text)),
             None => text,
         }
     }
@@ -168,9 +167,10 @@ struct Wanted {
 impl Filter for Kv {
     fn apply(&self, event: &mut Event, scratch: &mut Scratch) -> Result<Verdict, FilterError> {
         let rendered = |template: &Template, event: &Event| render::rendered(template, event, scratch.received);
-        let texts: Vec<ByteString> = match event.get(&self.source).as_deref() {
-            Some(Value::Str(text)) => vec![text.clone()],
-            Some(Value::List(items)) => items.iter().filter_map(text_of).collect(),
+        let source = event.get(&self.source);
+        let texts = match source.as_deref() {
+            Some(text @ Value::Str(_)) => slice::from_ref(text),
+            Some(Value::List(items)) => items,
             _ => return Ok(Verdict::Unmatched),
         };
         let all = |names: &[Template]| names.iter().map(|name| rendered(name, event)).collect();
@@ -179,9 +179,11 @@ impl Filter for Kv {
             exclude_keys: all(&self.exclude_keys),
             prefix: self.prefix.as_ref().map(|prefix| rendered(prefix, event)).unwrap_or_default(),
         };
-        let mut pairs = Map::default();
-        for text in &texts {
-            self.read(text, &wanted, &mut pairs, 0);
+        let mut pairs = Map::with_capacity(PAIRS);
+        for text in texts {
+            if let Value::Str(text) = text {
+                self.read(text, &wanted, &mut pairs, 0);
+            }
         }
         for (key, value) in &self.default_keys {
             let key = rendered(key, event);
@@ -195,6 +197,7 @@ impl Filter for Kv {
         let fail = |cause| FilterError::new(&self.tag_on_failure, cause);
         match &self.target {
             Some(target) => event.set(target, Value::Map(pairs)).map_err(fail)?,
+            None if pairs.iter().all(|(key, _)| is_plain(key.as_str())) => event.fields.insert_all(pairs),
             None => {
                 for (key, value) in pairs {
                     match FieldRef::parse(key.as_str()) {
@@ -209,20 +212,18 @@ impl Filter for Kv {
     }
 }
 
-fn text_of(value: &Value) -> Option<ByteString> {
-    match value {
-        Value::Str(text) => Some(text.clone()),
-        _ => None,
-    }
+/// Whether setting the field of this name is nothing but that.
+fn is_plain(name: &str) -> bool {
+    !matches!(name.as_bytes(), [] | [b'@', ..]) && name != TAGS && !name.bytes().any(|byte| matches!(byte, b'[' | b']'))
 }
 
 impl Kv {
     fn read(&self, text: &ByteString, wanted: &Wanted, pairs: &mut Map, depth: usize) {
-        self.scanner.each(text, &mut |key, value| {
+        self.scanner.each(text, |key, value| {
             if value.is_empty() && !self.allow_empty_values {
                 return;
             }
-            let key = self.keys.made(&text.slice_ref(key));
+            let key = self.keys.made(key);
             let is_in = |names: &[String]| names.iter().any(|name| *name == *key);
             if !wanted.include_keys.is_empty() && !is_in(&wanted.include_keys) || is_in(&wanted.exclude_keys) {
                 return;
@@ -231,7 +232,10 @@ impl Kv {
                 "" => Key::from(&*key),
                 prefix => Key::from(format!("{prefix}{key}").as_str()),
             };
-            let value = self.values.made(&text.slice_ref(value));
+            let value = match self.values.made(value) {
+                Cow::Borrowed(value) => text.slice_ref(value),
+                Cow::Owned(value) => value.into(),
+            };
             if !self.allow_duplicate_values && has(pairs.get(key.as_str()), &value) {
                 return;
             }
@@ -255,7 +259,7 @@ fn has(known: Option<&Value>, text: &str) -> bool {
 /// Sets a key; the second time it is a list.
 fn add(pairs: &mut Map, key: Key, value: Value) {
     match pairs.get_mut(key.as_str()) {
-        None => _ = pairs.insert(key, value),
+        None => pairs.push_new(key, value),
         Some(Value::List(items)) => items.push(value),
         Some(first) => {
             let before = std::mem::replace(first, Value::Null);

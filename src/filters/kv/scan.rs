@@ -1,7 +1,10 @@
 //! Finds the pairs of a text, from its beginning to its end, in time linear in it.
+//!
+//! Most bytes are looked up in a table of 256 and passed; only where something may end is a character looked at.
 
 use crate::config::ruby_regex;
 use regex::Regex;
+use std::fmt;
 
 /// The text between which and the same character behind a value may stand; the last three are brackets.
 const QUOTES: [(u8, u8); 5] = [(b'"', b'"'), (b'\'', b'\''), (b'(', b')'), (b'[', b']'), (b'<', b'>')];
@@ -53,10 +56,13 @@ impl<'s> Next<'s> {
     /// Where it ends, if it is at this place.
     fn at(&mut self, text: &str, at: usize) -> Option<usize> {
         match self.splitter {
-            Splitter::Set(set) => {
-                let c = text[at..].chars().next()?;
-                set.has(c).then(|| at + c.len_utf8())
-            }
+            Splitter::Set(set) => match set.ascii.get(usize::from(*text.as_bytes().get(at)?)) {
+                Some(has) => has.then_some(at + 1),
+                None => {
+                    let c = text[at..].chars().next()?;
+                    set.has(c).then(|| at + c.len_utf8())
+                }
+            },
             Splitter::Pattern(regex) => {
                 let is_stale = match (self.looked_from, self.found) {
                     (None, _) => true,
@@ -74,18 +80,55 @@ impl<'s> Next<'s> {
     }
 }
 
+/// The bytes at which a look at the character is due; no other byte begins what splits, or escapes.
+struct Stops([bool; 256]);
+
+impl Stops {
+    fn new(splitters: &[&Splitter]) -> Stops {
+        let mut stops = [false; 256];
+        for (is_stop, byte) in stops.iter_mut().zip(0..=u8::MAX) {
+            let may_begin = |splitter: &&Splitter| match splitter {
+                Splitter::Set(set) => set.ascii.get(usize::from(byte)).is_none_or(|has| *has),
+                Splitter::Pattern(_) => true,
+            };
+            let is_inside = (0x80..0xc0).contains(&byte);
+            *is_stop = byte == b'\\' || !is_inside && splitters.iter().any(may_begin);
+        }
+        Stops(stops)
+    }
+
+    /// The first of them at this place or behind it, or the end.
+    fn next(&self, text: &str, from: usize) -> usize {
+        let rest = text.as_bytes().get(from..).unwrap_or_default();
+        rest.iter().position(|byte| self.0[usize::from(*byte)]).map_or(text.len(), |behind| from + behind)
+    }
+}
+
+impl fmt::Debug for Stops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stops").finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Scanner {
-    pub(super) field: Splitter,
-    pub(super) value: Splitter,
-    pub(super) include_brackets: bool,
+    field: Splitter,
+    value: Splitter,
+    include_brackets: bool,
     /// Whether spaces may stand around what splits a value.
-    pub(super) is_lenient: bool,
+    is_lenient: bool,
+    key_stops: Stops,
+    value_stops: Stops,
 }
 
 impl Scanner {
-    /// Calls `take` with each key and its value.
-    pub(super) fn each(&self, text: &str, take: &mut dyn FnMut(&str, &str)) {
+    pub(super) fn new(field: Splitter, value: Splitter, include_brackets: bool, is_lenient: bool) -> Scanner {
+        let (key_stops, value_stops) = (Stops::new(&[&field, &value]), Stops::new(&[&field]));
+        Scanner { field, value, include_brackets, is_lenient, key_stops, value_stops }
+    }
+
+    /// Calls `take` with each key and its value, both slices of `text`.
+    pub(super) fn each(&self, text: &str, mut take: impl FnMut(&str, &str)) {
         let (mut field, mut value) = (Next::new(&self.field), Next::new(&self.value));
         let mut at = 0;
         while at < text.len() {
@@ -106,12 +149,12 @@ impl Scanner {
 
     /// Where the key ends that begins here.
     fn key_end(&self, text: &str, from: usize, field: &mut Next<'_>, value: &mut Next<'_>) -> usize {
-        let mut at = from;
+        let mut at = self.key_stops.next(text, from);
         while at < text.len() {
             if value.at(text, at).is_some() || field.at(text, at).is_some() {
                 break;
             }
-            at += piece(text, at);
+            at = self.key_stops.next(text, at + piece(text, at));
         }
         // Spaces before what splits the value are no part of the key, where a pattern splits fields.
         match self.is_lenient && value.at(text, at.min(text.len())).is_some() {
@@ -125,7 +168,10 @@ impl Scanner {
         if !self.is_lenient {
             return value.at(text, key_end);
         }
-        let behind_spaces = |at: usize| text.len() - text[at..].trim_start_matches(' ').len();
+        let behind_spaces = |at: usize| {
+            let rest = text.as_bytes().get(at..).unwrap_or_default();
+            at + rest.iter().take_while(|byte| **byte == b' ').count()
+        };
         let end = value.at(text, behind_spaces(key_end)).or_else(|| value.at(text, key_end))?;
         Some(behind_spaces(end))
     }
@@ -142,9 +188,9 @@ impl Scanner {
                 return (&text[from + 1..end], behind);
             }
         }
-        let mut at = from;
+        let mut at = self.value_stops.next(text, from);
         while at < text.len() && field.at(text, at).is_none() {
-            at += piece(text, at);
+            at = self.value_stops.next(text, at + piece(text, at));
         }
         (&text[from..at], at)
     }
@@ -172,4 +218,94 @@ fn closing(text: &str, from: usize, close: u8) -> Option<usize> {
         at += piece(text, at);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The same, one character after the other: what it was before there were tables.
+    fn simple(scanner: &Scanner, text: &str) -> Vec<(String, String)> {
+        let at_set = |splitter: &Splitter, at: usize| match splitter {
+            Splitter::Set(set) => text[at..].chars().next().filter(|c| set.has(*c)).map(|c| at + c.len_utf8()),
+            Splitter::Pattern(regex) => {
+                regex.find_at(text, at).filter(|found| found.start() == at && !found.is_empty()).map(|found| found.end())
+            }
+        };
+        let field = |at: usize| at_set(&scanner.field, at);
+        let value = |at: usize| at_set(&scanner.value, at);
+        let spaces = |at: usize| text.len() - text[at..].trim_start_matches(' ').len();
+        let mut out = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let mut end = at;
+            while end < text.len() && value(end).is_none() && field(end).is_none() {
+                end += piece(text, end);
+            }
+            if scanner.is_lenient && value(end).is_some() {
+                end = at + text[at..end].trim_end_matches(' ').len();
+            }
+            if end == at {
+                at += width(text, at);
+                continue;
+            }
+            let split = match scanner.is_lenient {
+                true => value(spaces(end)).or_else(|| value(end)).map(spaces),
+                false => value(end),
+            };
+            let Some(from) = split else {
+                at = end;
+                continue;
+            };
+            let quotes = if scanner.include_brackets { &QUOTES[..] } else { &QUOTES[..2] };
+            let quoted = quotes.iter().find(|(open, _)| text.as_bytes().get(from) == Some(open)).and_then(|(_, close)| {
+                let end = closing(text, from + 1, *close)?;
+                let ends = end + 1 == text.len() || text[end + 1..].starts_with('\n') || field(end + 1).is_some();
+                ends.then(|| (&text[from + 1..end], end + 1))
+            });
+            let (found, behind) = quoted.unwrap_or_else(|| {
+                let mut to = from;
+                while to < text.len() && field(to).is_none() {
+                    to += piece(text, to);
+                }
+                (&text[from..to], to)
+            });
+            out.push((text[at..end].to_owned(), found.to_owned()));
+            at = field(behind).unwrap_or(behind);
+        }
+        out
+    }
+
+    fn splitter() -> impl Strategy<Value = Splitter> {
+        let set = |class: &str| Splitter::Set(CharSet::new(class).unwrap());
+        let pattern = |text: &str| Splitter::Pattern(ruby_regex(text).unwrap());
+        (0..10_usize).prop_map(move |n| match n {
+            0 | 1 => set(" "),
+            2 | 3 => set("="),
+            4 => set("&;=:"),
+            5 => set("^a-zA-Z\u{e4}"),
+            6 => set("\u{e4}\\\\|"),
+            7 => pattern(r"\s+|, "),
+            8 => pattern("=>|:="),
+            _ => pattern(r"\b"),
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn tables_change_nothing(
+            text in "([a-c=:&;|, \"'()<>\\[\\]\\\\\n\u{e4}\u{20ac}]|a=b |=\"|\" | = |=>){0,40}",
+            field in splitter(),
+            value in splitter(),
+            include_brackets: bool,
+            is_lenient: bool,
+        ) {
+            let scanner = Scanner::new(field, value, include_brackets, is_lenient);
+            let mut seen = Vec::new();
+            scanner.each(&text, |key, value| seen.push((key.to_owned(), value.to_owned())));
+            prop_assert_eq!(seen, simple(&scanner, &text));
+        }
+    }
 }

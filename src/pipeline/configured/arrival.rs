@@ -11,6 +11,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use logship_parsers::config::{Diagnostic, FieldRef, ast::Plugin, typed};
 use memchr::memchr;
+use std::ops::Range;
 
 /// How the records of one input become events.
 pub(super) struct Arrival {
@@ -79,34 +80,40 @@ impl Arrival {
     /// Makes the events of a chunk and hands each over.
     pub(super) fn each(&self, chunk: Chunk, scratch: &mut Scratch, mut take: impl FnMut(Event, &mut Scratch)) {
         let mut events = Vec::with_capacity(1);
-        let mut one = |text: Bytes, fields: &Fields, scratch: &mut Scratch| {
-            match &self.decoding {
-                None => self.codec.decode(text, scratch.received, &mut events),
-                Some(decoding) => decoding.decode(text, &self.codec, scratch, &mut events),
-            }
+        let mut dressed = |events: &mut Vec<Event>, fields: &Fields, scratch: &mut Scratch| {
             for mut event in events.drain(..) {
                 self.dress(&mut event, fields, scratch);
                 take(event, scratch);
             }
         };
+        let mut one = |text: Bytes, fields: &Fields, scratch: &mut Scratch| {
+            match &self.decoding {
+                None => self.codec.decode(text, scratch.received, &mut events),
+                Some(decoding) => decoding.decode(text, &self.codec, scratch, &mut events),
+            }
+            dressed(&mut events, fields, scratch);
+        };
         match chunk {
             Chunk::Records(records) => {
                 records.into_iter().for_each(|Record { text, fields }| one(text, &fields, scratch));
             }
-            Chunk::Lines(mut rest, fields) => {
-                while !rest.is_empty() {
-                    let line = match memchr(b'\n', &rest) {
-                        Some(end) => {
-                            let mut line = rest.split_to(end + 1);
-                            line.truncate(end);
-                            line
-                        }
-                        None => std::mem::take(&mut rest),
-                    };
-                    one(without_return(line), &fields, scratch);
+            Chunk::Lines(lines, fields) => match self.texts(&lines) {
+                // One look at all of them, and one slice for each.
+                Some(texts) => {
+                    for line in each_line(lines.as_ref()) {
+                        let line = texts.slice_ref(texts.get(line).unwrap_or_default());
+                        self.codec.decoder.decode(&line, scratch.received, &mut events);
+                        dressed(&mut events, &fields, scratch);
+                    }
                 }
-            }
+                None => each_line(lines.as_ref()).for_each(|line| one(lines.slice(line), &fields, scratch)),
+            },
         }
+    }
+
+    /// Lines as text, where nothing but the codec looks at them.
+    fn texts(&self, lines: &Bytes) -> Option<ByteString> {
+        if self.decoding.is_some() { None } else { self.codec.texts(lines) }
     }
 
     /// How the codec wants its records.
@@ -147,9 +154,14 @@ fn add(event: &mut Event, field: &FieldRef, value: &Value) {
     }
 }
 
-fn without_return(mut line: Bytes) -> Bytes {
-    if line.last() == Some(&b'\r') {
-        line.truncate(line.len() - 1);
-    }
-    line
+/// Where the lines are, without their ends.
+fn each_line(lines: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = lines.get(from..).filter(|rest| !rest.is_empty())?;
+        let (start, length) = (from, memchr(b'\n', rest).unwrap_or(rest.len()));
+        from += length + 1;
+        let without_return = length - usize::from(rest[..length].last() == Some(&b'\r'));
+        Some(start..start + without_return)
+    })
 }
