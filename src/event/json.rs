@@ -74,14 +74,9 @@ pub fn write_event(out: &mut String, event: &Event, id: Option<&dyn std::fmt::Di
     } else {
         out.push('{');
     }
-    let mut is_first = !event.has_time;
+    let mut begin = if event.has_time { ",\"" } else { "\"" };
     for (key, value) in in_order(&event.fields) {
-        if !std::mem::take(&mut is_first) {
-            out.push(',');
-        }
-        write_text(out, key.as_str());
-        out.push(':');
-        write_value(out, value);
+        write_field(out, std::mem::replace(&mut begin, ",\""), key, value);
     }
     if let Some(id) = id {
         let _ = write!(out, ",\"_id\":\"{id}\"");
@@ -144,24 +139,54 @@ pub(super) fn write_float(out: &mut String, number: f64) {
 
 fn write_map(out: &mut String, map: &Map) {
     out.push('{');
-    for (n, (key, value)) in map.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        write_text(out, key.as_str());
-        out.push(':');
-        write_value(out, value);
+    let mut begin = "\"";
+    for (key, value) in map.iter() {
+        write_field(out, std::mem::replace(&mut begin, ",\""), key, value);
     }
     out.push('}');
+}
+
+/// A name and its value; `begin` is what stands before the name. Inlined with its texts: calls would cost as much again.
+#[inline]
+fn write_field(out: &mut String, begin: &str, key: &Key, value: &Value) {
+    out.push_str(begin);
+    write_inside(out, key.as_str());
+    match value {
+        Value::Str(text) => {
+            out.push_str("\":\"");
+            write_inside(out, text);
+            out.push('"');
+        }
+        value => {
+            out.push_str("\":");
+            write_value(out, value);
+        }
+    }
 }
 
 /// Appends a JSON string. Runs without anything to escape are copied whole.
 pub fn write_text(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
+    write_inside(out, text);
+    out.push('"');
+}
+
+#[inline]
+fn write_inside(out: &mut String, text: &str) {
+    let clean = clean_bytes(text.as_bytes());
+    if clean == text.len() {
+        out.push_str(text);
+    } else {
+        write_escaped(out, text, clean);
+    }
+}
+
+/// A text that is clean up to there and no further.
+#[inline(never)]
+fn write_escaped(out: &mut String, text: &str, mut clean: usize) {
     let mut rest = text;
     loop {
-        let clean = clean_bytes(rest.as_bytes());
         out.push_str(&rest[..clean]);
         let Some(byte) = rest.as_bytes().get(clean) else { break };
         match byte {
@@ -175,11 +200,12 @@ pub fn write_text(out: &mut String, text: &str) {
             }
         }
         rest = &rest[clean + 1..];
+        clean = clean_bytes(rest.as_bytes());
     }
-    out.push('"');
 }
 
 /// How many bytes at the front need no escape: eight at a time, the last eight once more where some are left.
+#[inline]
 fn clean_bytes(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
@@ -194,6 +220,7 @@ fn clean_bytes(bytes: &[u8]) -> usize {
 }
 
 /// The same of less than eight: most names of fields.
+#[inline]
 fn clean_few(bytes: &[u8]) -> usize {
     if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk())
         && first_escape([*a, *b, *c, *d, *e, *f, *g, *h]).is_none()

@@ -19,6 +19,7 @@ impl Key {
 }
 
 impl From<&str> for Key {
+    #[inline]
     fn from(name: &str) -> Key {
         Key(CompactString::new(name))
     }
@@ -69,23 +70,28 @@ impl Map {
         }
     }
 
-    /// Sets a field that is not there yet. Inlined: values that are built in their place need no copy.
+    /// Sets a field of this name, as [`insert`](Map::insert) does. The name is made in its place: copying it there costs more
+    /// than the rest.
+    pub fn set(&mut self, key: &str, value: Value) {
+        match self.get_mut(key) {
+            Some(old) => *old = value,
+            None => self.0.push((Key::from(key), value)),
+        }
+    }
+
+    /// The same of a field that is not there yet.
     #[inline]
-    pub(crate) fn push_new(&mut self, key: Key, value: Value) {
-        debug_assert!(self.get(key.as_str()).is_none(), "{key} is there");
-        self.0.push((key, value));
+    pub(crate) fn push_new(&mut self, key: &str, value: Value) {
+        debug_assert!(self.get(key).is_none(), "{key} is there");
+        self.0.push((Key::from(key), value));
     }
 
     /// Sets all these fields, each as [`insert`](Map::insert) does; they need not be compared with one another.
-    pub(crate) fn insert_all(&mut self, fields: Map) {
-        let known = self.0.len();
-        self.0.reserve(fields.len());
-        for (key, value) in fields {
-            match self.0[..known].iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => self.0.push((key, value)),
-            }
+    pub(crate) fn insert_all(&mut self, mut fields: Map) {
+        if !fields.iter().any(|(key, _)| self.get(key.as_str()).is_some()) {
+            return self.0.append(&mut fields.0);
         }
+        fields.into_iter().for_each(|(key, value)| _ = self.insert(key, value));
     }
 
     /// Takes a field out; the others keep their order.

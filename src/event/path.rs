@@ -4,7 +4,7 @@
 //! [`Event::meta`]. Setting makes the objects on the way; it fails where a scalar is in the way, where `@timestamp` would be
 //! no time, and where `tags` would be neither a text nor a list of texts.
 
-use super::{Event, Key, Map, Value};
+use super::{Event, Map, Value};
 use logship_parsers::config::{FieldRef, METADATA};
 use std::{borrow::Cow, fmt};
 
@@ -128,7 +128,7 @@ fn place(map: &mut Map, parts: &[String], value: Value) -> Result<(), SetError> 
     match parts {
         [] => Ok(()),
         [last] => {
-            map.insert(Key::from(last.as_str()), value);
+            map.set(last, value);
             Ok(())
         }
         [first, rest @ ..] => match map.get_mut(first) {
@@ -136,7 +136,7 @@ fn place(map: &mut Map, parts: &[String], value: Value) -> Result<(), SetError> 
             None => {
                 let mut inner = Map::with_capacity(1);
                 place(&mut inner, rest, value)?;
-                map.insert(Key::from(first.as_str()), Value::Map(inner));
+                map.push_new(first, Value::Map(inner));
                 Ok(())
             }
         },

@@ -134,9 +134,9 @@ fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
 }
 
 impl Decoder for Rows {
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>) {
         let Some((header, line)) = record.split_once('\n').filter(|_| self.has_header) else {
-            return self.row(record, &self.columns, received, out);
+            return self.row(&record, &self.columns, received, out);
         };
         let columns: Vec<Column> = match row(header, &self.common.separator, self.common.quote) {
             Some(names) => (names.iter().enumerate())

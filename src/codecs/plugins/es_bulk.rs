@@ -79,10 +79,10 @@ fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
 }
 
 impl Decoder for Bulk {
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>) {
         let (action, document) = match record.split_once('\n') {
             Some((action, document)) => (object(&record.slice_ref(action)), object(&record.slice_ref(document))),
-            None => (object(record), Some(Map::default())),
+            None => (object(&record), Some(Map::default())),
         };
         let Some((action, document)) = action.zip(document) else {
             return tracing::warn!("an action of a bulk request is no JSON object and left out");

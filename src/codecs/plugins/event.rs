@@ -62,8 +62,8 @@ pub fn reading() -> Reading {
 struct Whole;
 
 impl Decoder for Whole {
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>) {
         // Nobody but ourselves writes them.
-        out.push(read(record).unwrap_or_else(|| Event::from_line(received, record.clone())));
+        out.push(read(&record).unwrap_or_else(|| Event::from_line(received, record)));
     }
 }

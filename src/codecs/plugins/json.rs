@@ -31,15 +31,15 @@ pub(super) fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
 }
 
 impl Decoder for Json {
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>) {
         if record.trim().is_empty() {
             return;
         }
         let before = out.len();
-        let Ok((value, budget)) = logship_parsers::json::parse_value(record) else {
+        let Ok((value, budget)) = logship_parsers::json::parse_value(&record) else {
             return out.push(failed(record, received));
         };
-        let good = match absorbed(record, value) {
+        let good = match absorbed(&record, value) {
             Value::List(items) => items.into_iter().all(|item| self.take(item, received, out)),
             value => self.take(value, received, out),
         };
@@ -77,8 +77,8 @@ impl Json {
     }
 }
 
-fn failed(record: &ByteString, received: Timestamp) -> Event {
-    let mut event = Event::from_line(received, record.clone());
+fn failed(record: ByteString, received: Timestamp) -> Event {
+    let mut event = Event::from_line(received, record);
     event.fields.insert(Key::from("@version"), version());
     event.tag("_jsonparsefailure");
     event

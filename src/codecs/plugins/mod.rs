@@ -34,7 +34,7 @@ use std::sync::Arc;
 /// Records to events.
 pub trait Decoder: Send + Sync {
     /// Appends the events of a record: a line without its end, or one message.
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>);
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>);
 }
 
 /// Events to text.
@@ -102,7 +102,7 @@ impl Reading {
 
     /// Appends the events of a record.
     pub fn decode(&self, record: Bytes, received: Timestamp, out: &mut Vec<Event>) {
-        self.decoder.decode(&self.text(record), received, out);
+        self.decoder.decode(self.text(record), received, out);
     }
 
     /// Many records as text at once, where they need no conversion.

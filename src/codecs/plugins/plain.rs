@@ -32,14 +32,14 @@ pub(super) fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
 }
 
 impl Decoder for Plain {
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>) {
         let mut event = Event::new(received);
         event.fields.reserve(FIELDS);
-        event.fields.push_new(Key::from("@version"), version());
+        event.fields.push_new("@version", version());
         if self.has_original {
-            event.fields.push_new(Key::from("event"), original(record));
+            event.fields.push_new("event", original(&record));
         }
-        event.fields.push_new(Key::from("message"), Value::Str(record.clone()));
+        event.fields.push_new("message", Value::Str(record));
         out.push(event);
     }
 }
@@ -53,13 +53,13 @@ pub(super) fn set_original(event: &mut Event, record: &ByteString) {
             }
         }
         Some(_) => {}
-        None => event.fields.push_new(Key::from("event"), original(record)),
+        None => event.fields.push_new("event", original(record)),
     }
 }
 
 fn original(record: &ByteString) -> Value {
     let mut original = Map::with_capacity(1);
-    original.push_new(Key::from("original"), Value::Str(record.clone()));
+    original.push_new("original", Value::Str(record.clone()));
     Value::Map(original)
 }
 

@@ -14,7 +14,7 @@ mod scan;
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, tags};
 use crate::{
     config::Options,
-    event::{Event, Key, Map, TAGS, Value, render},
+    event::{Event, Map, TAGS, Value, render},
 };
 use bytestring::ByteString;
 use logship_parsers::config::{Diagnostic, FieldRef, Template, ast, typed};
@@ -140,6 +140,7 @@ fn changes(options: &mut Options<'_>, [trim, remove, transform]: [&str; 3]) -> C
 }
 
 impl Changes {
+    #[inline]
     fn made<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(match &self.trim {
             Some(set) => text.trim_matches(|c| set.has(c)),
@@ -188,7 +189,7 @@ impl Filter for Kv {
         for (key, value) in &self.default_keys {
             let key = rendered(key, event);
             if pairs.get(&key).is_none() {
-                pairs.insert(Key::from(key.as_str()), Value::from(rendered(value, event)));
+                pairs.push_new(&key, Value::from(rendered(value, event)));
             }
         }
         if pairs.is_empty() {
@@ -229,21 +230,21 @@ impl Kv {
                 return;
             }
             let key = match wanted.prefix.as_str() {
-                "" => Key::from(&*key),
-                prefix => Key::from(format!("{prefix}{key}").as_str()),
+                "" => key,
+                prefix => Cow::Owned(format!("{prefix}{key}")),
             };
             let value = match self.values.made(value) {
                 Cow::Borrowed(value) => text.slice_ref(value),
                 Cow::Owned(value) => value.into(),
             };
-            if !self.allow_duplicate_values && has(pairs.get(key.as_str()), &value) {
+            if !self.allow_duplicate_values && has(pairs.get(&key), &value) {
                 return;
             }
             let mut inner = Map::default();
             if self.recursive && depth < RECURSION_MAX {
                 self.read(&value, wanted, &mut inner, depth + 1);
             }
-            add(pairs, key, if inner.is_empty() { Value::Str(value) } else { Value::Map(inner) });
+            add(pairs, &key, if inner.is_empty() { Value::Str(value) } else { Value::Map(inner) });
         });
     }
 }
@@ -257,8 +258,8 @@ fn has(known: Option<&Value>, text: &str) -> bool {
 }
 
 /// Sets a key; the second time it is a list.
-fn add(pairs: &mut Map, key: Key, value: Value) {
-    match pairs.get_mut(key.as_str()) {
+fn add(pairs: &mut Map, key: &str, value: Value) {
+    match pairs.get_mut(key) {
         None => pairs.push_new(key, value),
         Some(Value::List(items)) => items.push(value),
         Some(first) => {

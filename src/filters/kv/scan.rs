@@ -81,27 +81,56 @@ impl<'s> Next<'s> {
 }
 
 /// The bytes at which a look at the character is due; no other byte begins what splits, or escapes.
-struct Stops([bool; 256]);
+struct Stops {
+    table: [bool; 256],
+    /// Those that are ASCII, where they are so few; some more than once.
+    few: Option<[u8; FEW]>,
+}
+
+/// As many bytes as eight at a time are compared with.
+const FEW: usize = 4;
 
 impl Stops {
     fn new(splitters: &[&Splitter]) -> Stops {
-        let mut stops = [false; 256];
-        for (is_stop, byte) in stops.iter_mut().zip(0..=u8::MAX) {
+        let mut table = [false; 256];
+        for (is_stop, byte) in table.iter_mut().zip(0..=u8::MAX) {
             let may_begin = |splitter: &&Splitter| match splitter {
                 Splitter::Set(set) => set.ascii.get(usize::from(byte)).is_none_or(|has| *has),
                 Splitter::Pattern(_) => true,
             };
-            let is_inside = (0x80..0xc0).contains(&byte);
-            *is_stop = byte == b'\\' || !is_inside && splitters.iter().any(may_begin);
+            *is_stop = byte == b'\\' || splitters.iter().any(may_begin);
         }
-        Stops(stops)
+        let ascii: Vec<u8> = (0..0x80).filter(|byte| table[usize::from(*byte)]).collect();
+        let few = (ascii.len() <= FEW).then(|| std::array::from_fn(|n| *ascii.get(n).unwrap_or(&b'\\')));
+        Stops { table, few }
     }
 
     /// The first of them at this place or behind it, or the end.
     fn next(&self, text: &str, from: usize) -> usize {
         let rest = text.as_bytes().get(from..).unwrap_or_default();
-        rest.iter().position(|byte| self.0[usize::from(*byte)]).map_or(text.len(), |behind| from + behind)
+        let mut passed = 0;
+        if let Some(few) = &self.few {
+            // Most names and values are short: one step, where a loop over bytes would end in another place each time.
+            for word in rest.as_chunks::<8>().0 {
+                if let Some(at) = first_of(few, *word) {
+                    return from + passed + at;
+                }
+                passed += 8;
+            }
+        }
+        let is_stop = |byte: &u8| self.table[usize::from(*byte)];
+        rest[passed..].iter().position(is_stop).map_or(text.len(), |behind| from + passed + behind)
     }
+}
+
+/// The first byte of eight that is one of these or no ASCII.
+fn first_of(few: &[u8; FEW], word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_le_bytes(word);
+    // A subtraction borrows from the byte above only behind a byte that is found, so the lowest one found is right.
+    let is = |byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES) & !(word ^ (ONES * u64::from(byte)));
+    let found = few.iter().fold(word, |found, byte| found | is(*byte)) & (ONES << 7);
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 impl fmt::Debug for Stops {
@@ -229,9 +258,10 @@ mod tests {
     fn simple(scanner: &Scanner, text: &str) -> Vec<(String, String)> {
         let at_set = |splitter: &Splitter, at: usize| match splitter {
             Splitter::Set(set) => text[at..].chars().next().filter(|c| set.has(*c)).map(|c| at + c.len_utf8()),
-            Splitter::Pattern(regex) => {
-                regex.find_at(text, at).filter(|found| found.start() == at && !found.is_empty()).map(|found| found.end())
-            }
+            Splitter::Pattern(regex) => regex
+                .find_at(text, at)
+                .filter(|found| found.start() == at && !found.is_empty())
+                .map(|found| found.end()),
         };
         let field = |at: usize| at_set(&scanner.field, at);
         let value = |at: usize| at_set(&scanner.value, at);
@@ -259,11 +289,12 @@ mod tests {
                 continue;
             };
             let quotes = if scanner.include_brackets { &QUOTES[..] } else { &QUOTES[..2] };
-            let quoted = quotes.iter().find(|(open, _)| text.as_bytes().get(from) == Some(open)).and_then(|(_, close)| {
-                let end = closing(text, from + 1, *close)?;
-                let ends = end + 1 == text.len() || text[end + 1..].starts_with('\n') || field(end + 1).is_some();
-                ends.then(|| (&text[from + 1..end], end + 1))
-            });
+            let quoted =
+                quotes.iter().find(|(open, _)| text.as_bytes().get(from) == Some(open)).and_then(|(_, close)| {
+                    let end = closing(text, from + 1, *close)?;
+                    let ends = end + 1 == text.len() || text[end + 1..].starts_with('\n') || field(end + 1).is_some();
+                    ends.then(|| (&text[from + 1..end], end + 1))
+                });
             let (found, behind) = quoted.unwrap_or_else(|| {
                 let mut to = from;
                 while to < text.len() && field(to).is_none() {

@@ -206,7 +206,7 @@ impl Decoding for Reader {
             return out.push(event);
         };
         match take_message(&mut fields) {
-            Some(message) if self.uses_codec => codec.decoder.decode(&message, scratch.received, out),
+            Some(message) if self.uses_codec => codec.decoder.decode(message, scratch.received, out),
             Some(message) => out.push(Event::from_line(scratch.received, message)),
             None => {
                 let mut event = Event::new(scratch.received);

@@ -235,7 +235,7 @@ impl Arrival {
         for Cut { text, tags } in pieces.into_iter().flat_map(Piece::into_lines) {
             let from = events.len();
             let record = String::from_utf8_lossy(&text);
-            self.codec.decoder.decode(&record.as_ref().into(), RECEIVED, &mut events);
+            self.codec.decoder.decode(record.as_ref().into(), RECEIVED, &mut events);
             events[from..].iter_mut().for_each(|event| tags.iter().for_each(|tag| event.tag(tag)));
         }
         for event in &mut events {

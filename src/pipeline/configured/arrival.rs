@@ -102,7 +102,7 @@ impl Arrival {
                 Some(texts) => {
                     for line in each_line(lines.as_ref()) {
                         let line = texts.slice_ref(texts.get(line).unwrap_or_default());
-                        self.codec.decoder.decode(&line, scratch.received, &mut events);
+                        self.codec.decoder.decode(line, scratch.received, &mut events);
                         dressed(&mut events, &fields, scratch);
                     }
                 }

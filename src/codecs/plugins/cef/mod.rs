@@ -147,8 +147,8 @@ fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
 }
 
 impl Decoder for Messages {
-    fn decode(&self, record: &ByteString, received: Timestamp, out: &mut Vec<Event>) {
-        out.push(self.event(record, received));
+    fn decode(&self, record: ByteString, received: Timestamp, out: &mut Vec<Event>) {
+        out.push(self.event(&record, received));
     }
 }
 
