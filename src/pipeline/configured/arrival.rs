@@ -3,7 +3,7 @@
 use crate::{
     codecs::plugins::{self, Reading, framing::Framing},
     config::{Options, Role, Settings},
-    event::{Event, Key, TAGS, Value},
+    event::{Event, Key, Map, TAGS, Value},
     filters::{Scratch, decorate::Decorations},
     inputs::plugins::{self as inputs, Chunk, Decoding, Fields, Record, Source},
 };
@@ -24,10 +24,18 @@ pub(super) struct Arrival {
     codec: Reading,
     /// What the input does around its codec.
     decoding: Option<Box<dyn Decoding>>,
-    host: Option<(FieldRef, Value)>,
+    host: Option<Host>,
     kind: Option<Value>,
     tags: Vec<String>,
     fields: Decorations,
+}
+
+/// The host that an input names.
+struct Host {
+    field: FieldRef,
+    name: Value,
+    /// What the first part of the field is where the event has none.
+    whole: Value,
 }
 
 /// An input and what becomes of its records. `None` where something was reported.
@@ -53,7 +61,7 @@ pub(super) fn build(
         path: path.and_then(|path| FieldRef::parse(path).ok()),
         codec: codec?,
         decoding: source.as_mut().and_then(|source| source.decoding()),
-        host: host.map(|field| (field, Value::Str(ByteString::from_static(settings.host)))),
+        host: host.map(|field| Host::new(field, ByteString::from_static(settings.host))),
         kind: kind_of_events,
         tags,
         fields,
@@ -137,9 +145,22 @@ impl Arrival {
         for tag in &self.tags {
             event.tag(tag);
         }
-        if let Some((field, value)) = &self.host {
-            add(event, field, value);
+        if let Some(host) = &self.host {
+            match host.field.parts.as_slice() {
+                [first, ..] if event.fields.get(first).is_none() => event.fields.push_new(first, host.whole.clone()),
+                _ => add(event, &host.field, &host.name),
+            }
         }
+    }
+}
+
+impl Host {
+    fn new(field: FieldRef, name: ByteString) -> Host {
+        let name = Value::Str(name);
+        let inside = field.parts.iter().skip(1).rev();
+        let whole =
+            inside.fold(name.clone(), |value, part| Value::Map(Map::from_iter([(part.as_str().into(), value)])));
+        Host { field, name, whole }
     }
 }
 
