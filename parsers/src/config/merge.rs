@@ -59,6 +59,15 @@ fn merge(into: &mut Value, from: &Value, lists: Lists) {
     into.variable = None;
 }
 
+/// Makes a list of a value and one more.
+pub(super) fn append(into: &mut Value, value: Value) {
+    match &mut into.kind {
+        ValueKind::Array(items) => items.push(value),
+        _ => into.kind = ValueKind::Array(vec![into.clone(), value]),
+    }
+    into.variable = None;
+}
+
 fn push(items: &mut Vec<Value>, item: &Value, once: bool) {
     if !once || !items.iter().any(|known| known.kind == item.kind) {
         items.push(item.clone());

@@ -3,21 +3,30 @@
 use super::ast::{Entry, Value, ValueKind};
 use super::diagnostic::Diagnostic;
 use super::field_ref::{FieldRef, FieldRefError};
+use super::merge;
 use super::template::Template;
 use crate::query::short_names::suggest;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// What every reader returns.
 pub type Read<T> = Result<T, Diagnostic>;
 
+/// The one text that a value is: a list of one is its item, as everywhere where one value is asked for.
+fn scalar(value: &Value) -> Option<&str> {
+    match &value.kind {
+        ValueKind::Array(items) if items.len() == 1 => items[0].as_str(),
+        _ => value.as_str(),
+    }
+}
+
 /// A string, bareword or number.
 pub fn text(value: &Value) -> Read<&str> {
-    value.as_str().ok_or_else(|| mismatch(value, "a string"))
+    scalar(value).ok_or_else(|| mismatch(value, "a string"))
 }
 
 /// `true` or `false`.
 pub fn boolean(value: &Value) -> Read<bool> {
-    match value.as_str() {
+    match scalar(value) {
         Some("true") => Ok(true),
         Some("false") => Ok(false),
         Some(text) => {
@@ -34,20 +43,20 @@ pub fn boolean(value: &Value) -> Read<bool> {
 
 /// A whole number, also in quotes.
 pub fn integer(value: &Value) -> Read<i64> {
-    let number = value.as_str().and_then(|text| text.trim().parse().ok());
+    let number = scalar(value).and_then(|text| text.trim().parse().ok());
     number.ok_or_else(|| mismatch(value, "a whole number"))
 }
 
 /// A number, also in quotes.
 pub fn number(value: &Value) -> Read<f64> {
     let digits = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
-    let number = value.as_str().map(str::trim).filter(digits).and_then(|text| text.parse().ok());
+    let number = scalar(value).map(str::trim).filter(digits).and_then(|text| text.parse().ok());
     number.filter(|number: &f64| number.is_finite()).ok_or_else(|| mismatch(value, "a number"))
 }
 
 /// A size: `1048576`, `"10MiB"`, `"180 mb"`. `k`, `m`, `g`, `t`, `p` are powers of 1,000, with an `i` of 1,024, in any case.
 pub fn bytes(value: &Value) -> Read<u64> {
-    let size = value.as_str().and_then(|text| {
+    let size = scalar(value).and_then(|text| {
         let (number, unit) = quantity(text)?;
         let unit = unit.to_ascii_lowercase();
         let unit = unit.strip_suffix('b').unwrap_or(&unit);
@@ -64,7 +73,7 @@ pub fn bytes(value: &Value) -> Read<u64> {
 
 /// A duration: `250ms`, `"18h"`, `"1 day"`, `"21.5d"`, `"6 weeks"`; a bare number counts `unit`s.
 pub fn duration(value: &Value, unit: Duration) -> Read<Duration> {
-    let duration = value.as_str().and_then(|text| {
+    let duration = scalar(value).and_then(|text| {
         let (number, name) = quantity(text)?;
         let number: f64 = number.parse().ok()?;
         let factor = match name {
@@ -86,7 +95,7 @@ pub fn duration(value: &Value, unit: Duration) -> Read<Duration> {
 
 /// A text that is one of a few.
 pub fn choice<'k>(value: &Value, known: &[&'k str]) -> Read<&'k str> {
-    if let Some(text) = value.as_str() {
+    if let Some(text) = scalar(value) {
         if let Some(found) = known.iter().find(|known| **known == text) {
             return Ok(found);
         }
@@ -111,11 +120,27 @@ pub fn list(value: &Value) -> &[Value] {
     }
 }
 
-/// The pairs of a hash.
-pub fn hash(value: &Value) -> Read<&[Entry]> {
+/// The pairs of a hash. A list is one, too, of a name and a value in turn: the values of one name are a list.
+pub fn hash(value: &Value) -> Read<Cow<'_, [Entry]>> {
+    const HELP: &str = "a hash is written `{ \"name\" => \"value\" }`";
     match &value.kind {
-        ValueKind::Hash(entries) => Ok(entries),
-        _ => Err(mismatch(value, "a hash").help("a hash is written `{ \"name\" => \"value\" }`")),
+        ValueKind::Hash(entries) => Ok(Cow::Borrowed(entries)),
+        ValueKind::Array(items) if items.len().is_multiple_of(2) => {
+            let mut entries: Vec<Entry> = Vec::with_capacity(items.len() / 2);
+            for pair in items.chunks_exact(2) {
+                let entry = Entry { key: pair[0].clone(), value: pair[1].clone() };
+                match entries.iter_mut().find(|known| known.key.kind == entry.key.kind) {
+                    Some(known) => merge::append(&mut known.value, entry.value),
+                    None => entries.push(entry),
+                }
+            }
+            Ok(Cow::Owned(entries))
+        }
+        ValueKind::Array(items) => {
+            let message = format!("a list of names and values has an even number of items, this one has {}", items.len());
+            Err(Diagnostic::error(value.span.0, message).expected("a hash").help(HELP))
+        }
+        _ => Err(mismatch(value, "a hash").help(HELP)),
     }
 }
 
@@ -199,7 +224,7 @@ mod tests {
         check("\"1.2.3k\"", None);
         check("\"5i\"", None);
         check("\"5 parsecs\"", None);
-        check("[1]", None);
+        check("[1, 2]", None);
     }
 
     #[test]
@@ -247,5 +272,26 @@ mod tests {
         assert!(read("\"x-%{[a]}\"", template).is_ok());
         assert!(read("[1, 2]", |value| Ok(list(value).len())) == Ok(2));
         assert!(read("1", |value| Ok(list(value).len())) == Ok(1));
+        assert_eq!(read("[\"x\"]", |value| text(value).map(str::to_owned)), Ok("x".to_owned()));
+        assert_eq!(read("[5]", integer), Ok(5));
+    }
+
+    #[test]
+    fn lists_are_hashes_of_pairs() {
+        let check = |written, expected: Result<&str, &str>| {
+            let shown = read(written, |value| {
+                let entries = hash(value)?;
+                Ok(entries.iter().map(|entry| format!("{} => {} ", entry.key, entry.value)).collect::<String>())
+            });
+            assert_eq!(shown.as_deref().map(str::trim).map_err(String::as_str), expected, "{written}");
+        };
+        check(r#"["a", "b", "c", 5]"#, Ok(r#""a" => "b" "c" => 5"#));
+        check(r#"["a", "b", "a", "c"]"#, Ok(r#""a" => ["b", "c"]"#));
+        check("[]", Ok(""));
+        check(
+            r#"["a"]"#,
+            Err("a list of names and values has an even number of items, this one has 1: a hash; a hash is written \
+                 `{ \"name\" => \"value\" }`"),
+        );
     }
 }

@@ -149,7 +149,7 @@ fn servers(options: &mut Options<'_>) -> Option<Servers> {
         if !matches!(value.kind, ast::ValueKind::Hash(_)) {
             servers.addresses = addresses(value)?;
         } else {
-            for entry in typed::hash(value)? {
+            for entry in &*typed::hash(value)? {
                 match typed::text(&entry.key)? {
                     "address" => servers.addresses = addresses(&entry.value)?,
                     "search" => {

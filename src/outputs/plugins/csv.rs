@@ -66,7 +66,7 @@ impl Default for Style {
 
 fn style(value: &ast::Value) -> typed::Read<Style> {
     let mut style = Style::default();
-    for entry in typed::hash(value)? {
+    for entry in &*typed::hash(value)? {
         match typed::text(&entry.key)? {
             "col_sep" => style.col_sep = typed::text(&entry.value)?.to_owned(),
             "row_sep" => style.row_sep = typed::text(&entry.value)?.to_owned(),

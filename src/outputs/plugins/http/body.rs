@@ -120,8 +120,9 @@ fn pair(name: &str, value: &str, out: &mut String) {
 }
 
 fn mapping(value: &ast::Value) -> typed::Read<Mapping> {
-    let pairs = typed::hash(value)?.iter();
+    let pairs = typed::hash(value)?;
     pairs
+        .iter()
         .map(|entry| Ok((typed::text(&entry.key)?.to_owned(), mapped(&entry.value)?)))
         .collect::<Result<_, _>>()
         .map(Mapping)
