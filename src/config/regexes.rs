@@ -1,7 +1,7 @@
 //! Regular expressions as Logstash writes them, which are Ruby's, on the engine that we have, which takes linear time.
 //!
 //! `^` and `$` are ends of lines, `\h` is a hexadecimal digit, `(?m)` lets the dot match line ends. What needs another engine,
-//! look-around, back-references, atomic groups, is an error that says so.
+//! look-around, back-references, atomic groups, is an error that says so, or has one that goes back, within a limit: [`Expression`].
 
 use logship_parsers::config::{Diagnostic, ast::Value, typed};
 use regex::{Regex, RegexBuilder};
@@ -9,7 +9,65 @@ use regex::{Regex, RegexBuilder};
 /// The memory that one compiled expression may take.
 pub const REGEX_BYTES_MAX: usize = 4 << 20;
 
-/// Compiles a Ruby expression.
+/// How often an engine that goes back may do so for one match.
+pub const BACKTRACKS_MAX: usize = 1_000_000;
+
+/// A Ruby expression on the engine that it needs: nearly all take linear time.
+#[derive(Clone, Debug)]
+pub enum Expression {
+    /// In linear time.
+    Linear(Regex),
+    /// With look-around, back-references or atomic groups. What goes back more than [`BACKTRACKS_MAX`] times does not match.
+    Backtracking(Box<fancy_regex::Regex>),
+}
+
+impl Expression {
+    /// Compiles a Ruby expression.
+    ///
+    /// # Errors
+    /// In a sentence, what is wrong with it.
+    ///
+    /// ```
+    /// use logship::config::Expression;
+    /// assert!(Expression::new(r"^(?!#)\h+$").is_ok_and(|expression| expression.is_match("#x\nc0ffee")));
+    /// ```
+    pub fn new(pattern: &str) -> Result<Expression, String> {
+        let (ours, None) = translated(pattern)? else { return backtracking(pattern) };
+        linear(&ours).map(Expression::Linear)
+    }
+
+    /// [`Expression::new`] of an option's value.
+    ///
+    /// # Errors
+    /// At the place of the value.
+    pub fn of(value: &Value) -> typed::Read<Expression> {
+        Expression::new(typed::text(value)?).map_err(|message| Diagnostic::error(value.span.0, message))
+    }
+
+    /// Whether it matches anywhere in the text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        match self {
+            Expression::Linear(regex) => regex.is_match(text),
+            Expression::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+        }
+    }
+}
+
+fn backtracking(pattern: &str) -> Result<Expression, String> {
+    let (ours, _) = translated(pattern)?;
+    let built = fancy_regex::RegexBuilder::new(&ours)
+        .multi_line(true)
+        .backtrack_limit(BACKTRACKS_MAX)
+        .delegate_size_limit(REGEX_BYTES_MAX)
+        .build();
+    match built {
+        Ok(regex) => Ok(Expression::Backtracking(Box::new(regex))),
+        Err(cause) => Err(format!("this is no regular expression: {cause}")),
+    }
+}
+
+/// Compiles a Ruby expression that takes linear time.
 ///
 /// # Errors
 /// In a sentence, what is wrong with it.
@@ -20,8 +78,14 @@ pub const REGEX_BYTES_MAX: usize = 4 << 20;
 /// assert!(ruby_regex("(?=x)").is_err_and(|cause| cause.contains("look-around")));
 /// ```
 pub fn ruby_regex(pattern: &str) -> Result<Regex, String> {
-    let ours = translated(pattern)?;
-    let built = RegexBuilder::new(&ours).multi_line(true).size_limit(REGEX_BYTES_MAX).build();
+    match translated(pattern)? {
+        (ours, None) => linear(&ours),
+        (_, Some(need)) => Err(need),
+    }
+}
+
+fn linear(pattern: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(pattern).multi_line(true).size_limit(REGEX_BYTES_MAX).build();
     built.map_err(|cause| match cause {
         regex::Error::CompiledTooBig(_) => format!("this expression needs more than {REGEX_BYTES_MAX} bytes"),
         other => {
@@ -40,8 +104,10 @@ pub fn regex_of(value: &Value) -> typed::Read<Regex> {
     ruby_regex(typed::text(value)?).map_err(|message| Diagnostic::error(value.span.0, message))
 }
 
-fn translated(pattern: &str) -> Result<String, String> {
+/// The expression as our engines write it, and what it has that the one of linear time has not.
+fn translated(pattern: &str) -> Result<(String, Option<String>), String> {
     let mut out = String::with_capacity(pattern.len());
+    let mut need = None;
     let mut in_class = 0_usize;
     let mut chars = pattern.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -49,7 +115,9 @@ fn translated(pattern: &str) -> Result<String, String> {
         match c {
             '\\' => {
                 let Some((_, escaped)) = chars.next() else { return Err("a `\\` stands at the end".to_owned()) };
-                escape(&mut out, escaped, in_class > 0)?;
+                if let Some(needed) = escape(&mut out, escaped, in_class > 0)? {
+                    need.get_or_insert(needed);
+                }
             }
             '[' => {
                 in_class += 1;
@@ -62,10 +130,11 @@ fn translated(pattern: &str) -> Result<String, String> {
             '(' if in_class == 0 => {
                 let looks = ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|look| rest.starts_with(look));
                 if looks {
-                    return Err("look-around is not supported here".to_owned());
+                    need.get_or_insert("look-around is not supported here".to_owned());
                 }
                 if rest.starts_with("(?>") {
-                    return Err("atomic groups are not supported here: write `(?:` instead of `(?>`".to_owned());
+                    let help = "atomic groups are not supported here: write `(?:` instead of `(?>`";
+                    need.get_or_insert(help.to_owned());
                 }
                 out.push('(');
                 // Ruby's `m` is what others call `s`.
@@ -78,7 +147,7 @@ fn translated(pattern: &str) -> Result<String, String> {
             c => out.push(c),
         }
     }
-    Ok(out)
+    Ok((out, need))
 }
 
 /// The flags of `(?mi-x:` or `(?mi)`.
@@ -89,7 +158,8 @@ fn flags(group: &str) -> Option<&str> {
     (!flags.is_empty() && flags.chars().all(|c| matches!(c, 'm' | 'i' | 'x' | '-'))).then_some(flags)
 }
 
-fn escape(out: &mut String, escaped: char, in_class: bool) -> Result<(), String> {
+/// Appends what an escape means, and says what it needs.
+fn escape(out: &mut String, escaped: char, in_class: bool) -> Result<Option<String>, String> {
     match escaped {
         'h' if in_class => out.push_str("0-9a-fA-F"),
         'h' => out.push_str("[0-9a-fA-F]"),
@@ -97,12 +167,19 @@ fn escape(out: &mut String, escaped: char, in_class: bool) -> Result<(), String>
         'Z' => out.push_str(r"(?:\n?\z)"),
         'R' => out.push_str(r"(?:\r\n|[\n\v\f\r\x{85}\x{2028}\x{2029}])"),
         'e' => out.push_str(r"\x1b"),
-        '1'..='9' | 'k' if !in_class => return Err("back-references are not supported here".to_owned()),
-        'G' | 'K' | 'X' | 'g' => return Err(format!("`\\{escaped}` is not supported here")),
+        '1'..='9' | 'k' if !in_class => {
+            out.extend(['\\', escaped]);
+            return Ok(Some("back-references are not supported here".to_owned()));
+        }
+        'G' | 'K' => {
+            out.extend(['\\', escaped]);
+            return Ok(Some(format!("`\\{escaped}` is not supported here")));
+        }
+        'X' | 'g' => return Err(format!("`\\{escaped}` is not supported here")),
         c if c.is_ascii_alphanumeric() || c.is_ascii_punctuation() => out.extend(['\\', c]),
         c => out.push(c),
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -127,5 +204,22 @@ mod tests {
         check("(?<=x)y", "", Err("look-around is not supported here"));
         check(r"(a)\1", "", Err("back-references are not supported here"));
         check("(", "", Err("this is no regular expression: unclosed group"));
+    }
+
+    #[test]
+    fn expressions_that_go_back_have_another_engine() {
+        let check = |pattern: &str, text: &str, expected: bool| {
+            let compiled = Expression::new(pattern);
+            assert_eq!(compiled.map(|expression| expression.is_match(text)), Ok(expected), "{pattern} on {text}");
+        };
+        check("(?<!x)b", "ab", true);
+        check("(?<!x)b", "xb", false);
+        check("^(?!foo)", "foob", false);
+        check(r"(\w)\1", "abba", true);
+        check(r"(?<c>\w)\k<c>$", "xx\ny", true);
+        check(r"\A(?>a+)ab", "aab", false);
+        check("(?m)a(?=.b)", "a\nb", true);
+        check(r"^(?=(a+)+$)\1b", &"a".repeat(40), false);
+        assert!(Expression::new("(?=").is_err());
     }
 }

@@ -9,12 +9,11 @@ mod text;
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, decorate::field_of};
 use crate::{
-    config::{Options, ruby_regex},
+    config::{Expression, Options},
     event::{Event, Value, render},
 };
 use convert::Type;
 use logship_parsers::config::{Diagnostic, FieldRef, Template, ast, typed};
-use regex::Regex;
 use std::{borrow::Cow, fmt::Display};
 
 pub(super) use text::capitalized;
@@ -64,7 +63,7 @@ enum Step {
 /// What `gsub` looks for.
 #[derive(Debug)]
 enum Needle {
-    Regex(Regex),
+    Fixed(Expression),
     /// With pieces of the event in it: compiled for each.
     Template(Template),
 }
@@ -130,8 +129,8 @@ fn gsub(options: &mut Options<'_>, steps: &mut Vec<Step>) {
             match template.as_literal() {
                 None => Ok(Needle::Template(template)),
                 Some(text) => {
-                    let regex = ruby_regex(text).map_err(|cause| Diagnostic::error(value.span.0, cause))?;
-                    Ok(Needle::Regex(regex))
+                    let regex = Expression::new(text).map_err(|cause| Diagnostic::error(value.span.0, cause))?;
+                    Ok(Needle::Fixed(regex))
                 }
             }
         };
@@ -190,9 +189,9 @@ impl Step {
             Step::Gsub { field, needle, replacement } => {
                 let replacement = render::rendered(replacement, event, scratch.received);
                 let needle = match needle {
-                    Needle::Regex(regex) => Cow::Borrowed(regex),
+                    Needle::Fixed(regex) => Cow::Borrowed(regex),
                     Needle::Template(template) => {
-                        Cow::Owned(ruby_regex(&render::rendered(template, event, scratch.received))?)
+                        Cow::Owned(Expression::new(&render::rendered(template, event, scratch.received))?)
                     }
                 };
                 map_texts(event, field, |text| text::replaced(text, &needle, &replacement))

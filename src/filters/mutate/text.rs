@@ -1,7 +1,9 @@
 //! What Ruby does to texts.
 
-use crate::event::{Value, render};
-use regex::{Captures, Regex};
+use crate::{
+    config::Expression,
+    event::{Value, render},
+};
 
 /// The first character in upper case, all others in lower case.
 pub(in crate::filters) fn capitalized(text: &str) -> String {
@@ -44,16 +46,30 @@ pub(super) fn joined(items: &[Value], separator: &str) -> String {
 }
 
 /// All matches replaced. In the replacement `\1` or `\k<name>` is a group, `\0` or `\&` the whole match, `\\` a backslash.
-pub(super) fn replaced(text: &str, needle: &Regex, replacement: &str) -> String {
-    needle.replace_all(text, |found: &Captures<'_>| expanded(found, replacement)).into_owned()
+pub(super) fn replaced(text: &str, needle: &Expression, replacement: &str) -> String {
+    match needle {
+        Expression::Linear(regex) => {
+            let replaced = regex.replace_all(text, |found: &regex::Captures<'_>| {
+                let by_name = |name: &str| found.name(name).map_or("", |group| group.as_str());
+                expanded(|at| found.get(at).map_or("", |group| group.as_str()), by_name, replacement)
+            });
+            replaced.into_owned()
+        }
+        Expression::Backtracking(regex) => {
+            let replaced = regex.try_replacen(text, 0, |found: &fancy_regex::Captures<'_>| {
+                let by_name = |name: &str| found.name(name).map_or("", |group| group.as_str());
+                expanded(|at| found.get(at).map_or("", |group| group.as_str()), by_name, replacement)
+            });
+            replaced.map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+        }
+    }
 }
 
-fn expanded(found: &Captures<'_>, replacement: &str) -> String {
+fn expanded<'t>(group: impl Fn(usize) -> &'t str, by_name: impl Fn(&str) -> &'t str, replacement: &str) -> String {
     let mut out = String::with_capacity(replacement.len());
     let mut rest = replacement;
     while let Some((before, behind)) = rest.split_once('\\') {
         out.push_str(before);
-        let group = |at| found.get(at).map_or("", |group| group.as_str());
         rest = match behind.chars().next() {
             Some(digit @ '0'..='9') => {
                 out.push_str(group(digit as usize - '0' as usize));
@@ -69,7 +85,7 @@ fn expanded(found: &Captures<'_>, replacement: &str) -> String {
             }
             Some('k') if behind.starts_with("k<") && behind.contains('>') => {
                 let (name, after) = behind[2..].split_once('>').unwrap_or_default();
-                out.push_str(found.name(name).map_or("", |group| group.as_str()));
+                out.push_str(by_name(name));
                 after
             }
             _ => {
@@ -102,7 +118,7 @@ mod tests {
     #[test]
     fn replacements_have_groups() {
         let check = |text, needle, replacement, expected| {
-            assert_eq!(replaced(text, &Regex::new(needle).unwrap(), replacement), expected, "{replacement}");
+            assert_eq!(replaced(text, &Expression::new(needle).unwrap(), replacement), expected, "{replacement}");
         };
         check("a/b/c", "/", "_", "a_b_c");
         check("john smith", r"(\w+) (\w+)", r"\2, \1", "smith, john");

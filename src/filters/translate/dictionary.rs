@@ -1,7 +1,7 @@
 //! Values by their keys: from the config or from a file.
 
 use crate::{
-    config::{Options, ruby_regex},
+    config::{Expression, Options},
     event::{Value, json},
 };
 use logship_parsers::{
@@ -22,7 +22,7 @@ pub(super) enum Dictionary {
     /// The whole text.
     Exact(HashMap<String, Value>),
     /// The first that matches.
-    Regex(Vec<(Regex, Value)>),
+    Regex(Vec<(Expression, Value)>),
     /// Each of them anywhere.
     Inside { keys: Regex, values: HashMap<String, String> },
 }
@@ -48,6 +48,10 @@ impl Dictionary {
 pub(super) fn read(options: &mut Options<'_>) -> Option<Dictionary> {
     let (exact, regex) = (options.flag("exact", true), options.flag("regex", false));
     let owned = |value: &ast::Value| typed::text(value).map(str::to_owned);
+    if options.is_given("dictionary") && options.is_given("dictionary_path") {
+        let both = Diagnostic::error(options.place(), "`dictionary` and `dictionary_path` exclude each other");
+        options.report(both.help("leave one of them out"));
+    }
     let (name, pairs) = match options.is_given("dictionary_path") {
         true => (
             "dictionary_path",
@@ -100,7 +104,7 @@ fn value_of(value: &ast::Value) -> Value {
 
 fn expressions(pairs: Vec<(String, Value)>) -> Result<Dictionary, String> {
     let compiled = pairs.into_iter().map(|(key, value)| {
-        let regex = ruby_regex(&key).map_err(|cause| format!("the key `{key}`: {cause}"))?;
+        let regex = Expression::new(&key).map_err(|cause| format!("the key `{key}`: {cause}"))?;
         Ok((regex, value))
     });
     compiled.collect::<Result<_, String>>().map(Dictionary::Regex)

@@ -35,6 +35,7 @@ pub(super) const KIND: FilterKind = FilterKind {
         "source",
         "target",
         "yaml_dictionary_code_point_limit",
+        "yaml_load_strategy",
     ],
     build,
 };
@@ -53,6 +54,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     _ = options.get("refresh_behaviour", |value| typed::choice(value, &["merge", "replace"]).map(drop));
     _ = options.get("refresh_interval", typed::number);
     _ = options.get("yaml_dictionary_code_point_limit", typed::integer);
+    _ = options.get("yaml_load_strategy", |value| typed::choice(value, &["one_shot", "streaming"]).map(drop));
     let old_target = options.field("destination");
     let target = options.field("target").or(old_target);
     let iterate_on = options.field("iterate_on");
