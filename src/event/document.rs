@@ -37,6 +37,7 @@ impl Event {
     /// `_tagsparsefailure`; an object `@metadata` is its metadata.
     pub fn take_in(&mut self, key: Key, value: Value) {
         match (key.as_str(), value) {
+            (TIMESTAMP, Value::Null) => {}
             (TIMESTAMP, value) => {
                 let time = match &value {
                     Value::Time(time) => Some(*time),

@@ -99,6 +99,7 @@ pub fn field_of(name: &Template, event: &Event, scratch: &mut Scratch) -> Option
 pub fn append(event: &mut Event, field: &FieldRef, value: Value) {
     let value = match event.get(field).map(std::borrow::Cow::into_owned) {
         None => value,
+        Some(Value::Null) => Value::List(vec![value]),
         Some(Value::List(mut items)) => {
             items.push(value);
             Value::List(items)
