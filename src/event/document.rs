@@ -41,10 +41,7 @@ impl Event {
             (TIMESTAMP, value) => {
                 let time = match &value {
                     Value::Time(time) => Some(*time),
-                    Value::Str(text) => match iso8601(text, 0) {
-                        Some(Stamp::At(nanos)) => Some(Timestamp::from_nanos(nanos)),
-                        _ => None,
-                    },
+                    Value::Str(text) => time_of(text),
                     _ => None,
                 };
                 match time {
@@ -64,5 +61,21 @@ impl Event {
                 self.fields.insert(key, value);
             }
         }
+    }
+}
+
+/// `2026-01-01`
+const DATE_BYTES: usize = 10;
+
+/// A time as Logstash reads one: a date, and behind a `T` the time of day.
+fn time_of(text: &str) -> Option<Timestamp> {
+    let read = match text.as_bytes().get(DATE_BYTES) {
+        None if text.len() == DATE_BYTES => iso8601(&format!("{text}T00:00:00Z"), 0),
+        Some(b'T' | b't') => iso8601(text, 0),
+        _ => None,
+    };
+    match read? {
+        Stamp::At(nanos) => Some(Timestamp::from_nanos(nanos)),
+        Stamp::OutOfRange => None,
     }
 }

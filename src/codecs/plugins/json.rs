@@ -3,7 +3,7 @@
 //! What is no JSON, and what is neither an object nor a list of objects, is a message, tagged `_jsonparsefailure`. Blank records
 //! are nothing.
 
-use super::{CodecKind, Decoder, Encoder, FramingKind, plain::version};
+use super::{CodecKind, Decoder, Encoder, FramingKind, plain::{set_original, version}};
 use crate::{
     config::Options,
     event::{Event, Key, Timestamp, Value, absorbed, json},
@@ -24,10 +24,17 @@ pub(super) const KIND: CodecKind = CodecKind {
 #[derive(Debug)]
 pub(super) struct Json {
     target: Option<FieldRef>,
+    /// Whether a message that is one object stays as `[event][original]`.
+    has_original: bool,
 }
 
-pub(super) fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
-    Some(Box::new(Json { target: options.field("target") }))
+fn decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
+    Some(Box::new(Json { target: options.field("target"), has_original: options.ecs().is_on() }))
+}
+
+/// Of lines: these do not stay.
+pub(super) fn line_decoder(options: &mut Options<'_>) -> Option<Box<dyn Decoder>> {
+    Some(Box::new(Json { target: options.field("target"), has_original: false }))
 }
 
 impl Decoder for Json {
@@ -40,12 +47,18 @@ impl Decoder for Json {
             return out.push(failed(record, received));
         };
         let good = match absorbed(&record, value) {
+            Value::Null => return,
             Value::List(items) => items.into_iter().all(|item| self.take(item, received, out)),
             value => self.take(value, received, out),
         };
         if !good {
             out.truncate(before);
             return out.push(failed(record, received));
+        }
+        if let [event] = &mut out[before..]
+            && self.has_original
+        {
+            set_original(event, record);
         }
         for tag in budget.tags() {
             out[before..].iter_mut().for_each(|event| event.tag(tag));

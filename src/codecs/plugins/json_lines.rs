@@ -8,7 +8,7 @@ pub(super) const KIND: CodecKind = CodecKind {
     summary: "JSON objects, one a line",
     options: &["charset", "decode_size_limit_bytes", "delimiter", "target"],
     framing: FramingKind::Lines,
-    decoder: Some(json::decoder),
+    decoder: Some(json::line_decoder),
     encoder: Some(encoder),
 };
 

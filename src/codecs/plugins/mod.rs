@@ -194,7 +194,11 @@ fn built<T>(
     };
     let ecs = options.ecs();
     let (settings, diagnostics) = options.inside();
-    let name = &plugin.name.text;
+    // An input of lines reads those, whatever it is told.
+    let name = match plugin.name.text.as_str() {
+        "json" if default == "line" => "json_lines",
+        name => name,
+    };
     let Some(kind) = CODECS.iter().find(|kind| kind.name == name) else {
         diagnostics.push(unknown(&plugin.name));
         return None;

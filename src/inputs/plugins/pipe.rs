@@ -20,7 +20,7 @@ pub(super) const KIND: InputKind = InputKind {
     name: "pipe",
     summary: "Lines that a command prints",
     options: &["command", "restart"],
-    codec: "plain",
+    codec: "line",
     needs_log: true,
     host: Some("[host][name]"),
     path: None,

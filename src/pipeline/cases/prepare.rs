@@ -14,6 +14,7 @@ use crate::{
     config::{Ecs, Options, Role, Settings},
     event::{Event, Key, Timestamp, Value, json},
     filters::{Scratch, decorate::Decorations},
+    inputs::plugins as inputs,
     plan::program::{Block, Filters},
 };
 use logship_parsers::config::{
@@ -200,12 +201,13 @@ fn only(plugin: &Plugin, options: &[&str]) -> Plugin {
 
 impl Arrival {
     fn new(input: &Plugin, settings: &Settings, wrong: &mut Vec<Diagnostic>) -> Option<Arrival> {
+        let codec = inputs::find(&input.name).map_or("plain", |kind| kind.codec);
         let input = only(input, &INPUT_OPTIONS);
         let mut options = Options::new(&input, (Role::Input, &[]), settings, wrong);
         let kind = options.text("type").map(Value::from);
         let tags = options.each("tags", |value| typed::text(value).map(str::to_owned));
         let fields = Decorations::fields(&mut options);
-        Some(Arrival { codec: codecs::reading(&mut options, "plain")?, kind, tags, fields })
+        Some(Arrival { codec: codecs::reading(&mut options, codec)?, kind, tags, fields })
     }
 
     /// How a codec of its own framing cuts the lines of a case, which are one stream.
