@@ -11,7 +11,7 @@ use crate::{
     plan::program::{Block, Filters},
 };
 use logship_parsers::config::{
-    Diagnostic, Severity, Source,
+    Diagnostic, Severity, Source, Span,
     ast::{Config, Plugin, Statement},
     parse,
 };
@@ -83,10 +83,36 @@ pub fn load(
     if is_whole {
         complete(&mut config, sources);
     }
+    let mut ids = HashMap::new();
+    for section in [&config.inputs, &config.filters, &config.outputs] {
+        check_ids(section, &mut ids, &mut diagnostics);
+    }
     let pipeline = compile(&config, settings, &mut diagnostics);
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     let is_good = diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
     (is_good.then_some(pipeline), diagnostics)
+}
+
+/// An `id` belongs to one plugin of a pipeline.
+fn check_ids(statements: &[Statement], known: &mut HashMap<String, Span>, diagnostics: &mut Vec<Diagnostic>) {
+    for statement in statements {
+        match statement {
+            Statement::Plugin(plugin) => {
+                let id = plugin.attributes.iter().find(|attribute| attribute.name.text == "id");
+                let Some((id, place)) = id.and_then(|id| Some((id.value.as_str()?, id.value.span.0))) else { continue };
+                if let Some(first) = known.get(id) {
+                    let error = Diagnostic::error(place, format!("two plugins have the id `{id}`"));
+                    diagnostics.push(error.note_at(*first, "the first is here").help("give each an id of its own"));
+                } else {
+                    known.insert(id.to_owned(), place);
+                }
+            }
+            Statement::Branch(branch) => {
+                branch.arms.iter().for_each(|arm| check_ids(&arm.body, known, diagnostics));
+                branch.otherwise.iter().for_each(|body| check_ids(body, known, diagnostics));
+            }
+        }
+    }
 }
 
 /// Adds what a config leaves out.

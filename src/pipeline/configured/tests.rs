@@ -225,3 +225,15 @@ fn only_one_process_runs_a_pipeline() {
     assert!(error.contains("another process") && error.contains("--pipeline.id"), "{error}");
     first.end();
 }
+
+#[test]
+fn an_id_belongs_to_one_plugin() {
+    let check = |text: &str, expected: &[&str]| {
+        let (_, diagnostics) = load(&mut vec![Source::new("test", text)], &Options::default(), &Settings::default());
+        let messages: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+        assert_eq!(messages, expected, "{text}");
+    };
+    check("filter { drop { id => a } if [x] { drop { id => b } } } output { null { id => c } }", &[]);
+    check("filter { drop { id => a } if [x] { } else { drop { id => a } } }", &["two plugins have the id `a`"]);
+    check("input { stdin { id => a } } output { null { id => a } }", &["two plugins have the id `a`"]);
+}
