@@ -152,6 +152,12 @@ impl<'a> Options<'a> {
         self.settings
     }
 
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.plugin.name.text
+    }
+
     /// Where the plugin's name stands.
     #[must_use]
     pub fn place(&self) -> Span {

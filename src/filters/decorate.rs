@@ -3,7 +3,7 @@
 //! A field that is there becomes a list with the new value behind; tags are added as often as they are asked for. Names and
 //! values are templates.
 
-use super::Scratch;
+use super::{Scratch, tags};
 use crate::{
     config::Options,
     event::{Event, Key, TAGS, Value, render},
@@ -17,6 +17,8 @@ pub struct Decorations {
     remove_field: Vec<Template>,
     add_tag: Vec<Template>,
     remove_tag: Vec<Template>,
+    /// Tags where a field cannot be set, which ends what is done. Only `mutate` says so.
+    refused: Vec<String>,
 }
 
 impl Decorations {
@@ -29,7 +31,12 @@ impl Decorations {
     /// Those of a filter.
     pub fn read(options: &mut Options<'_>) -> Decorations {
         _ = options.get("periodic_flush", typed::boolean);
+        let refused = match options.name() {
+            "mutate" => tags(options, "tag_on_failure", "_mutate_error"),
+            _ => Vec::new(),
+        };
         Decorations {
+            refused,
             add_field: Decorations::fields(options).add_field,
             remove_field: options.templates("remove_field"),
             add_tag: options.templates("add_tag"),
@@ -49,10 +56,13 @@ impl Decorations {
     /// Does what is asked for.
     pub fn apply(&self, event: &mut Event, scratch: &mut Scratch) {
         for (name, values) in &self.add_field {
-            let Some(field) = field_of(name, event, scratch) else { continue };
+            let field = field_of(name, event, scratch);
             for value in values {
-                let text = render::rendered(value, event, scratch.received);
-                append(event, &field, Value::from(text));
+                let text = Value::from(render::rendered(value, event, scratch.received));
+                let is_set = field.as_ref().is_some_and(|field| append(event, field, text));
+                if !is_set && !self.refused.is_empty() {
+                    return self.refused.iter().for_each(|tag| event.tag(tag));
+                }
             }
         }
         for name in &self.remove_field {
@@ -95,8 +105,8 @@ pub fn field_of(name: &Template, event: &Event, scratch: &mut Scratch) -> Option
     FieldRef::parse(&scratch.text).ok()
 }
 
-/// Sets a field, or makes a list of what it is and the value.
-pub fn append(event: &mut Event, field: &FieldRef, value: Value) {
+/// Sets a field, or makes a list of what it is and the value. Whether it can be set: what cannot stays as it is.
+pub fn append(event: &mut Event, field: &FieldRef, value: Value) -> bool {
     let value = match event.get(field).map(std::borrow::Cow::into_owned) {
         None => value,
         Some(Value::Null) => Value::List(vec![value]),
@@ -106,6 +116,5 @@ pub fn append(event: &mut Event, field: &FieldRef, value: Value) {
         }
         Some(first) => Value::List(vec![first, value]),
     };
-    // What cannot be set stays as it is: a decoration is no reason to fail.
-    _ = event.set(field, value);
+    event.set(field, value).is_ok()
 }
