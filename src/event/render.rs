@@ -69,6 +69,19 @@ pub fn write_text(out: &mut String, value: &Value) {
     }
 }
 
+/// Appends a number as Ruby writes it: with an exponent of two digits from 1e16 on, and below 0.0001.
+pub fn write_ruby_float(out: &mut String, number: f64) {
+    let size = number.abs();
+    if !number.is_finite() || size == 0.0 || (1e-4..1e16).contains(&size) {
+        return json::write_value(out, &Value::Float(number));
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    let point = if digits.contains('.') { "" } else { ".0" };
+    _ = write!(out, "{digits}{point}e{sign}{exponent:0>2}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +105,22 @@ mod tests {
         check("%{+%s} %{{TIME_NOW}}", "1770127506 1970-01-01T00:00:00.000Z");
         check("%{+YYYY.MM.dd} %{+xxxx.ww} %{+HH:mm:ss.SSS} %{+EEE} %{+MMM}", "2026.02.03 2026.06 14:05:06.789 Tue Feb");
         check("%{{yyyy-'W'MM}} %{+h a}", "2026-W02 2 PM");
+    }
+
+    #[test]
+    fn floats_are_those_of_ruby() {
+        let check = |number: f64, expected: &str| {
+            let mut out = String::new();
+            write_ruby_float(&mut out, number);
+            assert_eq!(out, expected);
+        };
+        check(1.5, "1.5");
+        check(-0.0, "-0.0");
+        check(1e15, "1000000000000000.0");
+        check(1e16, "1.0e+16");
+        check(-1.25e30, "-1.25e+30");
+        check(0.0001, "0.0001");
+        check(0.00001, "1.0e-05");
+        check(1.5e-107, "1.5e-107");
     }
 }

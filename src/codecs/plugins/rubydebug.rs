@@ -3,7 +3,7 @@
 use super::{CodecKind, Encoder, FramingKind};
 use crate::{
     config::Options,
-    event::{Event, Map, Timestamp, Value, json},
+    event::{Event, Map, Timestamp, Value, json, render},
 };
 use std::fmt::Write as _;
 
@@ -78,7 +78,8 @@ fn shown(out: &mut String, value: &Value, indent: usize) {
             }
             _ = write!(out, "{:indent$}]", "");
         }
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => json::write_value(out, value),
+        Value::Float(number) => render::write_ruby_float(out, *number),
+        Value::Bool(_) | Value::Int(_) => json::write_value(out, value),
     }
 }
 
@@ -120,7 +121,7 @@ mod tests {
 
     #[test]
     fn events_look_like_hashes_of_ruby() {
-        let text = r#"{"message":"say \"hi\" #{x}\n","n":5,"host":{"name":"h","ip":[]},"l":["a",{"b":null}],"e":{}}"#;
+        let text = r#"{"message":"say \"hi\" #{x}\n","n":5,"f":1e20,"host":{"name":"h","ip":[]},"l":["a",{"b":null}],"e":{}}"#;
         let mut event = json::read_event(text).unwrap().0;
         event.meta.insert("k".into(), Value::from(true));
         let mut out = String::new();
@@ -132,6 +133,7 @@ mod tests {
     },
        "message" => "say \"hi\" \#{x}\n",
              "n" => 5,
+             "f" => 1.0e+20,
           "host" => {
         "name" => "h",
           "ip" => []

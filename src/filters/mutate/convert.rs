@@ -55,6 +55,11 @@ pub(super) fn converted(value: &Value, to: Type) -> Result<Value, String> {
         (Value::Int(_) | Value::Float(_), Type::Integer | Type::IntegerEu | Type::Float | Type::FloatEu) => {
             value.clone()
         }
+        (Value::Float(number), Type::String) => {
+            let mut text = String::new();
+            render::write_ruby_float(&mut text, *number);
+            Value::from(text)
+        }
         (_, Type::String) => {
             let mut text = String::new();
             render::write_text(&mut text, value);
@@ -68,7 +73,8 @@ pub(super) fn converted(value: &Value, to: Type) -> Result<Value, String> {
     })
 }
 
-/// A whole number, with `,` between groups; of a fraction its whole part.
+/// A whole number, with `,` between groups; of a fraction its whole part, of another text the number that it begins with, and 0
+/// where there is none. With an `e` it must be a number.
 fn integer(text: &str) -> Option<i64> {
     let text = text.trim().replace(',', "");
     let (sign, digits) = match text.strip_prefix('-') {
@@ -79,7 +85,13 @@ fn integer(text: &str) -> Option<i64> {
         return i64::from_str_radix(hex, 16).ok().map(|number| sign * number);
     }
     // The cast saturates, which is as near as it gets.
-    text.parse().ok().or_else(|| float(&text).map(|number| number as i64))
+    text.parse().ok().or_else(|| float(&text).map(|number| number as i64)).or_else(|| match text.contains('e') {
+        true => None,
+        false => {
+            let end = digits.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(digits.len());
+            Some(digits[..end].replace('_', "").parse::<i64>().map_or(0, |number| sign * number))
+        }
+    })
 }
 
 fn float(text: &str) -> Option<f64> {
@@ -117,7 +129,12 @@ mod tests {
         check(text("-7.9"), Type::Integer, Ok(Value::Int(-7)));
         check(text("0x10"), Type::Integer, Ok(Value::Int(16)));
         check(text("1e3"), Type::Float, Ok(Value::Float(1000.0)));
-        check(text("x"), Type::Integer, Err(()));
+        check(text("x"), Type::Integer, Ok(Value::Int(0)));
+        check(text("-12 apples"), Type::Integer, Err(()));
+        check(text("-12 cats"), Type::Integer, Ok(Value::Int(-12)));
+        check(text(""), Type::Integer, Ok(Value::Int(0)));
+        check(text("x"), Type::Float, Err(()));
+        check(Value::Float(1e20), Type::String, Ok(text("1.0e+20")));
         check(text("1.234,5"), Type::FloatEu, Ok(Value::Float(1234.5)));
         check(text("1.234,5"), Type::IntegerEu, Ok(Value::Int(1234)));
         check(Value::Bool(true), Type::Integer, Ok(Value::Int(1)));
