@@ -156,6 +156,13 @@ fn charset(value: &Value) -> typed::Read<Option<&'static Encoding>> {
     let name = typed::text(value)?;
     let label = match name {
         "BINARY" | "ASCII-8BIT" => "windows-1252",
+        "external" | "locale" => "utf-8",
+        "CP932" | "SJIS" | "PCK" => "shift_jis",
+        "macCyrillic" => "x-mac-cyrillic",
+        "macRoman" => "macintosh",
+        "CP936" => "gbk",
+        "CP949" => "euc-kr",
+        "CP950" => "big5",
         name => name,
     };
     match Encoding::for_label(label.as_bytes()) {
