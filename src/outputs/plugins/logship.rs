@@ -101,7 +101,8 @@ impl Output for Logship {
     fn encode(&self, event: &Event, _: Timestamp, out: &mut Encoded) {
         json::write_event(out.text_mut(), event, None);
         out.text_mut().push('\n');
-        out.end("", None);
+        // All of the others is in the text.
+        out.end("", (!event.meta.is_empty()).then_some(event));
     }
 
     fn open(&self) -> io::Result<Box<dyn Sink>> {
@@ -195,11 +196,11 @@ fn part(items: &[(&str, &Item)], bytes_max: usize) -> usize {
     items.iter().take(PART_EVENTS_MAX).enumerate().take_while(fits).count()
 }
 
-/// The event of a text that the server does not take.
-fn refused(text: &str, reason: String) -> Refused {
-    let event = json::read_event(text).map(|(event, _)| event);
-    let event = event.unwrap_or_else(|_| Event::from_line(clock::now(), text.into()));
-    Refused { event: Box::new(event), reason }
+/// An event that the server does not take.
+fn refused((text, item): (&str, &Item), reason: String) -> Refused {
+    let read = || json::read_event(text).map(|(event, _)| event);
+    let event = || Box::new(read().unwrap_or_else(|_| Event::from_line(clock::now(), text.into())));
+    Refused { event: item.event.clone().unwrap_or_else(event), reason }
 }
 
 impl Sink for Sender {
@@ -211,11 +212,11 @@ impl Sink for Sender {
             let part = rest.get(..part(rest, self.bytes_max)).unwrap_or(rest);
             match self.attempt(part, stop) {
                 Outcome::Stored(rejected) => {
-                    let rejected = rejected.into_iter().filter_map(|(line, why)| Some((part.get(line)?.0, why)));
-                    refusals.extend(rejected.map(|(text, why)| refused(text, why)));
+                    let rejected = rejected.into_iter().filter_map(|(line, why)| Some((*part.get(line)?, why)));
+                    refusals.extend(rejected.map(|(it, why)| refused(it, why)));
                 }
                 Outcome::TooLarge(why) if part.len() == 1 => {
-                    refusals.extend(part.iter().map(|it| refused(it.0, why.clone())))
+                    refusals.extend(part.iter().map(|it| refused(*it, why.clone())))
                 }
                 Outcome::TooLarge(_) => {
                     self.bytes_max = (part.iter().map(|(text, _)| text.len()).sum::<usize>() / 2).max(1);
@@ -346,6 +347,17 @@ mod tests {
             (refused[0].event.fields.get("n"), refused[0].reason.as_str()),
             (Some(&1.into()), "longer than 1 MiB")
         );
+    }
+
+    #[test]
+    fn refused_events_keep_their_metadata() {
+        let rejected = r#"{"accepted":1,"rejected":[{"line":1,"error":"no"},{"line":2,"error":"no"}],"pos":null}"#;
+        let (_, server) = server(move |_, _| Some(answer(200, rejected)));
+        let output = built(&format!("logship {{ url => \"{}\" }}", server.url()));
+        let events = [r#"{"n":1,"@metadata":{"index":"x"}}"#, r#"{"n":2}"#];
+        let refused = attempt(&mut *output.open().unwrap(), &mut encoded(&*output, &events)).unwrap();
+        let meta: Vec<_> = refused.iter().map(|refused| refused.event.meta.get("index").cloned()).collect();
+        assert_eq!(meta, [Some("x".into()), None]);
     }
 
     #[test]
