@@ -22,6 +22,7 @@ mod contract;
 mod crash;
 mod damage;
 mod damaged_log;
+mod dead_letters;
 mod deploy;
 mod faults;
 mod frames;
