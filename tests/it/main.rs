@@ -34,6 +34,7 @@ mod pipe;
 mod pipelines;
 mod pipelines_live;
 mod pipelines_load;
+mod pipelines_logship;
 mod pipelines_peers;
 mod run;
 mod server;

@@ -12,8 +12,10 @@ mod generator;
 mod heartbeat;
 mod http;
 mod kept;
+mod logship;
 mod pipe;
 mod pipeline;
+mod requests;
 pub mod sockets;
 mod stdin;
 mod subject;
@@ -134,6 +136,7 @@ pub const INPUTS: &[InputKind] = &[
     generator::KIND,
     heartbeat::KIND,
     http::KIND,
+    logship::KIND,
     pipe::KIND,
     pipeline::KIND,
     stdin::KIND,
