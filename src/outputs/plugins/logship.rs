@@ -60,11 +60,17 @@ struct Logship {
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
     let server = options.required("url", url);
     let mut headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
+    // Empty is what `${LOGSHIP_TOKEN:}` gives where there is none.
     let token = options.get("token", |value| {
+        if typed::text(value)?.is_empty() {
+            return Ok(None);
+        }
         let header = requests::authorization(&format!("Bearer {}", typed::text(value)?));
-        header.ok_or_else(|| Diagnostic::error(value.span.0, "this is no token: it has characters that no header has"))
+        header
+            .ok_or_else(|| Diagnostic::error(value.span.0, "this is no token: it has characters that no header has"))
+            .map(Some)
     });
-    headers.extend(token);
+    headers.extend(token.flatten());
     let mut query = String::new();
     for name in ["service", "host"] {
         if let Some(value) = options.text(name) {
@@ -296,6 +302,9 @@ mod tests {
         assert_eq!(header("content-type"), "application/x-ndjson");
         assert!(header("x-logship-source").starts_with("pipeline:"));
         assert_eq!(stored(&had), [event(1), event(2)]);
+        let output = built(&format!("logship {{ url => \"{}\" token => '' }}", server.url()));
+        deliver(&*output, &mut *output.open().unwrap(), &[&event(3)]);
+        assert!(!server.seen()[1].headers.contains_key("authorization"));
     }
 
     #[test]
