@@ -27,6 +27,7 @@ mod deploy;
 mod faults;
 mod frames;
 mod full_disk;
+mod fuzz;
 mod grok;
 mod harness;
 mod outputs;

@@ -47,7 +47,7 @@ pub(super) struct Taking {
 /// A record for the log: what it is, then its text.
 fn numbered(kind: RecordKind, text: &[u8]) -> Record {
     let mut bytes = BytesMut::with_capacity(text.len() + 1);
-    bytes.put_u8(u8::from(kind.json) * JSON | u8::from(kind.truncated) * TRUNCATED);
+    bytes.put_u8((u8::from(kind.json) * JSON) | (u8::from(kind.truncated) * TRUNCATED));
     bytes.extend_from_slice(text);
     Record::text(bytes.freeze())
 }
