@@ -80,10 +80,10 @@ accuracy:
 bench:
 	cargo bench --quiet --bench parse --bench pipe --bench store
 
-# Fuzzes the parsers, each target for so many seconds, from the fixtures on; fuzz/Cargo.toml tells more. What has no memory to
+# Fuzzes the parsers and filters, each target for so many seconds, from the fixtures on; fuzz/Cargo.toml tells more. What has no memory to
 # corrupt (unsafe code is forbidden) needs no sanitizer.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= config detect formats syslog json join lumberjack query template
+FUZZ_TARGETS ?= config detect formats syslog json join lumberjack query template grok dissect kv csv xml sprintf
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
 	@rustup toolchain list | grep -q ^nightly || rustup toolchain install nightly --profile minimal

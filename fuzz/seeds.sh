@@ -37,6 +37,29 @@ for target in "$@"; do
       printf '\x07%b' '2W\0\0\0\x022J\0\0\0\x01\0\0\0\x02{}2J\0\0\0\x02\0\0\0\x02{}' >"fuzz/corpus/$target/events"
       printf '\x07%b' '1D\0\0\0\x01\0\0\0\x01\0\0\0\x04line\0\0\0\x02hi' >"fuzz/corpus/$target/pairs"
       printf '\x07%b' '2C\0\0\0\x08\x78\x9c\x03\0\0\0\0\x01' >"fuzz/corpus/$target/compressed" ;;
+    grok) # Each pattern of a pipeline, and the lines of its cases.
+      mkdir -p "fuzz/corpus/$target"
+      for file in pipelines/*.conf; do
+        name=${file##*/}
+        { grep -ho '"^[^"]*"' "$file" | head -1 | tr -d '"'; grep -h '^> ' "${file%.conf}.test" | head -3 | cut -c3-; } >"fuzz/corpus/$target/$name"
+      done ;;
+    dissect)
+      mkdir -p "fuzz/corpus/$target"
+      printf '%s\n' '%{a} %{+a/2} %{?k}=%{&k}->' 'x y k=v' >"fuzz/corpus/$target/keys"
+      printf '%s\n' '[%{time}] %{level->} %{}: %{message}' '[now] info   x: hello' >"fuzz/corpus/$target/padding" ;;
+    kv | csv | xml)
+      mkdir -p "fuzz/corpus/$target"
+      for choice in 0 1 2 3 4 5; do
+        { printf '%b' "\x0$choice"; case $target in
+            kv) printf '%s' 'a=1 b="x y" c=[d=1 d=2], <e>: 5 &f=' ;;
+            csv) printf '%s' '1,"b""c",;yes||2026-01-02' ;;
+            xml) printf '%s' '<?xml version="1.0"?><a b="1" xmlns:n="u"><n:b>x &lt; <![CDATA[y]]></n:b><!-- z --><b/></a>' ;;
+          esac; } >"fuzz/corpus/$target/$choice"
+      done
+      if [ "$target" = xml ]; then printf '\xff%s\n%s' "//a[@b='1']/text()" "<a b='1'>x</a>" >"fuzz/corpus/$target/xpath"; fi ;;
+    sprintf)
+      mkdir -p "fuzz/corpus/$target"
+      printf '%s\n' '%{[a][0]} %{+yyyy.MM.dd} %{{TIME}} %{b}' '{"@timestamp":"2026-01-02T03:04:05Z","a":[1.5],"b":{"c":null}}' >"fuzz/corpus/$target/references" ;;
     config) pieces "$target" '' 64 fixtures/config/{ok,err}/*.conf ;;
     query) pieces "$target" '' 64 fixtures/query/{ok,err}/*.query ;;
     *) echo "no target $target" >&2 && exit 2 ;;

@@ -1,15 +1,17 @@
 //! What must hold for any input, one function a fuzz target. `parsers/tests/fuzz.rs` includes this file to check the
-//! inputs that once broke something.
+//! inputs that once broke something. What must hold for filters is in `filters.rs`, which `tests/it/fuzz.rs` includes.
 //!
 //! A function panics where an invariant does not hold, and says which.
 
 mod config;
+mod grok;
 mod json;
 mod lines;
 mod query;
 mod template;
 
 pub use config::config;
+pub use grok::grok;
 pub use json::json;
 pub use lines::{detect, formats, join, syslog};
 pub use query::query;

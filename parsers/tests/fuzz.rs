@@ -11,10 +11,11 @@ use std::path::Path;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("config", invariants::config),
     ("detect", invariants::detect),
     ("formats", invariants::formats),
+    ("grok", invariants::grok),
     ("join", invariants::join),
     ("json", invariants::json),
     ("query", invariants::query),
@@ -22,12 +23,18 @@ const TARGETS: [Target; 8] = [
     ("template", invariants::template),
 ];
 
+/// Those that `tests/it/fuzz.rs` checks.
+const FILTERS: [&str; 5] = ["csv", "dissect", "kv", "sprintf", "xml"];
+
 #[test]
 fn what_once_broke_holds() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/fuzz");
     for folder in fs::read_dir(&root).unwrap() {
         let folder = folder.unwrap().path();
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap();
+        if FILTERS.contains(&name) {
+            continue;
+        }
         let Some((_, check)) = TARGETS.iter().find(|target| target.0 == name) else { panic!("no target {name}") };
         for input in fs::read_dir(&folder).unwrap() {
             let input = input.unwrap().path();

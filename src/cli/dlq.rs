@@ -6,8 +6,10 @@ use crate::{
     config::DataDir,
     event::{Timestamp, Value, json},
     flow::Progress,
-    inputs::plugins::{Entrance, InputError, Record, Source},
-    pipeline::configured::dead::{self, DeadLetter},
+    inputs::{
+        dead_letters::{self as dead, DeadLetter},
+        plugins::{Entrance, InputError, Record, Source},
+    },
 };
 use bytes::Bytes;
 use clap::{Args, Subcommand};
@@ -125,7 +127,7 @@ fn show(pipeline: &Path, limit: Option<usize>) -> Result<(), Failure> {
     let (letters, _) = letters(pipeline)?;
     let skipped = limit.map_or(0, |limit| letters.len().saturating_sub(limit));
     let mut text = String::new();
-    for DeadLetter { time, output, reason, event } in letters.into_iter().skip(skipped) {
+    for DeadLetter { time, output, reason, event, .. } in letters.into_iter().skip(skipped) {
         text += &format!("{{\"time\":\"{time}\",\"output\":");
         json::write_value(&mut text, &Value::from(output));
         text += ",\"reason\":";

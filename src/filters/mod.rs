@@ -39,7 +39,7 @@ mod syslog_pri;
 mod throttle;
 mod translate;
 mod truncate;
-mod urldecode;
+pub(crate) mod urldecode;
 mod useragent;
 mod uuid;
 mod xml;

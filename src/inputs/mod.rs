@@ -5,6 +5,7 @@ pub mod connections;
 pub mod containers;
 pub mod counters;
 pub mod datagrams;
+pub mod dead_letters;
 pub mod delivery;
 pub mod due;
 pub mod files;

@@ -4,6 +4,7 @@
 mod beats;
 mod command;
 pub mod connection;
+mod dead_letter_queue;
 pub mod entrance;
 mod exec;
 mod file;
@@ -11,8 +12,10 @@ mod generator;
 mod heartbeat;
 mod http;
 mod kept;
+mod logship;
 mod pipe;
 mod pipeline;
+mod requests;
 pub mod sockets;
 mod stdin;
 mod subject;
@@ -126,12 +129,14 @@ pub struct InputKind {
 /// All inputs, by name.
 pub const INPUTS: &[InputKind] = &[
     beats::KIND,
+    dead_letter_queue::KIND,
     beats::ELASTIC_AGENT,
     exec::KIND,
     file::KIND,
     generator::KIND,
     heartbeat::KIND,
     http::KIND,
+    logship::KIND,
     pipe::KIND,
     pipeline::KIND,
     stdin::KIND,
@@ -146,7 +151,6 @@ const UNSUPPORTED: &[&str] = &[
     "azure_event_hubs",
     "cloudwatch",
     "couchdb_changes",
-    "dead_letter_queue",
     "elastic_serverless_forwarder",
     "elasticsearch",
     "ganglia",
@@ -186,7 +190,6 @@ pub fn find(name: &Name) -> Result<&'static InputKind, Diagnostic> {
     if UNSUPPORTED.contains(&text) {
         let error = Diagnostic::error(place, format!("the input `{text}` of Logstash is not supported"));
         return Err(error.help(match text {
-            "dead_letter_queue" => "`logship dlq replay` sends dead letters again",
             "lumberjack" => "`beats` speaks the same protocol",
             _ => "a program can fetch it: `pipe` reads what one prints, `exec` runs one at an interval",
         }));

@@ -60,11 +60,17 @@ struct Logship {
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
     let server = options.required("url", url);
     let mut headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
+    // Empty is what `${LOGSHIP_TOKEN:}` gives where there is none.
     let token = options.get("token", |value| {
+        if typed::text(value)?.is_empty() {
+            return Ok(None);
+        }
         let header = requests::authorization(&format!("Bearer {}", typed::text(value)?));
-        header.ok_or_else(|| Diagnostic::error(value.span.0, "this is no token: it has characters that no header has"))
+        header
+            .ok_or_else(|| Diagnostic::error(value.span.0, "this is no token: it has characters that no header has"))
+            .map(Some)
     });
-    headers.extend(token);
+    headers.extend(token.flatten());
     let mut query = String::new();
     for name in ["service", "host"] {
         if let Some(value) = options.text(name) {
@@ -101,7 +107,8 @@ impl Output for Logship {
     fn encode(&self, event: &Event, _: Timestamp, out: &mut Encoded) {
         json::write_event(out.text_mut(), event, None);
         out.text_mut().push('\n');
-        out.end("", None);
+        // All of the others is in the text.
+        out.end("", (!event.meta.is_empty()).then_some(event));
     }
 
     fn open(&self) -> io::Result<Box<dyn Sink>> {
@@ -195,11 +202,11 @@ fn part(items: &[(&str, &Item)], bytes_max: usize) -> usize {
     items.iter().take(PART_EVENTS_MAX).enumerate().take_while(fits).count()
 }
 
-/// The event of a text that the server does not take.
-fn refused(text: &str, reason: String) -> Refused {
-    let event = json::read_event(text).map(|(event, _)| event);
-    let event = event.unwrap_or_else(|_| Event::from_line(clock::now(), text.into()));
-    Refused { event: Box::new(event), reason }
+/// An event that the server does not take.
+fn refused((text, item): (&str, &Item), reason: String) -> Refused {
+    let read = || json::read_event(text).map(|(event, _)| event);
+    let event = || Box::new(read().unwrap_or_else(|_| Event::from_line(clock::now(), text.into())));
+    Refused { event: item.event.clone().unwrap_or_else(event), reason }
 }
 
 impl Sink for Sender {
@@ -211,11 +218,11 @@ impl Sink for Sender {
             let part = rest.get(..part(rest, self.bytes_max)).unwrap_or(rest);
             match self.attempt(part, stop) {
                 Outcome::Stored(rejected) => {
-                    let rejected = rejected.into_iter().filter_map(|(line, why)| Some((part.get(line)?.0, why)));
-                    refusals.extend(rejected.map(|(text, why)| refused(text, why)));
+                    let rejected = rejected.into_iter().filter_map(|(line, why)| Some((*part.get(line)?, why)));
+                    refusals.extend(rejected.map(|(it, why)| refused(it, why)));
                 }
                 Outcome::TooLarge(why) if part.len() == 1 => {
-                    refusals.extend(part.iter().map(|it| refused(it.0, why.clone())))
+                    refusals.extend(part.iter().map(|it| refused(*it, why.clone())))
                 }
                 Outcome::TooLarge(_) => {
                     self.bytes_max = (part.iter().map(|(text, _)| text.len()).sum::<usize>() / 2).max(1);
@@ -295,6 +302,9 @@ mod tests {
         assert_eq!(header("content-type"), "application/x-ndjson");
         assert!(header("x-logship-source").starts_with("pipeline:"));
         assert_eq!(stored(&had), [event(1), event(2)]);
+        let output = built(&format!("logship {{ url => \"{}\" token => '' }}", server.url()));
+        deliver(&*output, &mut *output.open().unwrap(), &[&event(3)]);
+        assert!(!server.seen()[1].headers.contains_key("authorization"));
     }
 
     #[test]
@@ -346,6 +356,17 @@ mod tests {
             (refused[0].event.fields.get("n"), refused[0].reason.as_str()),
             (Some(&1.into()), "longer than 1 MiB")
         );
+    }
+
+    #[test]
+    fn refused_events_keep_their_metadata() {
+        let rejected = r#"{"accepted":1,"rejected":[{"line":1,"error":"no"},{"line":2,"error":"no"}],"pos":null}"#;
+        let (_, server) = server(move |_, _| Some(answer(200, rejected)));
+        let output = built(&format!("logship {{ url => \"{}\" }}", server.url()));
+        let events = [r#"{"n":1,"@metadata":{"index":"x"}}"#, r#"{"n":2}"#];
+        let refused = attempt(&mut *output.open().unwrap(), &mut encoded(&*output, &events)).unwrap();
+        let meta: Vec<_> = refused.iter().map(|refused| refused.event.meta.get("index").cloned()).collect();
+        assert_eq!(meta, [Some("x".into()), None]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The command is for `sh`. Other than in Logstash, values of the event in it may not mean anything to the shell: an event with a
 //! value that has more than letters, digits and `_ - . , : / @ + = %` is refused. What a program writes goes where the output of this
-//! process goes.
+//! process goes. One that ended with an error is told of, once for each command and error.
 //!
 //! Promises: a program that does not read is waited for; one that ended is started again, and lines that it had not taken whole go
 //! to the next. What it took and did not work on is lost with it. At the end programs have [`END_WAIT`] to end after their input has.
@@ -23,10 +23,11 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open},
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{self, Write as _},
-    os::fd::AsFd,
-    process::{Child, ChildStdin, Command, Stdio},
+    os::{fd::AsFd, unix::process::ExitStatusExt as _},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -34,6 +35,8 @@ use std::{
 pub const PIPES_MAX: usize = 64;
 /// What a program has to end after its input has.
 pub const END_WAIT: Duration = Duration::from_secs(5);
+/// Errors of programs that are remembered as told; then they may be told again.
+pub const TOLD_MAX: usize = 1_000;
 /// How long a program may not read before a request to stop is looked for.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
@@ -94,13 +97,18 @@ impl Output for Pipe {
     }
 
     fn open(&self) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(Programs { ttl: self.ttl, running: HashMap::new(), uses: 0, cleaned: (clock::instant(), 0) }))
+        let (running, told) = (HashMap::new(), Told::default());
+        Ok(Box::new(Programs { ttl: self.ttl, running, told, uses: 0, cleaned: (clock::instant(), 0) }))
     }
 }
+
+/// How programs ended with an error: what was told already.
+type Told = Arc<Mutex<BTreeSet<String>>>;
 
 struct Programs {
     ttl: Option<Duration>,
     running: HashMap<String, Program>,
+    told: Told,
     /// Counts uses, so that the program used longest ago is known.
     uses: u64,
     /// When programs that nobody writes to were ended last, and the count of uses then.
@@ -108,7 +116,9 @@ struct Programs {
 }
 
 struct Program {
+    command: String,
     child: Child,
+    told: Told,
     /// None once it has ended.
     stdin: Option<ChildStdin>,
     /// The rest of a line that it has taken the beginning of.
@@ -184,7 +194,7 @@ impl Programs {
         }
         let program = match self.running.remove(command) {
             Some(program) => program,
-            None => Program::start(command)?,
+            None => Program::start(command, &self.told)?,
         };
         let program = self.running.entry(command.to_owned()).insert_entry(program).into_mut();
         program.used = self.uses;
@@ -201,12 +211,26 @@ impl Programs {
 }
 
 impl Program {
-    fn start(command: &str) -> io::Result<Program> {
+    fn start(command: &str, told: &Told) -> io::Result<Program> {
         let mut child = Command::new("sh").arg("-c").arg(command).stdin(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take().ok_or_else(|| io::Error::other("it has no standard input"))?;
         // Only so can a program that never reads be given up when this process has to end.
         fcntl_setfl(&stdin, fcntl_getfl(&stdin)? | OFlags::NONBLOCK)?;
-        Ok(Program { child, stdin: Some(stdin), rest: Vec::new(), used: 0 })
+        let (command, told) = (command.to_owned(), told.clone());
+        Ok(Program { command, child, told, stdin: Some(stdin), rest: Vec::new(), used: 0 })
+    }
+
+    /// Says once that it ended so.
+    fn tell(&self, error: String) {
+        let told = format!("`{}` ended {error}", self.command);
+        let mut known = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= TOLD_MAX {
+            known.clear();
+        }
+        if !known.contains(&told) {
+            tracing::warn!("{told}: what it took and did not work on is lost");
+            known.insert(told);
+        }
     }
 
     /// Writes lines; how many it has taken, where the rest of one is kept.
@@ -282,17 +306,47 @@ impl Drop for Program {
             poll(&mut [PollFd::from_borrowed_fd(pid.as_fd(), PollFlags::IN)], Some(&patience))
         });
         if ended == Ok(0) {
-            tracing::warn!("a program did not end {} s after its input: it is killed", END_WAIT.as_secs());
+            let (command, seconds) = (&self.command, END_WAIT.as_secs());
+            tracing::warn!("`{command}` did not end {seconds} s after its input: it is killed");
             _ = self.child.kill();
+            _ = self.child.wait();
+            return;
         }
-        _ = self.child.wait();
+        if let Some(error) = self.child.wait().ok().and_then(error) {
+            self.tell(error);
+        }
+    }
+}
+
+/// How a program ended, where that was with an error.
+fn error(status: ExitStatus) -> Option<String> {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => None,
+        (Some(code), _) => Some(format!("with exit code {code}")),
+        (None, Some(signal)) => Some(format!("by signal {signal}")),
+        (None, None) => Some(status.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::*;
+    use super::{super::testing::*, *};
     use std::fs;
+
+    #[test]
+    fn errors_of_programs_are_told_once() {
+        let check = |command: &str, expected: &[&str]| {
+            let told = Told::default();
+            for _ in 0..2 {
+                drop(Program::start(command, &told).unwrap());
+            }
+            let told: Vec<_> = told.lock().unwrap().iter().cloned().collect();
+            assert_eq!(told, expected, "{command}");
+        };
+        check("cat >/dev/null", &[]);
+        check("exit 3", &["`exit 3` ended with exit code 3"]);
+        check("kill -9 $$", &["`kill -9 $$` ended by signal 9"]);
+    }
 
     #[test]
     fn programs_get_lines() {

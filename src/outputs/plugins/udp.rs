@@ -1,8 +1,8 @@
 //! `udp { host => "..." port => 514 }`: a datagram an event, by default as JSON. Nobody confirms a datagram: one that the kernel
 //! has taken counts as delivered.
 //!
-//! What cannot be sent is tried `retry_count` times more, and refused then, as Logstash has it: a dead letter has the text of the
-//! datagram as its message. So is an event longer than [`DATAGRAM_BYTES_MAX`].
+//! What cannot be sent is tried `retry_count` times more, and refused then, as Logstash has it. So is an event longer than
+//! [`DATAGRAM_BYTES_MAX`].
 
 use super::{Encoded, Output, OutputKind, Refused, Sink, SinkError};
 use crate::{
@@ -68,7 +68,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
 impl Output for Udp {
     fn encode(&self, event: &Event, now: Timestamp, out: &mut Encoded) {
         self.codec.encode(event, now, out.text_mut());
-        out.end(self.port.as_ref().map_or_else(String::new, |port| rendered(port, event, now)), None);
+        out.end(self.port.as_ref().map_or_else(String::new, |port| rendered(port, event, now)), Some(event));
     }
 
     fn open(&self) -> io::Result<Box<dyn Sink>> {
@@ -129,7 +129,8 @@ impl Sink for Datagrams {
                 if is_long || attempt >= self.aim.attempts || stop.wait(self.aim.pause) {
                     let port = if item.to.is_empty() { &self.aim.port } else { &item.to };
                     let reason = format!("{}:{port}: {cause}", self.aim.host);
-                    refused.push(Refused { event: Box::new(Event::from_line(clock::now(), text.into())), reason });
+                    let line = || Box::new(Event::from_line(clock::now(), text.into()));
+                    refused.push(Refused { event: item.event.clone().unwrap_or_else(line), reason });
                     break;
                 }
             }
@@ -163,7 +164,7 @@ mod tests {
         let output = built(&format!("udp {{ host => \"127.0.0.1\" port => \"%{{p}}\" {line} }}"));
         let events = [
             format!(r#"{{"p":{},"m":"a"}}"#, port(&one)),
-            r#"{"p":"x","m":"b"}"#.to_owned(),
+            r#"{"p":"x","m":"b","@metadata":{"k":1}}"#.to_owned(),
             format!(r#"{{"p":{},"m":"{}"}}"#, port(&one), "x".repeat(65_508)),
             format!(r#"{{"p":{},"m":"c"}}"#, port(&other)),
         ];
@@ -172,7 +173,9 @@ mod tests {
         let refused = attempt(&mut *output.open().unwrap(), &mut batch).unwrap();
         assert_eq!((received(&one).as_str(), received(&other).as_str()), ("a", "c"));
         assert_eq!(refused.len(), 2);
-        assert_eq!(refused[0].event.message(), Some("b"));
+        assert_eq!(refused[0].event.message(), None);
+        assert_eq!(refused[0].event.fields.get("m"), Some(&"b".into()));
+        assert!(refused[0].event.meta.get("k").is_some());
         assert!(refused[0].reason.contains("no port") && refused[1].reason.contains("longer"), "{refused:?}");
     }
 

@@ -55,6 +55,8 @@ impl std::fmt::Debug for Pipeline {
 pub(super) struct Named {
     /// `elasticsearch.0`, or the output's option `id`.
     pub(super) name: String,
+    /// The kind of its first output: `elasticsearch`.
+    pub(super) plugin: String,
     /// What its outputs share it by.
     pub(super) shared: Option<String>,
 }
@@ -151,7 +153,7 @@ fn compile(config: &Config, settings: &Settings, diagnostics: &mut Vec<Diagnosti
         let shared = output.shares();
         let known = sinks.iter().position(|sink| shared.is_some() && sink.shared == shared);
         let sink = known.unwrap_or_else(|| {
-            sinks.push(Named { name, shared });
+            sinks.push(Named { name, plugin: plugin.name.text.clone(), shared });
             sinks.len() - 1
         });
         Some(Attached { output, sink })

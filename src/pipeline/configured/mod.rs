@@ -11,7 +11,7 @@
 
 mod arrival;
 mod build;
-pub mod dead;
+mod dead;
 mod delivery;
 mod durable;
 mod frames;
@@ -26,6 +26,7 @@ mod tests;
 mod workers;
 
 pub use build::{Pipeline, Sources, load};
+pub use dead::DEAD_BYTES_MAX;
 pub use delivery::{BATCHES_PER_SINK_MAX, DeadLetters, SinkCounts, SinkState};
 pub use run::{Ended, QueueKind, Running, Stops};
 pub use workers::{CHUNKS_PER_WORKER, Counts};

@@ -149,7 +149,7 @@ impl Pipeline {
         };
         let dead: Arc<dyn DeadLetters> = match &kind {
             QueueKind::Memory => Arc::new(Said),
-            QueueKind::Log { dir, .. } => Arc::new(Keeping::new(dir)),
+            QueueKind::Log { dir, .. } => Arc::new(Keeping::new(dir, &plan.sinks)),
         };
         let delivery = Delivery::start(sinks, &states, &dead, stop)?;
         let tick = is_stateful.then_some(TICK);

@@ -109,7 +109,7 @@ impl Run {
         pipeline.plan.outputs = Block::compile(&parsed.outputs, &mut Vec::new(), &mut |_, _| {
             let ((seen, received), is_away) = (unbounded(), Arc::new(AtomicBool::new(false)));
             ends.push((received, is_away.clone()));
-            sinks.push(Named { name: format!("far.{}", sinks.len()), shared: None });
+            sinks.push(Named { name: format!("far.{}", sinks.len()), plugin: "far".to_owned(), shared: None });
             Some(Attached { output: Box::new(Far { seen, is_away }), sink: sinks.len() - 1 })
         });
         let queue = match dir {

@@ -4,15 +4,17 @@
 //! Limits: [`HEAD_BYTES_MAX`], [`HEADERS_MAX`], [`HEAD_WAIT`], [`BODY_WAIT`]; a body as large as the caller says, before and
 //! after inflating. What could be read in two ways (two lengths, a length and chunks) is refused.
 
-use super::super::connection::Connection;
+use super::connection::Connection;
 use crate::{
     clock,
     flow::{Stop, Woken},
 };
 use bytes::{Buf as _, BytesMut};
+use ring::digest::{SHA256, digest};
 use std::{
     fmt::Write as _,
     io::{self, Read, Write as _},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -309,14 +311,45 @@ fn reason(status: u16) -> &'static str {
         204 => "No Content",
         400 => "Bad Request",
         401 => "Unauthorized",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
+        507 => "Insufficient Storage",
         _ => "Service Unavailable",
     }
+}
+
+/// Counts something up for as long as it lives.
+pub struct Counted<'c>(&'c AtomicUsize, usize);
+
+impl<'c> Counted<'c> {
+    /// Nothing yet.
+    pub fn new(count: &'c AtomicUsize) -> Counted<'c> {
+        Counted(count, 0)
+    }
+
+    /// Whether there is room for more.
+    pub fn add(&mut self, more: usize, most: usize) -> bool {
+        self.1 += more;
+        self.0.fetch_add(more, Ordering::AcqRel) + more <= most
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::AcqRel);
+    }
+}
+
+/// What `Authorization` says, hashed, so that comparing takes the same time whatever it is.
+#[must_use]
+pub fn hashed(text: &str) -> Vec<u8> {
+    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
 struct Body<'r> {

@@ -9,12 +9,11 @@
 //! [`BODIES_BYTES_MAX`] for all bodies at a time and `max_pending_requests` for requests that wait for the pipeline: then it is
 //! 429.
 
-mod request;
-
 use super::{
     Decoding, Entrance, Fields, InputError, InputKind, Kept, Record, Source, Stream,
     connection::Connection,
     record,
+    requests::{Answer, Counted, Head, Refused, Requests, hashed},
     sockets::{self, Server, host_and_port},
     tls::{self, Clients},
 };
@@ -37,15 +36,10 @@ use logship_parsers::config::{
     ast::{self, SpanIgnored, Text, ValueKind},
     typed,
 };
-use request::{Answer, Head, Refused, Requests};
-use ring::digest::{SHA256, digest};
 use std::{
     io,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
 };
 
 pub(super) const KIND: InputKind = InputKind {
@@ -186,10 +180,6 @@ fn login(options: &mut Options<'_>) -> Option<Vec<u8>> {
             None
         }
     }
-}
-
-fn hashed(text: &str) -> Vec<u8> {
-    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
 fn headers(options: &mut Options<'_>) -> Vec<(String, String)> {
@@ -337,23 +327,6 @@ fn domain_and_port(host: Option<&str>) -> (Option<&str>, Option<i64>) {
     }
 }
 
-/// Counts something up for as long as it lives.
-struct Counted<'c>(&'c AtomicUsize, usize);
-
-impl Counted<'_> {
-    /// Whether there is room for more.
-    fn add(&mut self, more: usize, most: usize) -> bool {
-        self.1 += more;
-        self.0.fetch_add(more, Ordering::AcqRel) + more <= most
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(self.1, Ordering::AcqRel);
-    }
-}
-
 impl Answering {
     /// Answers the requests of a connection.
     fn talk(
@@ -419,9 +392,9 @@ impl Answering {
         if weight(head) > ORIGIN_BYTES_MAX / 2 {
             return Err(Refused::Answer(431, "too large a head"));
         }
-        let mut room = Counted(&self.bodies, 0);
+        let mut room = Counted::new(&self.bodies);
         let body = requests.body(head, self.content_bytes_max, &mut |more| room.add(more, BODIES_BYTES_MAX))?;
-        let mut pending = Counted(&self.pending, 0);
+        let mut pending = Counted::new(&self.pending);
         if !pending.add(1, self.pending_max) {
             return Err(Refused::Answer(429, "busy"));
         }
