@@ -137,7 +137,8 @@ pub fn hash(value: &Value) -> Read<Cow<'_, [Entry]>> {
             Ok(Cow::Owned(entries))
         }
         ValueKind::Array(items) => {
-            let message = format!("a list of names and values has an even number of items, this one has {}", items.len());
+            let message =
+                format!("a list of names and values has an even number of items, this one has {}", items.len());
             Err(Diagnostic::error(value.span.0, message).expected("a hash").help(HELP))
         }
         _ => Err(mismatch(value, "a hash").help(HELP)),

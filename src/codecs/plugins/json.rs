@@ -3,7 +3,10 @@
 //! What is no JSON, and what is neither an object nor a list of objects, is a message, tagged `_jsonparsefailure`. Blank records
 //! are nothing.
 
-use super::{CodecKind, Decoder, Encoder, FramingKind, plain::{set_original, version}};
+use super::{
+    CodecKind, Decoder, Encoder, FramingKind,
+    plain::{set_original, version},
+};
 use crate::{
     config::Options,
     event::{Event, Key, Timestamp, Value, absorbed, json},
@@ -58,7 +61,7 @@ impl Decoder for Json {
         if let [event] = &mut out[before..]
             && self.has_original
         {
-            set_original(event, record);
+            set_original(event, &record);
         }
         for tag in budget.tags() {
             out[before..].iter_mut().for_each(|event| event.tag(tag));

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn events_look_like_hashes_of_ruby() {
-        let text = r#"{"message":"say \"hi\" #{x}\n","n":5,"f":1e20,"host":{"name":"h","ip":[]},"l":["a",{"b":null}],"e":{}}"#;
+        let text =
+            r#"{"message":"say \"hi\" #{x}\n","n":5,"f":1e20,"host":{"name":"h","ip":[]},"l":["a",{"b":null}],"e":{}}"#;
         let mut event = json::read_event(text).unwrap().0;
         event.meta.insert("k".into(), Value::from(true));
         let mut out = String::new();

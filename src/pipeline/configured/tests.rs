@@ -229,7 +229,7 @@ fn only_one_process_runs_a_pipeline() {
 #[test]
 fn an_id_belongs_to_one_plugin() {
     let check = |text: &str, expected: &[&str]| {
-        let (_, diagnostics) = load(&mut vec![Source::new("test", text)], &Options::default(), &Settings::default());
+        let (_, diagnostics) = load(&mut vec![Text::new("test", text)], &Options::default(), &Settings::default());
         let messages: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
         assert_eq!(messages, expected, "{text}");
     };
