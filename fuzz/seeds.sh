@@ -41,7 +41,7 @@ for target in "$@"; do
       mkdir -p "fuzz/corpus/$target"
       for file in pipelines/*.conf; do
         name=${file##*/}
-        { grep -ho '"^[^"]*"' "$file" | head -1 | tr -d '"'; grep -h '^> ' "${file%.conf}.test" | head -3 | cut -c3-; } >"fuzz/corpus/$target/$name"
+        { grep -ho '"^[^"]*"' "$file" | sed -n '1s/"//gp' || true; sed -n 's/^> //p' "${file%.conf}.test"; } >"fuzz/corpus/$target/$name"
       done ;;
     dissect)
       mkdir -p "fuzz/corpus/$target"
