@@ -1,7 +1,7 @@
 //! `json`: a record is an object, or a list of them, and becomes the event, or its field `target`.
 //!
 //! What is no JSON, and what is neither an object nor a list of objects, is a message, tagged `_jsonparsefailure`. Blank records
-//! are nothing.
+//! are nothing. With ECS a message that is one object stays as `[event][original]`; lines do not.
 
 use super::{
     CodecKind, Decoder, Encoder, FramingKind,
