@@ -15,7 +15,7 @@ use crate::{
     event::{Event, Key, Timestamp, Value, json},
     filters::{Scratch, decorate::Decorations},
     inputs::plugins as inputs,
-    plan::program::{Block, Filters},
+    plan::program::{Filters, Program},
 };
 use logship_parsers::config::{
     Diagnostic, Options as Language, Severity, Source, Span,
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Cases {
 struct Pipeline {
     arrival: Option<Arrival>,
     filters: Filters,
-    outputs: Block<Box<dyn Encoder>>,
+    outputs: Program<Box<dyn Encoder>>,
     keeps: bool,
 }
 
@@ -154,7 +154,7 @@ impl Cases {
             true => self.config.outputs.as_slice(),
             false => &[],
         };
-        let outputs = Block::compile(statements, wrong, &mut |plugin, wrong| {
+        let outputs = Program::compile(statements, wrong, &mut |plugin, wrong| {
             let plugin = only(plugin, &["codec"]);
             codecs::encoder(&mut Options::new(&plugin, (Role::Output, &[]), &self.settings, wrong), "rubydebug")
         });
