@@ -19,6 +19,12 @@ pub struct Root(u32);
 impl Root {
     /// What has no number: the time of an event, its metadata as a whole, or more than one field.
     pub const NONE: Root = Root(u32::MAX);
+
+    /// The number, counted from 0.
+    #[must_use]
+    pub fn number(self) -> Option<u32> {
+        (self != Root::NONE).then_some(self.0)
+    }
 }
 
 type Numbers = HashMap<Box<str>, u32, BuildHasherDefault<Words>>;
@@ -72,6 +78,8 @@ pub struct Places {
     scans: u32,
     /// The generation in which a name was there, and where.
     places: Vec<(u64, u32)>,
+    /// The numbers of the names that are there.
+    present: Vec<u32>,
 }
 
 impl Places {
@@ -119,9 +127,19 @@ impl Places {
         }
     }
 
+    /// The numbers of all names that this event has.
+    #[must_use]
+    pub fn present(&mut self, names: &Names, event: &Event) -> &[u32] {
+        if self.known != self.generation {
+            self.look_up(names, event);
+        }
+        &self.present
+    }
+
     #[cold]
     fn look_up(&mut self, names: &Names, event: &Event) {
         self.places.resize(names.len(), (0, 0));
+        self.present.clear();
         self.note(&names.fields, &event.fields);
         self.note(&names.meta, &event.meta);
         self.known = self.generation;
@@ -132,9 +150,10 @@ impl Places {
             return;
         }
         for ((name, _), at) in map.iter().zip(0..) {
-            let number = numbers.get(name.as_str()).map(|number| *number as usize);
-            if let Some(place) = number.and_then(|number| self.places.get_mut(number)) {
+            let Some(number) = numbers.get(name.as_str()) else { continue };
+            if let Some(place) = self.places.get_mut(*number as usize) {
                 *place = (self.generation, at);
+                self.present.push(*number);
             }
         }
     }

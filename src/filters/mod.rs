@@ -36,6 +36,7 @@ mod range;
 pub mod search;
 mod sleep;
 mod split;
+pub mod stops;
 mod syslog_pri;
 mod throttle;
 mod translate;
@@ -53,6 +54,7 @@ use logship_parsers::config::{FieldRef, typed};
 use search::{Found, Needs};
 use smallvec::SmallVec;
 use std::{borrow::Cow, fmt};
+use stops::Stops;
 
 pub use known::unknown;
 
@@ -154,6 +156,8 @@ pub struct Scratch {
     pub places: Places,
     /// What was found in its texts.
     pub found: Found,
+    /// The steps of its program that it has to take.
+    pub stops: Stops,
 }
 
 /// A filter by its name.

@@ -10,14 +10,14 @@ use crate::event::{
 };
 use logship_parsers::{
     config::FieldRef,
-    grok::{Candidates, PATTERNS_MIN, Prefilter, TEXT_BYTES_MAX},
+    grok::{Candidates, PATTERNS_MIN, Prefilter},
 };
 use std::borrow::Cow;
 
 /// So many filters have an event before their texts are looked for: of many that read a field, few may be reached.
 const TRIES_MAX: u32 = 3;
-/// The longest text that is kept to see whether it is still the same; longer ones are searched again.
-const KEPT_BYTES_MAX: usize = 16 << 10;
+/// The longest text that is searched: it is kept, to see whether it is still the same.
+const SEARCHED_BYTES_MAX: usize = 16 << 10;
 
 /// What a filter needs to do anything.
 #[derive(Debug)]
@@ -34,8 +34,10 @@ pub struct Needs<'f> {
 /// Which search is for a filter, and which of its users that filter is.
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
-    search: u32,
-    user: u32,
+    /// The number of the search.
+    pub search: u32,
+    /// The number of the filter among its users.
+    pub user: u32,
 }
 
 /// What filters need in one field.
@@ -59,10 +61,11 @@ struct Searched {
     tries: u32,
     /// As long as this is the one of the event, nothing has to be looked at.
     generation: u64,
-    /// The text that was searched, where it is kept.
+    /// The text that was searched last.
     text: String,
+    /// Whether that was of this event.
     is_kept: bool,
-    /// Whether the field is a text; of others nothing is known.
+    /// Whether the field is a text that is searched; of others nothing is known.
     is_text: bool,
     candidates: Candidates,
 }
@@ -113,9 +116,43 @@ impl Searches {
         };
         if searched.generation != places.generation() {
             let Some(search) = self.0.get(need.search as usize) else { return false };
+            if !searched.tried(places) {
+                return false;
+            }
             search.look(event, (names, places), searched);
         }
         searched.is_text && !searched.candidates.contains(need.user as usize)
+    }
+
+    /// The users of a search that it does not rule out; `None` where that is not known.
+    pub fn known<'f>(
+        &self,
+        search: usize,
+        event: &Event,
+        (names, places): (&Names, &mut Places),
+        found: &'f mut Found,
+    ) -> Option<&'f Candidates> {
+        if found.0.len() < self.0.len() {
+            found.0.resize_with(self.0.len(), Searched::default);
+        }
+        let searched = found.0.get_mut(search)?;
+        if searched.generation != places.generation() {
+            _ = searched.tried(places);
+            searched.tries = TRIES_MAX;
+            self.0.get(search)?.look(event, (names, places), searched);
+        }
+        searched.is_text.then_some(&searched.candidates)
+    }
+}
+
+impl Searched {
+    /// A filter is there that needs something in this text. Whether so many were that it is searched.
+    fn tried(&mut self, places: &Places) -> bool {
+        if self.begun != places.begun() {
+            (self.begun, self.tries, self.is_kept) = (places.begun(), 0, false);
+        }
+        self.tries += 1;
+        self.tries > TRIES_MAX
     }
 }
 
@@ -123,14 +160,7 @@ impl Search {
     /// Finds out what is in the text that the field has now.
     #[inline(never)]
     fn look(&self, event: &Event, (names, places): (&Names, &mut Places), searched: &mut Searched) {
-        if searched.begun != places.begun() {
-            (searched.begun, searched.tries, searched.is_kept) = (places.begun(), 0, false);
-        }
         searched.is_text = false;
-        if searched.tries < TRIES_MAX {
-            searched.tries += 1;
-            return;
-        }
         searched.generation = places.generation();
         let value = match places.find(self.root, names, event) {
             Place::Absent => None,
@@ -138,18 +168,19 @@ impl Search {
         };
         let text = match &value {
             None => "",
-            Some(Cow::Borrowed(Value::Str(text))) if text.len() <= TEXT_BYTES_MAX => text,
+            Some(Cow::Borrowed(Value::Str(text))) => text,
             Some(_) => return,
         };
+        if text.len() > SEARCHED_BYTES_MAX || !self.prefilter.pays(text) {
+            return;
+        }
         searched.is_text = true;
         if searched.is_kept && searched.text == text {
             return;
         }
         self.prefilter.candidates(text, &mut searched.candidates);
-        searched.is_kept = text.len() <= KEPT_BYTES_MAX;
-        if searched.is_kept {
-            searched.text.clear();
-            searched.text.push_str(text);
-        }
+        searched.is_kept = true;
+        searched.text.clear();
+        searched.text.push_str(text);
     }
 }

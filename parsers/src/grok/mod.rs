@@ -189,7 +189,7 @@ impl Grok {
 
     /// Tries the patterns in their order, up to the first that matches. Captures are in the order of the pattern.
     pub fn matches(&self, text: &str, scratch: &mut Scratch) -> Outcome {
-        match self.prefilter.as_ref().filter(|_| text.len() <= TEXT_BYTES_MAX) {
+        match self.prefilter.as_ref().filter(|prefilter| prefilter.pays(text)) {
             None => self.first_of(0..self.len(), text, scratch),
             Some(prefilter) => {
                 let mut candidates = std::mem::take(&mut scratch.candidates);

@@ -1,6 +1,6 @@
 //! Which of many patterns are worth trying on a text, by one pass over it.
 
-use super::Grok;
+use super::{Grok, TEXT_BYTES_MAX};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::{cmp::Reverse, collections::HashMap};
 
@@ -8,6 +8,8 @@ use std::{cmp::Reverse, collections::HashMap};
 pub const PATTERNS_MIN: usize = 8;
 /// Literals of so many bytes in all are looked for by the automaton that is fastest: it takes some 256 bytes for each of theirs.
 const FAST_BYTES_MAX: usize = 8 << 10;
+/// A pass over a longer text, for each pattern, costs more than trying each: one literal alone is found much faster.
+const TEXT_BYTES_PER_PATTERN_MAX: usize = 64;
 /// Literals of fewer bytes lie in too many texts; they are looked for where a pattern has no other.
 const TELLING_BYTES_MIN: usize = 3;
 
@@ -20,6 +22,8 @@ pub struct Prefilter {
     /// The users that need none.
     always: Vec<usize>,
     count: usize,
+    /// The longest text that is worth it.
+    longest: usize,
 }
 
 /// Which users a text is worth trying for; kept between texts, so that it allocates nothing for most.
@@ -88,13 +92,21 @@ impl Prefilter {
         if automaton.is_none() {
             always = (0..users.len()).collect();
         }
-        Prefilter { automaton, users: of, always, count: users.len() }
+        let patterns: usize = users.iter().map(|patterns| patterns.as_ref().len()).sum();
+        let longest = patterns.saturating_mul(TEXT_BYTES_PER_PATTERN_MAX).min(TEXT_BYTES_MAX);
+        Prefilter { automaton, users: of, always, count: users.len(), longest }
     }
 
     /// For all patterns of a grok: each is a user.
     #[must_use]
     pub fn of(grok: &Grok) -> Prefilter {
         Prefilter::new(&(0..grok.len()).map(|pattern| vec![grok.required_literals(pattern)]).collect::<Vec<_>>())
+    }
+
+    /// Whether a pass over this text costs less than trying the patterns.
+    #[must_use]
+    pub fn pays(&self, text: &str) -> bool {
+        text.len() <= self.longest
     }
 
     /// Finds the users worth trying: no pattern of any other can match.

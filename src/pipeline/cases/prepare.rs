@@ -149,7 +149,7 @@ impl Cases {
         let records = || self.cases.iter().flat_map(|case| &case.given).any(|given| matches!(given, Given::Record(_)));
         let input = first(&self.config.inputs).filter(|_| records());
         let arrival = input.and_then(|input| Arrival::new(input, &self.settings, wrong));
-        let filters = Filters::filters(&self.config.filters, &self.settings, wrong);
+        let filters = Filters::compile(&self.config.filters, &self.settings, wrong);
         let statements = match self.cases.iter().any(|case| !case.texts.is_empty()) {
             true => self.config.outputs.as_slice(),
             false => &[],

@@ -141,7 +141,7 @@ fn compile(config: &Config, settings: &Settings, diagnostics: &mut Vec<Diagnosti
             sources.push(source);
         }
     });
-    let filters = Filters::filters(&config.filters, settings, diagnostics);
+    let filters = Filters::compile(&config.filters, settings, diagnostics);
     let (mut sinks, mut names): (Vec<Named>, _) = (Vec::new(), Names::default());
     let mut wants_ids = false;
     let outputs = Program::compile(&config.outputs, diagnostics, &mut |plugin, diagnostics| {

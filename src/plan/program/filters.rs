@@ -1,6 +1,6 @@
 //! The filters of a pipeline, and how an event goes through them.
 
-use super::{Program, Step};
+use super::{Program, Step, way::Way};
 use crate::{
     config::{Options, Role, Settings},
     event::{Event, places::Place},
@@ -41,11 +41,12 @@ pub struct Filters {
     searches: Searches,
     /// What each filter needs, where it is searched for.
     needs: Vec<Option<Need>>,
+    way: Way,
 }
 
 impl Filters {
     /// Compiles `filter { }`.
-    pub fn filters(statements: &[Statement], settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> Filters {
+    pub fn compile(statements: &[Statement], settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> Filters {
         let mut program = Program::compile(statements, diagnostics, &mut |plugin, diagnostics| {
             let Some(kind) = filters::find(&plugin.name.text) else {
                 diagnostics.push(filters::unknown(&plugin.name));
@@ -57,7 +58,12 @@ impl Filters {
         });
         let needed: Vec<_> = program.plugins.iter().map(|applied| applied.filter.needs()).collect();
         let (searches, needs) = Searches::new(&needed, &mut program.names);
-        Filters { program, searches, needs }
+        let way = Way::new(&program, |number| {
+            let leaves_trace = |unmet: &FilterError| !unmet.tags.is_empty() || !unmet.is_untouched;
+            let applied = program.plugins.get(number as usize)?;
+            needs.get(number as usize).copied().flatten().filter(|_| !leaves_trace(&applied.unmet))
+        });
+        Filters { program, searches, needs, way }
     }
 
     /// Whether events must come one after the other.
@@ -113,7 +119,9 @@ impl Filters {
         let mut new = Vec::new();
         let mut stays = true;
         scratch.places.changed();
-        while let Some(step) = self.program.steps.get(at) {
+        loop {
+            at = self.way.next(at, event, (&self.program, &self.searches), scratch);
+            let Some(step) = self.program.steps.get(at) else { break };
             at = match step {
                 Step::Test(test) => {
                     let holds = match scratch.places.find(test.root, &self.program.names, event) {
@@ -251,7 +259,12 @@ mod tests {
         let mut program = Program::compile(&[], &mut Vec::new(), &mut |_, _| None);
         program.plugins = filters.into_iter().map(|filter| Applied::new(filter, Decorations::default())).collect();
         program.steps = (0..program.plugins.len()).map(|number| Step::Do(number as u32)).collect();
-        Filters { needs: vec![None; program.plugins.len()], program, searches: Searches::default() }
+        Filters {
+            needs: vec![None; program.plugins.len()],
+            program,
+            searches: Searches::default(),
+            way: Way::default(),
+        }
     }
 
     #[test]

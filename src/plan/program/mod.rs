@@ -6,6 +6,7 @@
 
 mod condition;
 mod filters;
+mod way;
 
 use crate::event::{
     Event,
