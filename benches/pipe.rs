@@ -170,6 +170,39 @@ fn cost(folder: &Path) {
     row("bytes on disk, MB", "", &format!("{:.1}", disk_bytes(&stored) as f64 / 1e6));
 }
 
+/// A pipeline with the groks of these services, each behind a condition and before another.
+fn groks(services: std::ops::Range<usize>) -> String {
+    let steps = services.map(|n| {
+        let pattern = format!("^svc{n}-%{{WORD:a{n}}} took %{{NUMBER:n{n}}} ms from %{{IP:ip{n}}}$");
+        let grok = format!(r#"grok {{ match => {{ "message" => "{pattern}" }} tag_on_failure => [] }}"#);
+        format!(r#"if [kind] != "z{n}" {{ {grok} }} if [nope{n}] == "x" {{ drop {{ }} }}"#)
+    });
+    let steps: Vec<String> = steps.collect();
+    format!("input {{ stdin {{ }} }} filter {{ {} }} output {{ stdout {{ codec => json_lines }} }}", steps.join("\n"))
+}
+
+/// What steps cost that an event has nothing for.
+fn pipelines(folder: &Path) {
+    let input = folder.join("services.log");
+    let line = |n: usize| format!("svc50-w{} took {} ms from 10.1.{}.{}\n", n % 97, n % 5000, n % 250, n % 199);
+    fs::write(&input, (0..LINES).map(line).collect::<String>()).unwrap();
+    let configs = [("one.conf", 50..51), ("hundred.conf", 0..100)].map(|(name, services)| {
+        fs::write(folder.join(name), groks(services)).unwrap();
+        folder.join(name)
+    });
+    let (mut seconds, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..PAIRS {
+        let [one, hundred] = configs.each_ref().map(|config| {
+            let data = folder.join("pipelines");
+            run(Command::new(env!("CARGO_BIN_EXE_logship")).arg("--data").arg(&data).arg("-f").arg(config), &input)
+        });
+        seconds.push(one);
+        ratios.push(hundred / one);
+    }
+    row("a pipeline of one grok, CPU seconds: min / median / max", "", &spread(seconds));
+    row("  of 100 groks and 200 conditions, in units of that", "2", &spread(ratios));
+}
+
 fn idle_memory(folder: &Path) {
     let empty = Running::start(logship(&folder.join("empty"), &[]).arg("server"));
     row("an idle empty server, anonymous MiB", "", &empty.idle_memory());
@@ -198,6 +231,7 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     row("", "bar", "");
     cost(folder.path());
+    pipelines(folder.path());
     let starts = (0..STARTS).map(|start| first_line(&folder.path().join(format!("start-{start}")))).collect();
     row("first line on a terminal, ms after start: min / median / max", "50", &spread(starts));
     idle_memory(folder.path());

@@ -118,7 +118,7 @@ fn run(config: &str, event: &Event) -> Vec<String> {
     let made = || {
         let parsed = parse(&sources, &Options::default());
         let mut said = parsed.diagnostics;
-        let filters = Filters::filters(&parsed.config.filters, &Settings::default(), &mut said);
+        let filters = Filters::compile(&parsed.config.filters, &Settings::default(), &mut said);
         (!said.iter().any(|diagnostic| diagnostic.severity == Severity::Error)).then_some(filters)
     };
     let (Some(first), Some(second)) = (made(), made()) else { return Vec::new() };

@@ -54,6 +54,12 @@ impl Map {
         self.0.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
     }
 
+    /// The value of the field of that number of this level.
+    #[must_use]
+    pub fn at(&self, number: usize) -> Option<&Value> {
+        self.0.get(number).map(|(_, value)| value)
+    }
+
     /// The value of a field of this level, to change it.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         self.0.iter_mut().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)

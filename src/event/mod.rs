@@ -13,6 +13,7 @@ pub mod json;
 pub mod layout;
 mod map;
 mod path;
+pub mod places;
 pub mod render;
 pub mod syslog;
 mod time;
@@ -80,13 +81,20 @@ impl Event {
     /// assert_eq!(event.fields.get("tags"), Some(&Value::List(vec![Value::from("_truncated")])));
     /// ```
     pub fn tag(&mut self, tag: &str) {
+        self.tag_anew(tag);
+    }
+
+    /// Adds a tag once. Whether the event did not have it.
+    pub fn tag_anew(&mut self, tag: &str) -> bool {
         match self.fields.get_mut("tags") {
             Some(Value::List(tags)) => {
-                if !tags.iter().any(|known| known.as_str() == Some(tag)) {
+                let is_new = !tags.iter().any(|known| known.as_str() == Some(tag));
+                if is_new {
                     tags.push(Value::from(tag));
                 }
+                return is_new;
             }
-            Some(Value::Str(only)) if **only == *tag => {}
+            Some(Value::Str(only)) if **only == *tag => return false,
             Some(other) if *other != Value::Null => {
                 let first = std::mem::replace(other, Value::Null);
                 *other = Value::List(vec![first, Value::from(tag)]);
@@ -95,5 +103,6 @@ impl Event {
                 self.fields.insert(Key::from("tags"), Value::List(vec![Value::from(tag)]));
             }
         }
+        true
     }
 }

@@ -33,8 +33,10 @@ mod mutate;
 mod numbers;
 mod prune;
 mod range;
+pub mod search;
 mod sleep;
 mod split;
+pub mod stops;
 mod syslog_pri;
 mod throttle;
 mod translate;
@@ -46,11 +48,13 @@ mod xml;
 
 use crate::{
     config::Options,
-    event::{Event, Timestamp, Value},
+    event::{Event, Timestamp, Value, places::Places},
 };
 use logship_parsers::config::{FieldRef, typed};
+use search::{Found, Needs};
 use smallvec::SmallVec;
 use std::{borrow::Cow, fmt};
+use stops::Stops;
 
 pub use known::unknown;
 
@@ -68,6 +72,11 @@ pub trait Filter: Send + Sync {
     /// Whether what becomes of an event depends on those before it: then there is one worker.
     fn is_stateful(&self) -> bool {
         false
+    }
+
+    /// What must be in a text so that it does anything, where that can be said.
+    fn needs(&self) -> Option<Needs<'_>> {
+        None
     }
 
     /// Events that are due at this time; called each [`TICK_SECONDS`] or so, between events.
@@ -112,17 +121,25 @@ pub struct FilterError {
     pub tags: SmallVec<[String; 1]>,
     /// What happened, for the log.
     pub message: Cow<'static, str>,
+    /// Whether the event is as it was, but for the tags. Where it is not said, it may be any other.
+    pub is_untouched: bool,
 }
 
 impl FilterError {
     /// A failure with its tags.
     pub fn new(tags: &[String], message: impl fmt::Display) -> FilterError {
-        FilterError { tags: tags.iter().cloned().collect(), message: Cow::Owned(message.to_string()) }
+        FilterError { message: Cow::Owned(message.to_string()), ..FilterError::usual(tags, "") }
     }
 
     /// A failure that is so frequent that saying it should cost nothing.
     pub fn usual(tags: &[String], message: &'static str) -> FilterError {
-        FilterError { tags: tags.iter().cloned().collect(), message: Cow::Borrowed(message) }
+        FilterError { tags: tags.iter().cloned().collect(), message: Cow::Borrowed(message), is_untouched: false }
+    }
+
+    /// The same, of an event that is as it was.
+    #[must_use]
+    pub fn untouched(self) -> FilterError {
+        FilterError { is_untouched: true, ..self }
     }
 }
 
@@ -135,6 +152,12 @@ pub struct Scratch {
     pub grok: logship_parsers::grok::Scratch,
     /// When the event arrived.
     pub received: Timestamp,
+    /// Where the fields of the event in hand are.
+    pub places: Places,
+    /// What was found in its texts.
+    pub found: Found,
+    /// The steps of its program that it has to take.
+    pub stops: Stops,
 }
 
 /// A filter by its name.

@@ -47,7 +47,7 @@ pub use explain::{Explanation, explain};
 pub use library::{FieldNames, Library};
 pub use linear::EXPRESSION_BYTES_MAX;
 pub use pattern::{Scratch, TEXT_BYTES_MAX};
-pub use prefilter::{Candidates, Prefilter};
+pub use prefilter::{Candidates, PATTERNS_MIN, Prefilter};
 pub use program::INSTRUCTIONS_MAX;
 pub use suggest::{SAMPLES_MAX, Suggestion, TOKENS_MAX, suggest};
 pub use syntax::{CAPTURES_MAX, GROUPS_DEPTH_MAX, PIECES_MAX, REFERENCES_DEPTH_MAX, REPEAT_MAX};
@@ -135,15 +135,18 @@ pub enum Outcome {
 pub struct Grok {
     patterns: Vec<Pattern>,
     fields: Vec<Field>,
+    /// Where there are many patterns.
+    prefilter: Option<Prefilter>,
 }
 
 impl Grok {
     /// Compiles patterns. The first error is returned.
     pub fn compile(patterns: &[impl AsRef<str>], library: &Library, options: Options) -> Result<Grok, GrokError> {
-        let mut grok = Grok { patterns: Vec::with_capacity(patterns.len()), fields: Vec::new() };
+        let mut grok = Grok { patterns: Vec::with_capacity(patterns.len()), fields: Vec::new(), prefilter: None };
         for (number, text) in patterns.iter().enumerate() {
             grok.add(text.as_ref(), library, options).map_err(|error| GrokError { pattern: number, ..error })?;
         }
+        grok.prefilter = (grok.len() >= PATTERNS_MIN).then(|| Prefilter::of(&grok));
         Ok(grok)
     }
 
@@ -186,7 +189,21 @@ impl Grok {
 
     /// Tries the patterns in their order, up to the first that matches. Captures are in the order of the pattern.
     pub fn matches(&self, text: &str, scratch: &mut Scratch) -> Outcome {
-        (0..self.patterns.len())
+        match self.prefilter.as_ref().filter(|prefilter| prefilter.pays(text)) {
+            None => self.first_of(0..self.len(), text, scratch),
+            Some(prefilter) => {
+                let mut candidates = std::mem::take(&mut scratch.candidates);
+                prefilter.candidates(text, &mut candidates);
+                scratch.clear();
+                let outcome = self.first_of(candidates.iter(), text, scratch);
+                scratch.candidates = candidates;
+                outcome
+            }
+        }
+    }
+
+    fn first_of(&self, patterns: impl Iterator<Item = usize>, text: &str, scratch: &mut Scratch) -> Outcome {
+        patterns
             .map(|pattern| self.matches_one(pattern, text, scratch))
             .find(|outcome| *outcome != Outcome::NoMatch)
             .unwrap_or(Outcome::NoMatch)

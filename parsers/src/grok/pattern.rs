@@ -5,6 +5,7 @@ use super::linear::Linear;
 use super::literals::{Literals, next_start};
 use super::machine::{NONE, State, Verdict};
 use super::node::Node;
+use super::prefilter::Candidates;
 use super::program::{Begin, Inst, Program, Refused};
 use super::syntax::Group;
 use memchr::memchr;
@@ -25,9 +26,15 @@ pub struct Scratch {
     state: State,
     captures: Vec<Capture>,
     regex_slots: Vec<Option<NonMaxUsize>>,
+    pub(super) candidates: Candidates,
 }
 
 impl Scratch {
+    /// Forgets what was captured.
+    pub(super) fn clear(&mut self) {
+        self.captures.clear();
+    }
+
     /// What the last match captured, in the order of the groups in the pattern. Groups that took no part are not in it; those
     /// that matched nothing are, empty.
     #[must_use]
@@ -163,6 +170,10 @@ impl Pattern {
     /// What the machine could not decide in time in proportion to the text.
     #[cold]
     fn slow(&self, text: &str, scratch: &mut Scratch) -> Tried {
+        // What a prefilter would have said: it must not matter whether there was one.
+        if !self.literals.all_in(text.as_bytes()) {
+            return Tried::NoMatch;
+        }
         let tried = match self.linear(text, scratch) {
             Some(tried) => tried,
             None => {

@@ -104,6 +104,25 @@ fn several_patterns_are_tried_in_order() {
     assert!(!candidates.contains(0) && !candidates.contains(64));
 }
 
+proptest::proptest! {
+    #[test]
+    fn many_patterns_match_as_each_alone_would(
+        patterns in proptest::collection::vec(proptest::sample::select(vec![
+            "^one-%{WORD:a} two", "two %{NUMBER:n}", "(?i)ONE", "%{WORD:a}: three", "[ot]ne (two|three)", "three$",
+            "(two )+three", "^$", "x?one", "o", "%{DATA:a}-%{DATA:n} three", "é %{GREEDYDATA:a}",
+        ]), PATTERNS_MIN..70),
+        words in proptest::collection::vec(
+            proptest::sample::select(vec!["one", "-", "two", ": ", " ", " three", "7", "ONE", "é", "t"]), 0..9),
+    ) {
+        let text = words.concat();
+        let grok = Grok::compile(&patterns, &Library::standard(FieldNames::Ecs), Options::default()).unwrap();
+        let (mut many, mut each) = (Scratch::default(), Scratch::default());
+        let expected = grok.first_of(0..grok.len(), &text, &mut each);
+        proptest::prop_assert_eq!(grok.matches(&text, &mut many), expected);
+        proptest::prop_assert_eq!(many.captures(), each.captures());
+    }
+}
+
 #[test]
 fn errors_say_what_and_where() {
     let check = |pattern: &str, span: std::ops::Range<usize>, expected: &str| {

@@ -15,7 +15,7 @@
 
 mod patterns;
 
-use super::{Filter, FilterError, FilterKind, Scratch, Verdict, numbers, tags};
+use super::{Filter, FilterError, FilterKind, Scratch, Verdict, numbers, search::Needs, tags};
 use crate::{
     config::Options,
     event::{Event, Value, render},
@@ -103,11 +103,26 @@ impl Filter for GrokFilter {
                 break;
             }
         }
-        if matched { Ok(Verdict::Matched) } else { Err(FilterError::usual(&self.tag_on_failure, "no pattern matches")) }
+        match matched {
+            true => Ok(Verdict::Matched),
+            // Otherwise an earlier pattern than the one that decides may have set fields.
+            false if self.break_on_match => Err(self.failure().untouched()),
+            false => Err(self.failure()),
+        }
+    }
+
+    fn needs(&self) -> Option<Needs<'_>> {
+        let [matcher] = self.matchers.as_slice() else { return None };
+        let patterns = (0..matcher.grok.len()).map(|pattern| matcher.grok.required_literals(pattern)).collect();
+        Some(Needs { field: &matcher.source, patterns, failure: self.failure().untouched() })
     }
 }
 
 impl GrokFilter {
+    fn failure(&self) -> FilterError {
+        FilterError::usual(&self.tag_on_failure, "no pattern matches")
+    }
+
     fn try_field(&self, matcher: &Matcher, event: &mut Event, matching: &mut Matching) -> Result<bool, TimedOut> {
         let whole = match event.get(&matcher.source).as_deref() {
             Some(Value::List(items)) => {

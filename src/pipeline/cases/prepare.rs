@@ -15,7 +15,7 @@ use crate::{
     event::{Event, Key, Timestamp, Value, json},
     filters::{Scratch, decorate::Decorations},
     inputs::plugins as inputs,
-    plan::program::{Block, Filters},
+    plan::program::{Filters, Program},
 };
 use logship_parsers::config::{
     Diagnostic, Options as Language, Severity, Source, Span,
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Cases {
 struct Pipeline {
     arrival: Option<Arrival>,
     filters: Filters,
-    outputs: Block<Box<dyn Encoder>>,
+    outputs: Program<Box<dyn Encoder>>,
     keeps: bool,
 }
 
@@ -149,12 +149,12 @@ impl Cases {
         let records = || self.cases.iter().flat_map(|case| &case.given).any(|given| matches!(given, Given::Record(_)));
         let input = first(&self.config.inputs).filter(|_| records());
         let arrival = input.and_then(|input| Arrival::new(input, &self.settings, wrong));
-        let filters = Filters::filters(&self.config.filters, &self.settings, wrong);
+        let filters = Filters::compile(&self.config.filters, &self.settings, wrong);
         let statements = match self.cases.iter().any(|case| !case.texts.is_empty()) {
             true => self.config.outputs.as_slice(),
             false => &[],
         };
-        let outputs = Block::compile(statements, wrong, &mut |plugin, wrong| {
+        let outputs = Program::compile(statements, wrong, &mut |plugin, wrong| {
             let plugin = only(plugin, &["codec"]);
             codecs::encoder(&mut Options::new(&plugin, (Role::Output, &[]), &self.settings, wrong), "rubydebug")
         });

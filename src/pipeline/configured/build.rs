@@ -8,7 +8,7 @@ use crate::{
     config::{Options, Role, Settings},
     inputs::plugins::Source as InputSource,
     outputs::plugins::{self as outputs, Output},
-    plan::program::{Block, Filters},
+    plan::program::{Filters, Program},
 };
 use logship_parsers::config::{
     Diagnostic, Severity, Source, Span,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
     /// One for each source.
     pub(super) arrivals: Vec<Arrival>,
     pub(super) filters: Filters,
-    pub(super) outputs: Block<Attached>,
+    pub(super) outputs: Program<Attached>,
     /// The place of a sink is its number.
     pub(super) sinks: Vec<Named>,
     /// Whether some input or output asks for a log.
@@ -141,10 +141,10 @@ fn compile(config: &Config, settings: &Settings, diagnostics: &mut Vec<Diagnosti
             sources.push(source);
         }
     });
-    let filters = Filters::filters(&config.filters, settings, diagnostics);
+    let filters = Filters::compile(&config.filters, settings, diagnostics);
     let (mut sinks, mut names): (Vec<Named>, _) = (Vec::new(), Names::default());
     let mut wants_ids = false;
-    let outputs = Block::compile(&config.outputs, diagnostics, &mut |plugin, diagnostics| {
+    let outputs = Program::compile(&config.outputs, diagnostics, &mut |plugin, diagnostics| {
         let name = names.next(plugin);
         let kind = outputs::find(&plugin.name).map_err(|unknown| diagnostics.push(unknown)).ok()?;
         let output = (kind.build)(&mut Options::new(plugin, (Role::Output, kind.options), settings, diagnostics))?;

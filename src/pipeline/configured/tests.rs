@@ -12,7 +12,7 @@ use crate::{
     inputs::plugins::{Entrance, InputError, Kept, Source},
     log,
     outputs::plugins::{Encoded, Output, Refused, Sink, SinkError},
-    plan::program::Block,
+    plan::program::Program,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use logship_parsers::config::{self, Options, Source as Text};
@@ -106,7 +106,7 @@ impl Run {
         let parsed = config::parse(&sources, &Options::default()).config;
         pipeline.plan.sinks.clear();
         let sinks = &mut pipeline.plan.sinks;
-        pipeline.plan.outputs = Block::compile(&parsed.outputs, &mut Vec::new(), &mut |_, _| {
+        pipeline.plan.outputs = Program::compile(&parsed.outputs, &mut Vec::new(), &mut |_, _| {
             let ((seen, received), is_away) = (unbounded(), Arc::new(AtomicBool::new(false)));
             ends.push((received, is_away.clone()));
             sinks.push(Named { name: format!("far.{}", sinks.len()), plugin: "far".to_owned(), shared: None });

@@ -21,41 +21,51 @@ use logship_parsers::{
     },
     time::{Stamp, iso8601},
 };
-use std::{borrow::Cow, cmp::Ordering, collections::HashSet};
+use std::{cmp::Ordering, collections::HashSet};
 
 /// A condition, compiled.
 #[derive(Debug)]
 pub enum Condition {
-    /// Holds for no event: what stands for a condition with errors.
-    Never,
+    /// What is the same for all events; for none, what stands for a condition with errors.
+    Always(bool),
     /// All hold.
     And(Vec<Condition>),
     /// Any holds.
     Or(Vec<Condition>),
     /// Exactly one holds.
     Xor(Box<[Condition; 2]>),
-    /// Not both hold.
-    Nand(Box<[Condition; 2]>),
     /// It does not hold.
     Not(Box<Condition>),
+    /// A field alone decides.
+    Field(FieldRef, Predicate),
+    /// `[a] < [b]`
+    Compare(FieldRef, Comparison, FieldRef),
+    /// `[a] in [b]`
+    In(FieldRef, FieldRef),
+}
+
+/// What is asked of a value.
+#[derive(Debug)]
+pub enum Predicate {
+    /// `[a] == "b"`
+    Is(Value),
     /// `[a] < 5`
-    Compare(Side, Comparison, Side),
+    Compare(Comparison, Value),
     /// `[a] =~ /re/`
-    Match(FieldRef, Box<Expression>),
+    Match(Box<Expression>),
     /// `[a] in ["x", 5]`: the texts.
-    OneOf(Side, HashSet<String>),
+    OneOf(HashSet<String>),
+    /// `[a] in "xyz"`
+    In(Value),
     /// `"x" in [a]`
-    In(Side, Side),
+    Has(Value),
     /// `[a]`
-    Truthy(Side),
+    Truthy,
 }
 
 /// One side of a comparison.
-#[derive(Debug)]
-pub enum Side {
-    /// A field.
+enum Side {
     Field(FieldRef),
-    /// A constant.
     Constant(Value),
 }
 
@@ -67,29 +77,32 @@ impl Condition {
             ConditionKind::And(all) => Condition::And(all.iter().map(inner).collect()),
             ConditionKind::Or(any) => Condition::Or(any.iter().map(inner).collect()),
             ConditionKind::Xor(both) => Condition::Xor(Box::new([inner(&both[0]), inner(&both[1])])),
-            ConditionKind::Nand(both) => Condition::Nand(Box::new([inner(&both[0]), inner(&both[1])])),
-            ConditionKind::Not(condition) => Condition::Not(Box::new(inner(condition))),
-            ConditionKind::Compare { left, operator, right } => {
-                Condition::Compare(Side::of(left), *operator, Side::of(right))
-            }
+            ConditionKind::Nand(both) => Condition::And(both.iter().map(inner).collect()).negated(true),
+            ConditionKind::Not(condition) => inner(condition).negated(true),
+            ConditionKind::Compare { left, operator, right } => compared(Side::of(left), *operator, Side::of(right)),
             ConditionKind::Match { field, negated, pattern } => match Expression::new(pattern.as_str()) {
-                Ok(regex) => Condition::Match(field.field.clone(), Box::new(regex)).negated(*negated),
+                Ok(regex) => Condition::Field(field.field.clone(), Predicate::Match(Box::new(regex))).negated(*negated),
                 Err(message) => {
                     diagnostics.push(Diagnostic::error(pattern.span(), message));
-                    Condition::Never
+                    Condition::Always(false)
                 }
             },
             ConditionKind::In { item, negated, list } => {
-                let item = Side::of(item);
-                let compiled = match (item, Side::of(list)) {
-                    (item @ Side::Field(_), Side::Constant(Value::List(items))) => {
-                        Condition::OneOf(item, items.iter().map(text_of).collect())
+                let condition = match (Side::of(item), Side::of(list)) {
+                    (Side::Field(item), Side::Constant(Value::List(items))) => {
+                        Condition::Field(item, Predicate::OneOf(items.iter().map(text_of).collect()))
                     }
-                    (item, list) => Condition::In(item, list),
+                    (Side::Field(item), Side::Constant(list)) => Condition::Field(item, Predicate::In(list)),
+                    (Side::Constant(item), Side::Field(list)) => Condition::Field(list, Predicate::Has(item)),
+                    (Side::Field(item), Side::Field(list)) => Condition::In(item, list),
+                    (Side::Constant(item), Side::Constant(list)) => Condition::Always(is_in(Some(&item), Some(&list))),
                 };
-                compiled.negated(*negated)
+                condition.negated(*negated)
             }
-            ConditionKind::Truthy(operand) => Condition::Truthy(Side::of(operand)),
+            ConditionKind::Truthy(operand) => match Side::of(operand) {
+                Side::Field(field) => Condition::Field(field, Predicate::Truthy),
+                Side::Constant(value) => Condition::Always(is_truthy(Some(&value))),
+            },
         }
     }
 
@@ -101,28 +114,67 @@ impl Condition {
     #[must_use]
     pub fn holds(&self, event: &Event) -> bool {
         match self {
-            Condition::Never => false,
+            Condition::Always(holds) => *holds,
             Condition::And(all) => all.iter().all(|condition| condition.holds(event)),
             Condition::Or(any) => any.iter().any(|condition| condition.holds(event)),
             Condition::Xor(both) => both[0].holds(event) != both[1].holds(event),
-            Condition::Nand(both) => !(both[0].holds(event) && both[1].holds(event)),
             Condition::Not(condition) => !condition.holds(event),
-            Condition::Compare(left, operator, right) => compare(left.value(event), *operator, right.value(event)),
-            Condition::Match(field, regex) => match event.get(field).as_deref() {
+            Condition::Field(field, predicate) => predicate.holds(event.get(field).as_deref()),
+            Condition::Compare(left, operator, right) => {
+                compare(event.get(left).as_deref(), *operator, event.get(right).as_deref())
+            }
+            Condition::In(item, list) => is_in(event.get(item).as_deref(), event.get(list).as_deref()),
+        }
+    }
+}
+
+impl Predicate {
+    /// Whether it holds for a value, or where there is none.
+    #[must_use]
+    pub fn holds(&self, value: Option<&Value>) -> bool {
+        match self {
+            Predicate::Is(constant) => match (value, constant) {
+                (Some(Value::Str(text)), Value::Str(wanted)) => text == wanted,
+                _ => is_equal(value, Some(constant)),
+            },
+            Predicate::Compare(operator, constant) => compare(value, *operator, Some(constant)),
+            Predicate::Match(regex) => match value {
                 Some(Value::Str(text)) => regex.is_match(text),
                 _ => false,
             },
-            Condition::OneOf(item, texts) => match item.value(event).as_deref() {
+            Predicate::OneOf(texts) => match value {
                 None | Some(Value::Null | Value::List(_) | Value::Map(_)) => false,
                 Some(Value::Str(text)) => texts.contains(&**text),
                 Some(other) => texts.contains(&text_of(other)),
             },
-            Condition::In(item, list) => is_in(item.value(event).as_deref(), list.value(event).as_deref()),
-            Condition::Truthy(operand) => match operand.value(event).as_deref() {
-                None | Some(Value::Null | Value::Bool(false)) => false,
-                Some(Value::Str(text)) => !text.is_empty() && &**text != "false",
-                Some(_) => true,
-            },
+            Predicate::In(list) => is_in(value, Some(list)),
+            Predicate::Has(item) => is_in(Some(item), value),
+            Predicate::Truthy => is_truthy(value),
+        }
+    }
+}
+
+/// A comparison; what is compared with a field stands on its right.
+fn compared(left: Side, operator: Comparison, right: Side) -> Condition {
+    match (left, right) {
+        (Side::Field(left), Side::Field(right)) => Condition::Compare(left, operator, right),
+        (Side::Constant(left), Side::Constant(right)) => {
+            Condition::Always(compare(Some(&left), operator, Some(&right)))
+        }
+        (Side::Field(field), Side::Constant(constant)) => match operator {
+            Comparison::Equal => Condition::Field(field, Predicate::Is(constant)),
+            Comparison::NotEqual => Condition::Field(field, Predicate::Is(constant)).negated(true),
+            _ => Condition::Field(field, Predicate::Compare(operator, constant)),
+        },
+        (constant, field) => {
+            let turned = match operator {
+                Comparison::Equal | Comparison::NotEqual => operator,
+                Comparison::Less => Comparison::Greater,
+                Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+                Comparison::Greater => Comparison::Less,
+                Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+            };
+            compared(field, turned, constant)
         }
     }
 }
@@ -134,12 +186,13 @@ impl Side {
             Operand::Literal(value) => Side::Constant(constant(value)),
         }
     }
+}
 
-    fn value<'e>(&'e self, event: &'e Event) -> Option<Cow<'e, Value>> {
-        match self {
-            Side::Field(field) => event.get(field),
-            Side::Constant(value) => Some(Cow::Borrowed(value)),
-        }
+fn is_truthy(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::Str(text)) => !text.is_empty() && &**text != "false",
+        Some(_) => true,
     }
 }
 
@@ -160,8 +213,7 @@ fn text_of(value: &Value) -> String {
     text
 }
 
-fn compare(left: Option<Cow<'_, Value>>, operator: Comparison, right: Option<Cow<'_, Value>>) -> bool {
-    let (left, right) = (left.as_deref(), right.as_deref());
+fn compare(left: Option<&Value>, operator: Comparison, right: Option<&Value>) -> bool {
     let equal = || is_equal(left, right);
     let ordered = || ordering(left?, right?);
     match operator {
