@@ -23,8 +23,8 @@ use std::{
     thread,
 };
 
-/// Chunks that wait for each worker.
-pub const CHUNKS_PER_WORKER: usize = 2;
+/// Chunks that wait for each worker: enough for the time in which busy workers keep the threads before and behind them from a core.
+pub const CHUNKS_PER_WORKER: usize = 4;
 
 /// What a worker does next.
 pub(super) enum Task {
