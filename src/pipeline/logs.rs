@@ -188,7 +188,8 @@ impl OpenLog {
     }
 }
 
-fn open_reader(fs: &Arc<dyn Fs>, dir: &Path, from: Pos) -> Result<Reader, LogError> {
+/// A reader of the log in `dir` from there on, or from where it begins, where frames are missing before.
+pub(super) fn open_reader(fs: &Arc<dyn Fs>, dir: &Path, from: Pos) -> Result<Reader, LogError> {
     match Reader::open(fs, dir, from) {
         // Frames are missing: say so, and give what is left.
         Err(cause @ LogError::Gap { first, .. }) => {

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, ChildStdout, Stdio},
+    sync::{Arc, Condvar, Mutex},
 };
 
 /// A pipeline whose output is read line by line.
@@ -229,4 +231,92 @@ fn monitors_see_what_pipelines_do() {
     assert_eq!(get(&format!("{url}_node/stats/pipelines/other")).0, 404);
     drop(stdin);
     assert!(wait(&mut child).success());
+}
+
+/// An HTTP server that answers once it may; what it was sent. Ends with the test.
+struct Slow {
+    url: String,
+    answers: Arc<(Mutex<bool>, Condvar)>,
+    bodies: Arc<Mutex<String>>,
+}
+
+impl Slow {
+    fn start() -> Slow {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (answers, bodies) = (Arc::<(Mutex<bool>, Condvar)>::default(), Arc::<Mutex<String>>::default());
+        let slow = Slow { url, answers: answers.clone(), bodies: bodies.clone() };
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (answers, bodies) = (answers.clone(), bodies.clone());
+                std::thread::spawn(move || serve(stream.unwrap(), &answers, &bodies));
+            }
+        });
+        slow
+    }
+
+    fn answer(&self) {
+        *self.answers.0.lock().unwrap() = true;
+        self.answers.1.notify_all();
+    }
+}
+
+/// Answers the requests of one connection.
+fn serve(stream: TcpStream, (may_answer, told): &(Mutex<bool>, Condvar), bodies: &Mutex<String>) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        drop(told.wait_while(may_answer.lock().unwrap(), |may| !*may).unwrap());
+        bodies.lock().unwrap().push_str(&String::from_utf8(body).unwrap());
+        stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    }
+}
+
+#[test]
+fn an_output_whose_server_stalls_holds_up_no_other() {
+    const LINES: usize = 40_000;
+    let (home, slow) = (folder(), Slow::start());
+    let (data, file) = (home.path().join("data"), home.path().join("out.log"));
+    let conf = format!(
+        "input {{ stdin {{ }} }} output {{
+           http {{ url => '{}' http_method => post format => json_batch mapping => {{ m => '<%{{message}}>' }} }}
+           file {{ path => '{}' codec => line {{ format => '%{{message}}' }} }}
+         }}",
+        slow.url,
+        file.display()
+    );
+    let mut live = Live::start(&data, &["-e", &conf]);
+    let mut stdin = live.child.stdin.take().unwrap();
+    let pad = "x".repeat(100);
+    for number in 0..LINES {
+        writeln!(stdin, "{number} {pad}").unwrap();
+    }
+    stdin.flush().unwrap();
+    let count = || fs::read_to_string(&file).unwrap_or_default().lines().count();
+    crate::harness::until("the file has all", || (count() == LINES).then_some(()));
+    assert!(slow.bodies.lock().unwrap().is_empty());
+    // The end of the input waits for it.
+    drop(stdin);
+    slow.answer();
+    assert!(wait(&mut live.child).success());
+    let bodies = slow.bodies.lock().unwrap();
+    let seen: Vec<usize> = bodies.split('<').skip(1).map(|m| m.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (LINES, LINES));
+    let said = fs::read_to_string(data.with_extension("stderr")).unwrap();
+    assert!(said.contains("http.0: it is behind") && said.contains("http.0: it has caught up"), "{said}");
 }

@@ -111,6 +111,10 @@ impl Joiner for Headed {
     fn holds(&self) -> bool {
         false
     }
+
+    fn knows_more(&self) -> bool {
+        true
+    }
 }
 
 /// Reads rows.

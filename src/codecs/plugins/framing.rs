@@ -35,6 +35,12 @@ impl Framing {
         let lines = || Lines::new(Arc::from(&b"\n"[..]));
         Framing::Own(Arc::new(move || Box::new(ByLine { lines: lines(), joiner: make() })))
     }
+
+    /// Whether its cutters know more of a stream than what they hold back: they cannot begin in the middle of one.
+    #[must_use]
+    pub fn knows_more(&self) -> bool {
+        matches!(self, Framing::Own(make) if make().knows_more())
+    }
 }
 
 impl fmt::Debug for Framing {
@@ -60,6 +66,11 @@ pub trait Framer: Send {
 
     /// Whether something is held that [`Framer::finish`] would give, or that what comes next needs to be whole.
     fn holds(&self) -> bool;
+
+    /// Whether it knows more of its stream than what it holds back.
+    fn knows_more(&self) -> bool {
+        false
+    }
 }
 
 /// What a codec makes of the lines of one stream, where it goes by lines.
@@ -77,6 +88,11 @@ pub trait Joiner: Send {
 
     /// As [`Framer::holds`].
     fn holds(&self) -> bool;
+
+    /// As [`Framer::knows_more`].
+    fn knows_more(&self) -> bool {
+        false
+    }
 }
 
 /// Gives a joiner its lines.
@@ -104,6 +120,10 @@ impl<J: Joiner> Framer for ByLine<J> {
 
     fn holds(&self) -> bool {
         !self.lines.buffer.is_empty() || self.joiner.holds()
+    }
+
+    fn knows_more(&self) -> bool {
+        self.joiner.knows_more()
     }
 }
 

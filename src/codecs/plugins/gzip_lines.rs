@@ -85,6 +85,10 @@ impl Framer for GzipLines {
     fn holds(&self) -> bool {
         self.lines.holds()
     }
+
+    fn knows_more(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 //! The end of a pipeline: one thread for each sink, which delivers what workers made, in order, and tries again for ever.
 //!
-//! Promises: a sink that is slow or away holds up no other until [`BATCHES_PER_SINK_MAX`] batches wait for it. What a sink says
-//! is delivered becomes part of its progress once it is flushed, at most [`FLUSH_WAIT`] later. After a request to stop, a sink
+//! Promises: a sink that is slow or away holds up no other until [`BATCHES_PER_SINK_MAX`] batches wait for it, and then it
+//! [reads the log by itself](super::behind) where that can be. One is always waited for, so that nothing is made for nobody. What a
+//! sink says is delivered becomes part of its progress once it is flushed, at most [`FLUSH_WAIT`] later. After a request to stop, a sink
 //! that does not take what is left is given [`STOP_WAIT`].
 
-use super::workers::{Mark, Ordered, held};
+use super::{
+    behind::{Seam, Source, Way},
+    workers::{Ended, Mark, Ordered, held},
+};
 use crate::{
     clock,
     flow::{Progress, Stop},
     outputs::plugins::{Encoded, Refused, Sink, SinkError},
+    pipeline::dispatch::Wake,
 };
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::{
     io,
     sync::{
@@ -21,14 +26,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Batches that wait for a sink before all others wait for it, too.
-pub const BATCHES_PER_SINK_MAX: usize = 4;
+/// Batches that wait for a sink before it reads the log by itself, or all others wait for it, too.
+pub const BATCHES_PER_SINK_MAX: usize = 8;
 /// How long what a sink holds back may wait.
 pub const FLUSH_WAIT: Duration = Duration::from_secs(1);
 /// What a sink has for the rest after a request to stop.
 pub const STOP_WAIT: Duration = Duration::from_secs(5);
 /// The first and the longest pause between two attempts.
 pub const RETRY_WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// How often it is said of a sink that it is behind.
+const SAY_WAIT: Duration = Duration::from_secs(60);
+/// How often the delivery looks whether a sink that it waits for has failed.
+const LOOK_WAIT: Duration = Duration::from_millis(100);
 
 /// What became of the events of one sink: taken = delivered + refused + queued + abandoned.
 #[derive(Debug, Default)]
@@ -43,6 +53,8 @@ pub struct SinkCounts {
     pub abandoned: AtomicU64,
     /// Attempts that failed.
     pub retries: AtomicU64,
+    /// How often it fell behind and read the log by itself.
+    pub fell_behind: AtomicU64,
 }
 
 /// What all may see of one sink.
@@ -77,63 +89,172 @@ impl DeadLetters for Said {
 }
 
 /// A batch on its way to its sink.
-type Parcel = (Encoded, Mark);
+pub(super) type Parcel = (Encoded, Option<Mark>);
 
 /// All sinks.
 pub(super) struct Delivery {
     lanes: Vec<To>,
     stop: Stop,
+    /// Where they can read by themselves.
+    source: Option<Source>,
 }
 
 /// The way to one sink.
 struct To {
     parcels: Sender<Parcel>,
     thread: JoinHandle<io::Result<()>>,
+    state: Arc<SinkState>,
+    /// Rung when it has taken a batch.
+    taken: Arc<Wake>,
     /// How far it was at the start.
     start: Progress,
+    can_fall_behind: bool,
+    /// Its reader, if it ever fell behind, and when that was last said.
+    reader: Option<JoinHandle<()>>,
+    said: Option<Instant>,
 }
 
 impl Delivery {
-    /// Starts their threads.
+    /// Starts their threads. `source`: what reads the log again for one of them, but not for those that `in_order` names.
     pub(super) fn start(
         sinks: Vec<Box<dyn Sink>>,
         states: &[Arc<SinkState>],
         dead: &Arc<dyn DeadLetters>,
+        (source, in_order): (Option<Source>, &[bool]),
         stop: &Stop,
     ) -> io::Result<Delivery> {
         let mut lanes = Vec::with_capacity(sinks.len());
-        for (sink, state) in sinks.into_iter().zip(states) {
+        for (number, (sink, state)) in sinks.into_iter().zip(states).enumerate() {
             let (sender, parcels) = bounded(BATCHES_PER_SINK_MAX);
             let start = held(&state.progress).clone();
-            let (state, dead, stop) = (state.clone(), dead.clone(), stop.clone());
-            let lane = Lane { sink, state, dead, stop, asked: None };
+            let taken = Arc::<Wake>::default();
+            let rung = source.iter().map(|source| source.bell.clone()).chain([taken.clone()]).collect();
+            let lane = Lane { sink, state: state.clone(), dead: dead.clone(), stop: stop.clone(), rung, asked: None };
             let thread = thread::Builder::new().name("sink".to_owned()).spawn(move || lane.run(&parcels))?;
-            lanes.push(To { parcels: sender, thread, start });
+            lanes.push(To {
+                parcels: sender,
+                thread,
+                state: state.clone(),
+                taken,
+                start,
+                can_fall_behind: !in_order.get(number).copied().unwrap_or_default(),
+                reader: None,
+                said: None,
+            });
         }
-        Ok(Delivery { lanes, stop: stop.clone() })
-    }
-
-    /// Hands batches to their sinks until the workers have ended and everything is delivered.
-    pub(super) fn run(self, order: &Receiver<Ordered>) -> io::Result<()> {
-        'all: for Ordered { texts, mark } in order {
-            let Ok(texts) = texts.recv() else { continue };
-            for (lane, text) in self.lanes.iter().zip(texts) {
-                // After a restart: an output that was ahead has it.
-                let is_there = mark.is_some_and(|(log, end, _)| lane.start.get(&log).is_some_and(|done| *done >= end));
-                let is_wanted = (!text.is_done() || mark.is_some()) && !is_there;
-                if is_wanted && lane.parcels.send((text, mark)).is_err() {
-                    self.stop.request();
-                    break 'all;
+        if let Some(source) = &source {
+            let mut seam = held(&source.seam);
+            for (number, to) in lanes.iter_mut().enumerate() {
+                let to: &mut To = to;
+                if source.is_behind(&to.start) {
+                    to.reader = Some(source.fall_behind(&mut seam, to.way(number, false, false))?);
                 }
             }
         }
+        Ok(Delivery { lanes, stop: stop.clone(), source })
+    }
+
+    /// Hands batches to their sinks until the workers have ended and everything is delivered.
+    pub(super) fn run(mut self, order: &Receiver<Ordered>) -> io::Result<()> {
+        for Ordered { texts, mark } in order {
+            let Ok(texts) = texts.recv() else { continue };
+            let handed = match (&self.source, mark) {
+                (Some(source), Some(mark)) => hand_over(&mut self.lanes, source, texts, mark),
+                _ => self.lanes.iter().zip(texts).try_for_each(|(to, text)| to.send(text, mark)),
+            };
+            if handed.is_err() {
+                self.stop.request();
+                break;
+            }
+        }
+        if let Some(source) = &self.source {
+            held(&source.seam).end();
+        }
         // Each ends with its parcels; one that fails is given up by itself within `STOP_WAIT` of the request that follows.
-        let threads: Vec<_> = self.lanes.into_iter().map(|to| to.thread).collect();
+        let mut threads = Vec::with_capacity(self.lanes.len());
+        for To { thread, reader, taken, .. } in self.lanes {
+            taken.ring();
+            threads.push((thread, reader));
+        }
         let mut ended = Ok(());
-        for thread in threads {
+        for (thread, reader) in threads {
+            _ = reader.map(JoinHandle::join);
             ended = ended.and(thread.join().unwrap_or_else(|_| Err(io::Error::other("a sink failed"))));
         }
         ended
+    }
+}
+
+/// Hands a batch to all that do not read by themselves. Those that have no room do so from now on, as soon as one had room.
+fn hand_over(lanes: &mut [To], source: &Source, texts: Vec<Encoded>, mark: Mark) -> Result<(), Ended> {
+    let mut parcels: Vec<Option<Parcel>> = texts.into_iter().map(|text| Some((text, Some(mark)))).collect();
+    loop {
+        let mut seam = held(&source.seam);
+        if seam.has_failed() {
+            return Err(Ended);
+        }
+        let (mut is_had, mut is_waited_for) = (false, false);
+        for (number, (to, parcel)) in lanes.iter_mut().zip(&mut parcels).enumerate() {
+            if !seam.is_behind(number)
+                && let Some(sent) = parcel.take().filter(|_| !to.has(mark))
+            {
+                *parcel = to.try_send(sent)?;
+            }
+            is_had |= parcel.is_none();
+        }
+        for (number, (to, parcel)) in lanes.iter_mut().zip(&parcels).enumerate() {
+            let is_full = parcel.is_some() && !seam.is_behind(number);
+            is_waited_for |= is_full && !(is_had && to.fall_behind(number, source, &mut seam));
+        }
+        if !is_waited_for {
+            seam.pass(mark);
+            return Ok(());
+        }
+        drop(seam);
+        source.bell.wait(LOOK_WAIT);
+    }
+}
+
+impl To {
+    /// After a restart: an output that was ahead has it.
+    fn has(&self, mark: Mark) -> bool {
+        self.start.get(&mark.log).is_some_and(|done| *done >= mark.end)
+    }
+
+    /// Waits for room.
+    fn send(&self, text: Encoded, mark: Option<Mark>) -> Result<(), Ended> {
+        let is_wanted = (!text.is_done() || mark.is_some()) && !mark.is_some_and(|mark| self.has(mark));
+        if is_wanted { self.parcels.send((text, mark)).map_err(|_| Ended) } else { Ok(()) }
+    }
+
+    /// Gives it back where there is no room.
+    fn try_send(&self, parcel: Parcel) -> Result<Option<Parcel>, Ended> {
+        match self.parcels.try_send(parcel) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(parcel)) => Ok(Some(parcel)),
+            Err(TrySendError::Disconnected(_)) => Err(Ended),
+        }
+    }
+
+    fn way(&self, number: usize, was_there: bool, is_said: bool) -> Way {
+        let (parcels, state) = (self.parcels.clone(), self.state.clone());
+        Way { number, parcels, state, taken: self.taken.clone(), start: self.start.clone(), was_there, is_said }
+    }
+
+    /// It reads by itself from now on; whether it can.
+    fn fall_behind(&mut self, number: usize, source: &Source, seam: &mut Seam) -> bool {
+        if !self.can_fall_behind {
+            return false;
+        }
+        let is_said = self.said.is_none_or(|said| clock::since(said) >= SAY_WAIT);
+        let Ok(reader) = source.fall_behind(seam, self.way(number, true, is_said)) else { return false };
+        self.reader = Some(reader);
+        self.state.counts.fell_behind.fetch_add(1, Ordering::Relaxed);
+        if is_said {
+            self.said = Some(clock::instant());
+            tracing::warn!("{}: it is behind: it reads the log by itself now, the others go on", self.state.name);
+        }
+        true
     }
 }
 
@@ -143,6 +264,8 @@ struct Lane {
     state: Arc<SinkState>,
     dead: Arc<dyn DeadLetters>,
     stop: Stop,
+    /// Whoever waits until it has taken a batch.
+    rung: Vec<Arc<Wake>>,
     /// When it saw the request to stop.
     asked: Option<Instant>,
 }
@@ -158,6 +281,7 @@ impl Lane {
             };
             let is_end = matches!(parcel, Err(RecvTimeoutError::Disconnected));
             if let Ok((mut batch, mark)) = parcel {
+                self.rung.iter().for_each(|waiting| waiting.ring());
                 if self.is_late() || !self.deliver(&mut batch)? {
                     // What it had before is delivered.
                     if let Some((_, progress)) = loose
@@ -168,7 +292,7 @@ impl Lane {
                     return Ok(());
                 }
                 let (_, progress) = loose.get_or_insert_with(|| (clock::instant(), Progress::new()));
-                progress.extend(mark.map(|(log, _, done)| (log, done)));
+                progress.extend(mark.map(|mark| (mark.log, mark.done)));
                 if loose.as_ref().is_some_and(|(since, _)| clock::since(*since) < FLUSH_WAIT) {
                     continue;
                 }

@@ -9,15 +9,17 @@
 //! After a crash an output gets again what it had since its position was last written.
 
 use super::{
+    behind::{Seam, Source},
     build::Plan,
     delivery::SinkState,
-    frames::{Frames, Given, batches},
+    flushes::Flushes,
+    frames::{Frames, batches},
     positions::Positions,
     workers::{Ended, Task, Tasks},
 };
 use crate::{
     clock,
-    flow::{AppendError, Intake, LogId, Pending, RawBatch, Stop, SyncClass},
+    flow::{AppendError, Intake, LogId, Pending, Progress, RawBatch, Stop, SyncClass},
     fs::{Fs, Lock, RealFs},
     inputs::plugins::{Chunk, InputError, LogEnd, Queue, Settle, Ticket},
     log::{self, LogError, LogWriter, SourceTable},
@@ -34,7 +36,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -113,6 +115,9 @@ pub(super) struct Opened {
     /// Logs of earlier lives that this one carries on.
     carried: BTreeSet<LogId>,
     positions: Positions,
+    flushes: Flushes,
+    /// Where reading begins in each log, if not where the output that is furthest behind is.
+    begin: Option<Progress>,
     /// No other process runs the pipeline.
     lock: Box<dyn Lock>,
 }
@@ -147,7 +152,38 @@ impl Opened {
             dir: dir.into(),
             carried,
             positions,
+            flushes: Flushes::default(),
+            begin: None,
             lock,
+        })
+    }
+
+    /// What outputs that are behind read from. Reading then begins where the output is that is furthest ahead, but not behind
+    /// those that `in_order` names.
+    ///
+    /// # Errors
+    /// The folder of logs cannot be read.
+    pub(super) fn source(
+        &mut self,
+        plan: &Arc<Plan>,
+        in_order: &[bool],
+        workers: usize,
+        stop: &Stop,
+    ) -> io::Result<Source> {
+        let root = self.dir.join("log");
+        let found = log::list(&RealFs, &root).map_err(io::Error::other)?;
+        let mut begin = self.positions.furthest(in_order);
+        begin.retain(|log, _| found.iter().any(|found| found.id == *log));
+        self.begin = Some(begin.clone());
+        Ok(Source {
+            plan: plan.clone(),
+            root,
+            flushes: self.flushes.clone(),
+            workers,
+            stop: stop.clone(),
+            seam: Arc::new(Mutex::new(Seam::new(&begin))),
+            begin,
+            bell: Arc::default(),
         })
     }
 
@@ -167,24 +203,32 @@ impl Opened {
         tick: Option<Duration>,
         stop: &Stop,
     ) -> Reading {
-        let Opened { logs, writer, carried, positions, lock, .. } = self;
-        let rest = Rest { logs, positions, carried, lock };
+        let Opened { logs, writer, carried, positions, flushes, begin, lock, .. } = self;
+        let begin = begin.unwrap_or_else(|| positions.least());
+        let rest = Rest { logs, positions, carried, flushes, begin, lock };
         let own = (writer.id, Growing::new(writer.durable.clone()));
         Reading { rest, writer: Some(writer), own, frames: Frames::new(plan), tasks, over, tick, stop: stop.clone() }
     }
 }
 
-/// How the reading end learns that all inputs have ended.
+/// How the reading end learns that all inputs have ended, and then that all is delivered.
 #[derive(Default)]
 pub(super) struct Over {
     bell: Arc<Wake>,
     is_over: AtomicBool,
+    is_delivered: AtomicBool,
 }
 
 impl Over {
     /// They have.
     pub(super) fn tell(&self) {
         self.is_over.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Everything that was handed over is delivered, or given up.
+    pub(super) fn delivered(&self) {
+        self.is_delivered.store(true, Ordering::Release);
         self.bell.ring();
     }
 }
@@ -206,11 +250,14 @@ pub(super) struct Rest {
     logs: Logs,
     positions: Positions,
     carried: BTreeSet<LogId>,
+    flushes: Flushes,
+    begin: Progress,
     lock: Box<dyn Lock>,
 }
 
 impl Reading {
-    /// Reads until all inputs have ended and everything is handed over, until it should stop, or until nobody wants more.
+    /// Reads until all inputs have ended and everything is handed over, until it should stop, or until nobody wants more; then
+    /// waits until it is delivered, which may take an output that is behind a while.
     pub(super) fn run(mut self) -> Rest {
         if let Err(cause) = self.read() {
             tracing::error!("{cause}");
@@ -222,7 +269,13 @@ impl Reading {
         if let Some(writer) = self.writer.take() {
             _ = writer.join();
         }
-        self.rest
+        let Reading { mut rest, tasks, over, .. } = self;
+        drop(tasks);
+        while !over.is_delivered.load(Ordering::Acquire) {
+            over.bell.wait(SAVE_WAIT);
+            rest.tidy();
+        }
+        rest
     }
 
     fn read(&mut self) -> Result<(), LogError> {
@@ -269,21 +322,21 @@ impl Reading {
     /// Hands over some frames of each log; whether there were any.
     fn turn(&mut self) -> Result<bool, Ended> {
         let (mut moved, begun) = (false, clock::instant());
-        // What waits in the logs of earlier lives is older.
-        let is_first = !self.rest.logs.iter_mut().any(|(id, open)| id != self.own.0 && open.is_waiting());
-        for (id, open) in self.rest.logs.iter_mut().filter(|(id, _)| is_first || *id != self.own.0) {
+        // What waits in the logs of earlier lives is older. One of them at a time: a stream may be in several, and whoever reads
+        // them again needs the same order.
+        let waiting = self.rest.logs.iter_mut().find(|(id, open)| *id != self.own.0 && open.is_waiting());
+        let only = waiting.map(|(id, _)| id);
+        for (id, open) in self.rest.logs.iter_mut().filter(|(id, _)| only.is_none_or(|only| only == *id)) {
             let durable = (id == self.own.0 && self.writer.is_some()).then(|| self.own.1.end());
             for _ in 0..FRAMES_PER_TURN {
                 let Some(frame) = open.next(durable) else { break };
                 moved = true;
-                let received = frame.batch.received;
-                let Given { input, chunk, mark, place } = self.frames.chunk(frame);
-                self.tasks.push(Task::Chunk(input, chunk, place), received, mark)?;
+                self.frames.chunk(frame).push(&self.tasks)?;
             }
         }
         self.frames.pause_since(begun);
         // The own log has its turn next: it may have grown meanwhile, which rings only once.
-        Ok(moved || !is_first)
+        Ok(moved || only.is_some())
     }
 
     /// It should stop: the rest stays where it is. Where there is none, the log may go.
@@ -303,10 +356,9 @@ impl Reading {
     /// Hands over what codecs hold back and what is due, or all of it.
     fn flush(&mut self, is_end: bool) -> Result<(), Ended> {
         let read = self.rest.logs.read();
-        for Given { input, chunk, mark, place } in
-            self.frames.due(is_end, |log| read.get(&log).copied().unwrap_or_default())
-        {
-            self.tasks.push(Task::Chunk(input, chunk, place), clock::now(), mark)?;
+        for (given, flush) in self.frames.due(is_end, |log| read.get(&log).copied().unwrap_or_default()) {
+            self.rest.flushes.add(flush);
+            given.push(&self.tasks)?;
         }
         Ok(())
     }
@@ -339,7 +391,7 @@ impl Rest {
     }
 
     fn look(&mut self) -> Result<(), LogError> {
-        self.logs.look(&self.positions.least())
+        self.logs.look(&self.begin)
     }
 
     /// Writes the positions, then lets go of what all outputs have.
@@ -350,6 +402,7 @@ impl Rest {
         }
         for log in self.logs.let_go(&self.positions.least(), &|log| self.carried.contains(&log)) {
             self.positions.forget(log);
+            self.flushes.forget(log);
         }
     }
 }

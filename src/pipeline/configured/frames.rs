@@ -6,12 +6,19 @@
 //! Lines of files come into the log one by one, for their positions are in it. Where a codec has a framing of its own, it is
 //! applied here, behind the log: what it holds back of a frame keeps the outputs' positions before that frame, so that a
 //! crash repeats rather than loses. At most [`STREAMS_MAX`] streams are held open.
+//!
+//! What is given is a function of the frames and of [`Flush`]es: given both, another reader of the log gives the same.
 
-use super::{arrival::Arrival, build::Plan, workers::Mark};
+use super::{
+    arrival::Arrival,
+    build::Plan,
+    flushes::Flush,
+    workers::{Ended, Mark, Task, Tasks},
+};
 use crate::{
     clock,
     codecs::plugins::framing::{Cutter, Framing, Piece},
-    event::{Value, json},
+    event::{Timestamp, Value, json},
     flow::{Frame, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record as LogRecord},
     inputs::plugins::{Chunk, Fields, Record, record},
 };
@@ -98,11 +105,19 @@ struct Open {
 
 /// What is to be given to the workers.
 pub(super) struct Given {
-    pub(super) input: usize,
-    pub(super) chunk: Chunk,
+    input: usize,
+    chunk: Chunk,
+    received: Timestamp,
     pub(super) mark: Mark,
     /// What its events have their ids by.
-    pub(super) place: Option<(LogId, Pos)>,
+    place: (LogId, Pos),
+}
+
+impl Given {
+    pub(super) fn push(self, tasks: &Tasks) -> Result<(), Ended> {
+        let Given { input, chunk, received, mark, place } = self;
+        tasks.push(Task::Chunk(input, chunk, Some(place)), received, Some(mark))
+    }
 }
 
 /// Frames to chunks.
@@ -110,6 +125,8 @@ pub(super) struct Frames {
     inputs: Vec<Input>,
     /// By source.
     open: BTreeMap<String, Open>,
+    /// How many chunks were given.
+    given: u64,
 }
 
 impl Frames {
@@ -119,7 +136,7 @@ impl Frames {
             path: arrival.path.clone(),
             framing: arrival.framing(),
         };
-        Frames { inputs: plan.arrivals.iter().map(input).collect(), open: BTreeMap::new() }
+        Frames { inputs: plan.arrivals.iter().map(input).collect(), open: BTreeMap::new(), given: 0 }
     }
 
     /// The input of that name; where a config has changed, one of the same plugin, or the first.
@@ -133,6 +150,7 @@ impl Frames {
     /// A frame as a chunk.
     pub(super) fn chunk(&mut self, frame: Frame) -> Given {
         let Frame { log, start, end, batch, .. } = frame;
+        let received = batch.received;
         let number = self.input(&batch.origin.input);
         let path = self.inputs.get(number).and_then(|input| input.path.clone());
         let fields = fields_of(&batch.origin, path);
@@ -142,8 +160,14 @@ impl Frames {
             false => texts.map(|text| Record { text, fields: fields.clone() }).collect(),
             true => self.joined((log, &batch.origin.source), number, &fields, start, texts),
         };
-        let done = self.done_to(log, end);
-        Given { input: number, chunk: Chunk::Records(records), mark: Some((log, end, done)), place: Some((log, start)) }
+        let mark = self.mark(log, end);
+        Given { input: number, chunk: Chunk::Records(records), received, mark, place: (log, start) }
+    }
+
+    /// What was read of a log up to `end` is given.
+    pub(super) fn mark(&mut self, log: LogId, end: Pos) -> Mark {
+        self.given += 1;
+        Mark { log, end, done: self.done_to(log, end), number: self.given }
     }
 
     /// Lines of a file as the codec cuts them.
@@ -194,7 +218,7 @@ impl Frames {
     }
 
     /// What was held long enough, or all of it at the end, and what is too much. `read` says how far a log is read.
-    pub(super) fn due(&mut self, is_end: bool, read: impl Fn(LogId) -> Pos) -> Vec<Given> {
+    pub(super) fn due(&mut self, is_end: bool, read: impl Fn(LogId) -> Pos) -> Vec<(Given, Flush)> {
         let is_late = |open: &Open| open.cutter.patience().is_some_and(|patience| clock::since(open.since) >= patience);
         let mut late: Vec<String> = match is_end {
             true => self.open.keys().cloned().collect(),
@@ -208,21 +232,45 @@ impl Frames {
         let mut given = Vec::new();
         for source in late {
             let is_kept = !is_end && self.open.len() <= STREAMS_MAX;
-            let Some(mut open) = self.open.remove(&source) else { continue };
-            let cuts = open.cutter.finish().into_iter().flat_map(Piece::into_lines);
-            let chunk = Chunk::Records(cuts.map(|cut| record(cut, &open.fields)).collect());
-            let (input, held) = (open.input, open.held.take());
-            if is_kept {
-                // A codec may know more of its stream than what it holds back.
-                self.open.insert(source, open);
-            }
-            if let Some((log, from)) = held {
-                let end = read(log);
-                let mark = Some((log, end, self.done_to(log, end)));
-                given.push(Given { input, chunk, mark, place: Some((log, from)) });
+            match self.open.get(&source).and_then(|open| open.held) {
+                Some((log, _)) => {
+                    let (number, received) = (self.given + 1, clock::now());
+                    let flush = Flush { source, log, at: read(log), number, received, is_kept };
+                    given.extend(self.flush(&flush).map(|given| (given, flush)));
+                }
+                None if is_kept => {}
+                None => _ = self.open.remove(&source),
             }
         }
         given
+    }
+
+    /// What a stream holds back.
+    pub(super) fn flush(&mut self, flush: &Flush) -> Option<Given> {
+        let Flush { source, log, at, received, is_kept, .. } = flush;
+        let mut open = self.open.remove(source)?;
+        let cuts = open.cutter.finish().into_iter().flat_map(Piece::into_lines);
+        let chunk = Chunk::Records(cuts.map(|cut| record(cut, &open.fields)).collect());
+        let (input, held) = (open.input, open.held.take());
+        if *is_kept {
+            // A codec may know more of its stream than what it holds back.
+            self.open.insert(source.clone(), open);
+        }
+        let place = held?;
+        Some(Given { input, chunk, received: *received, mark: self.mark(*log, *at), place })
+    }
+
+    /// Streams that hold something back that is in a log before `limit`, and in which.
+    pub(super) fn held_before(&self, limit: impl Fn(LogId) -> Pos) -> Vec<(String, LogId)> {
+        let is_before = |open: &Open| open.held.filter(|(log, from)| *from < limit(*log)).map(|(log, _)| log);
+        self.open.iter().filter_map(|(source, open)| Some((source.clone(), is_before(open)?))).collect()
+    }
+
+    /// Where more streams are open than may be: forgets those of which nothing is held back.
+    pub(super) fn forget_idle(&mut self) {
+        if self.open.len() > STREAMS_MAX {
+            self.open.retain(|_, open| open.held.is_some());
+        }
     }
 
     /// When something is due.

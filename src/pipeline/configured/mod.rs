@@ -7,13 +7,16 @@
 //! The queue is in memory where inputs are standard input or made up and outputs standard output: then nothing is stored, and
 //! the process ends as soon as the inputs have. Otherwise it is a [log](durable).
 //!
-//! Bounds: [`CHUNKS_PER_WORKER`] chunks wait for each worker, [`BATCHES_PER_SINK_MAX`] batches for each sink; then inputs wait.
+//! Bounds: [`CHUNKS_PER_WORKER`] chunks wait for each worker, [`BATCHES_PER_SINK_MAX`] batches for each sink; then a sink [reads the
+//! log by itself](behind), or inputs wait.
 
 mod arrival;
+mod behind;
 mod build;
 mod dead;
 mod delivery;
 mod durable;
+mod flushes;
 mod frames;
 pub mod group;
 mod positions;

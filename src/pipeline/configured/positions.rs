@@ -60,6 +60,14 @@ impl Positions {
         least(all.iter())
     }
 
+    /// How far the one is that is furthest ahead, but not further than those that `in_order` names.
+    pub(super) fn furthest(&self, in_order: &[bool]) -> Progress {
+        let all: Vec<Progress> = self.sinks.iter().map(|sink| held(&sink.progress).clone()).collect();
+        let sum = |progress: &&Progress| progress.values().map(|pos| u128::from(pos.0)).sum::<u128>();
+        let slow = all.iter().zip(in_order).filter(|(_, in_order)| **in_order).map(|(progress, _)| progress);
+        least(all.iter().max_by_key(sum).into_iter().chain(slow))
+    }
+
     /// Writes the file where something has changed.
     pub(super) fn save(&mut self) -> io::Result<()> {
         let now: Vec<Progress> = self.sinks.iter().map(|sink| held(&sink.progress).clone()).collect();
@@ -133,6 +141,7 @@ mod tests {
         *held(&before[1].progress) = at(4);
         assert_eq!(positions.least(), at(4));
         positions.save().unwrap();
+        assert_eq!((positions.furthest(&[false, false]), positions.furthest(&[false, true])), (at(9), at(4)));
 
         let after = sinks(&["a", "c"]);
         let positions = Positions::load(fs.clone(), path.clone(), &after).unwrap();

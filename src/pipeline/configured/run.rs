@@ -7,7 +7,7 @@ use super::{
     delivery::{DeadLetters, Delivery, Said, SinkState},
     durable::{Opened, Over, Rest},
     stats::PipelineStats,
-    workers::{self, Counts, Ordered, Task, Tasks, held},
+    workers::{self, Counts, Ordered, Task, Tasks, Work, held},
 };
 use crate::{
     clock,
@@ -77,7 +77,7 @@ pub struct Running {
     order: Receiver<Ordered>,
     delivery: Delivery,
     failures: Failures,
-    reading: Option<JoinHandle<Rest>>,
+    reading: Option<(JoinHandle<Rest>, Arc<Over>)>,
     sinks: Vec<Arc<SinkState>>,
     counts: Arc<Counts>,
     stops: Stops,
@@ -136,14 +136,15 @@ impl Pipeline {
         let stop = &stops.all;
         let Pipeline { mut sources, plan } = self;
         let is_stateful = plan.filters.is_stateful();
-        let workers = if is_stateful || plan.is_in_order() { 1 } else { workers.max(1) };
+        let workers = if is_stateful || plan.in_order().contains(&true) { 1 } else { workers.max(1) };
         sources.iter_mut().try_for_each(|source| source.open(&mut kept))?;
         let sinks = plan.opened_sinks()?;
         let states: Vec<Arc<SinkState>> = plan.sinks.iter().map(Named::state).collect();
         let plan = Arc::new(plan);
         let counts = Arc::new(Counts::default());
-        let (tasks, order) = workers::start(&plan, workers, &counts)?;
-        let opened = match &kind {
+        let work = Work { plan: plan.clone(), counts: Some(counts.clone()), only: None };
+        let (tasks, order) = workers::start(&work, workers)?;
+        let mut opened = match &kind {
             QueueKind::Memory => None,
             QueueKind::Log { dir, options } => Some(Opened::open(dir, *options, &states)?),
         };
@@ -151,8 +152,13 @@ impl Pipeline {
             QueueKind::Memory => Arc::new(Said),
             QueueKind::Log { dir, .. } => Arc::new(Keeping::new(dir, &plan.sinks)),
         };
-        let delivery = Delivery::start(sinks, &states, &dead, stop)?;
         let tick = is_stateful.then_some(TICK);
+        let in_order = plan.in_order();
+        let source = match opened.as_mut().filter(|_| tick.is_none() && plan.can_be_read_again()) {
+            Some(opened) => Some(opened.source(&plan, &in_order, workers, stop)?),
+            None => None,
+        };
+        let delivery = Delivery::start(sinks, &states, &dead, (source, &in_order), stop)?;
         let (failures, reading) = match opened {
             None => (in_memory(&plan, sources, tasks, tick, stops)?, None),
             Some(opened) => {
@@ -160,7 +166,8 @@ impl Pipeline {
                 let queue = opened.queue(&plan, stop);
                 let reading = opened.reading(&plan, tasks, over.clone(), tick, stop);
                 let reading = thread::Builder::new().name("reading".to_owned()).spawn(move || reading.run())?;
-                (read(&plan, sources, &queue, &stops.inputs, move || over.tell())?, Some(reading))
+                let telling = over.clone();
+                (read(&plan, sources, &queue, &stops.inputs, move || telling.tell())?, Some((reading, over)))
             }
         };
         Ok(Running {
@@ -178,11 +185,20 @@ impl Pipeline {
 }
 
 impl Plan {
-    /// Whether an output needs the order of events.
-    fn is_in_order(&self) -> bool {
-        let mut is_in_order = false;
-        self.outputs.each(&mut |attached| is_in_order |= attached.output.is_stateful());
-        is_in_order
+    /// For each sink, whether an output of it needs the order of events.
+    fn in_order(&self) -> Vec<bool> {
+        let mut in_order = vec![false; self.sinks.len()];
+        self.outputs.each(&mut |attached| {
+            if let Some(in_order) = in_order.get_mut(attached.sink) {
+                *in_order |= attached.output.is_stateful();
+            }
+        });
+        in_order
+    }
+
+    /// Whether the log can be read again for one sink while the others go on.
+    fn can_be_read_again(&self) -> bool {
+        self.sinks.len() > 1 && !self.arrivals.iter().any(|arrival| arrival.framing().knows_more())
     }
 
     fn opened_sinks(&self) -> io::Result<Vec<Box<dyn Sink>>> {
@@ -290,8 +306,11 @@ impl Running {
             stops.request();
         }
         drop(order);
-        if let Some(Ok(rest)) = reading.map(JoinHandle::join) {
-            rest.finish();
+        if let Some((reading, over)) = reading {
+            over.delivered();
+            if let Ok(rest) = reading.join() {
+                rest.finish();
+            }
         }
         delivered?;
         let failures = held(&failures).clone();

@@ -1,5 +1,7 @@
 //! Pipelines from an input to outputs that the test holds.
 
+mod behind;
+
 use super::{
     Ended, Pipeline, QueueKind, Stops,
     build::{Attached, Named, Sources},
@@ -21,9 +23,10 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// Gives what the test sends and says when it is safe. Ends with the sender.
@@ -74,7 +77,7 @@ impl Sink for Far {
                 return Ok(());
             };
             if self.is_away.load(Ordering::Acquire) {
-                return Err(SinkError::again("it is away"));
+                return Err(SinkError::Again { cause: "it is away".into(), after: Some(Duration::from_millis(1)) });
             }
             match event.filter(|_| text.starts_with("bad")) {
                 Some(event) => refused.push(Refused { event, reason: format!("{text} is bad") }),
@@ -85,23 +88,20 @@ impl Sink for Far {
     }
 }
 
-/// A pipeline that runs, and both its ends.
-struct Run {
-    lines: Sender<String>,
-    settled: Receiver<String>,
-    outputs: Vec<(Receiver<String>, Arc<AtomicBool>)>,
+/// A pipeline that runs, and the ends of its outputs.
+struct Outputs {
+    ends: Vec<(Receiver<String>, Arc<AtomicBool>)>,
     stop: Stops,
     ended: thread::JoinHandle<io::Result<Ended>>,
 }
 
-impl Run {
-    fn start(filters: &str, outputs: usize, dir: Option<&Path>) -> Run {
-        let text = format!("filter {{ {filters} }} output {{ {} }}", "stdout { } ".repeat(outputs));
+impl Outputs {
+    fn start(config: &str, outputs: usize, dir: Option<&Path>, source: Box<dyn Source>) -> Outputs {
+        let text = format!("{config} output {{ {} }}", "stdout { } ".repeat(outputs));
         let mut sources: Sources = vec![Text::new("test", text)];
         let (loaded, diagnostics) = load(&mut sources, &Options::default(), &Settings::default());
         let mut pipeline: Pipeline = loaded.unwrap_or_else(|| panic!("{}", diagnostics[0].render(&sources)));
-        let ((lines, source), (settled, answers)) = (unbounded(), unbounded());
-        pipeline.sources = vec![Box::new(Sent { lines: source, settled })];
+        pipeline.sources = vec![source];
         let mut ends = Vec::new();
         let parsed = config::parse(&sources, &Options::default()).config;
         pipeline.plan.sinks.clear();
@@ -119,7 +119,42 @@ impl Run {
         let stop = Stops::new().unwrap();
         let running = pipeline.start(2, queue, Kept::default(), &stop).unwrap();
         let ended = thread::Builder::new().name("wait".into()).spawn(move || running.wait()).unwrap();
-        Run { lines, settled: answers, outputs: ends, stop, ended }
+        Outputs { ends, stop, ended }
+    }
+
+    fn set_away(&self, output: usize, is_away: bool) {
+        self.ends[output].1.store(is_away, Ordering::Release);
+    }
+
+    /// Waits for the end, which the inputs have reached: what each output has seen, and what was counted.
+    fn end(self) -> (Vec<Vec<String>>, Ended) {
+        let ended = self.ended.join().unwrap().unwrap();
+        for sink in &ended.sinks {
+            let counts = &sink.counts;
+            let became = of(&counts.delivered) + of(&counts.refused) + of(&counts.abandoned);
+            assert_eq!(of(&counts.taken), became, "{}", sink.name);
+        }
+        (self.ends.iter().map(|(seen, _)| seen.try_iter().collect()).collect(), ended)
+    }
+}
+
+fn of(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// A pipeline whose input gets single lines.
+struct Run {
+    lines: Sender<String>,
+    settled: Receiver<String>,
+    outputs: Outputs,
+}
+
+impl Run {
+    fn start(filters: &str, outputs: usize, dir: Option<&Path>) -> Run {
+        let ((lines, source), (settled, answers)) = (unbounded(), unbounded());
+        let source = Box::new(Sent { lines: source, settled });
+        let outputs = Outputs::start(&format!("filter {{ {filters} }}"), outputs, dir, source);
+        Run { lines, settled: answers, outputs }
     }
 
     /// Gives lines, each safe before the next.
@@ -130,17 +165,10 @@ impl Run {
         }
     }
 
-    /// Lets go of the outputs' other ends, which end when the pipeline does; what each has seen, and what was counted.
+    /// Ends the input, and so the pipeline.
     fn end(self) -> (Vec<Vec<String>>, Ended) {
         drop(self.lines);
-        let ended = self.ended.join().unwrap().unwrap();
-        let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        for sink in &ended.sinks {
-            let counts = &sink.counts;
-            let became = of(&counts.delivered) + of(&counts.refused) + of(&counts.abandoned);
-            assert_eq!(of(&counts.taken), became, "{}", sink.name);
-        }
-        (self.outputs.iter().map(|(seen, _)| seen.try_iter().collect()).collect(), ended)
+        self.outputs.end()
     }
 }
 
@@ -157,8 +185,7 @@ fn every_output_gets_every_event_once_and_in_order() {
         let (seen, ended) = run.end();
         let expected: Vec<_> = numbers(0..300).filter(|number| number != "7").collect();
         assert_eq!((&seen[0], &seen[1]), (&expected, &expected));
-        let counts = (ended.counts.received.load(Ordering::Relaxed), ended.counts.filtered.load(Ordering::Relaxed));
-        assert_eq!(counts, (300, 299));
+        assert_eq!((of(&ended.counts.received), of(&ended.counts.filtered)), (300, 299));
     }
     // Nothing is kept that nobody needs.
     assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 0);
@@ -169,13 +196,13 @@ fn what_an_output_could_not_deliver_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let first = Run::start("", 2, Some(dir.path()));
     first.give(numbers(0..2));
-    assert_eq!(first.outputs[1].0.recv().unwrap(), "0");
-    assert_eq!(first.outputs[1].0.recv().unwrap(), "1");
-    first.outputs[1].1.store(true, Ordering::Release);
+    assert_eq!(first.outputs.ends[1].0.recv().unwrap(), "0");
+    assert_eq!(first.outputs.ends[1].0.recv().unwrap(), "1");
+    first.outputs.set_away(1, true);
     first.give(numbers(2..5));
     // The other does not wait for it.
-    assert_eq!(first.outputs[0].0.iter().take(5).collect::<Vec<_>>(), numbers(0..5).collect::<Vec<_>>());
-    first.stop.request();
+    assert_eq!(first.outputs.ends[0].0.iter().take(5).collect::<Vec<_>>(), numbers(0..5).collect::<Vec<_>>());
+    first.outputs.stop.request();
     let (seen, _) = first.end();
     assert!(seen.iter().all(Vec::is_empty), "{seen:?}");
 
@@ -192,12 +219,12 @@ fn what_is_new_follows_what_waited_while_the_pipeline_goes_on() {
         let run = Run::start("", 1, Some(dir.path()));
         run.give([format!("new {round}")]);
         // Nothing else wakes the pipeline.
-        let seen: Vec<_> = run.outputs[0].0.iter().take(1 + usize::from(round > 0)).collect();
+        let seen: Vec<_> = run.outputs.ends[0].0.iter().take(1 + usize::from(round > 0)).collect();
         let expected = [format!("left {}", round - 1), format!("new {round}")];
         assert_eq!(seen, expected[usize::from(round == 0)..]);
-        run.outputs[0].1.store(true, Ordering::Release);
+        run.outputs.set_away(0, true);
         run.give([format!("left {round}")]);
-        run.stop.request();
+        run.outputs.stop.request();
         run.end();
     }
 }
@@ -206,9 +233,9 @@ fn what_is_new_follows_what_waited_while_the_pipeline_goes_on() {
 fn an_output_that_comes_back_gets_what_waited() {
     for dir in [None, Some(tempfile::tempdir().unwrap())] {
         let run = Run::start("", 1, dir.as_ref().map(|dir| dir.path()));
-        run.outputs[0].1.store(true, Ordering::Release);
+        run.outputs.set_away(0, true);
         run.give(numbers(0..3));
-        run.outputs[0].1.store(false, Ordering::Release);
+        run.outputs.set_away(0, false);
         assert_eq!(run.end().0, [numbers(0..3).collect::<Vec<_>>()]);
     }
 }

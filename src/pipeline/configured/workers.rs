@@ -36,8 +36,16 @@ pub(super) enum Task {
     End,
 }
 
-/// Up to where in which log a task reaches, and up to where all is done when it is: less, where a codec holds something back.
-pub(super) type Mark = Option<(LogId, Pos, Pos)>;
+/// How far in which log a task reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) log: LogId,
+    pub(super) end: Pos,
+    /// Up to where all is done when it is: less, where a codec holds something back.
+    pub(super) done: Pos,
+    /// Its number among all that were read.
+    pub(super) number: u64,
+}
 
 /// A task, when it came, and where its texts go.
 type Job = (Task, Timestamp, Sender<Vec<Encoded>>);
@@ -45,7 +53,7 @@ type Job = (Task, Timestamp, Sender<Vec<Encoded>>);
 /// The place of a task's texts among all others.
 pub(super) struct Ordered {
     pub(super) texts: Receiver<Vec<Encoded>>,
-    pub(super) mark: Mark,
+    pub(super) mark: Option<Mark>,
 }
 
 /// Nobody takes tasks any more.
@@ -63,7 +71,7 @@ struct Queue {
 
 impl Tasks {
     /// Puts a task into the queue and a place for its texts into the order, both at once. Blocks where the workers are behind.
-    pub(super) fn push(&self, task: Task, received: Timestamp, mark: Mark) -> Result<(), Ended> {
+    pub(super) fn push(&self, task: Task, received: Timestamp, mark: Option<Mark>) -> Result<(), Ended> {
         let (done, texts) = bounded(1);
         let queue = held(&self.0);
         queue.order.send(Ordered { texts, mark }).map_err(|_| Ended)?;
@@ -88,18 +96,28 @@ pub struct Counts {
     pub panics: AtomicU64,
 }
 
+/// What workers do with events.
+#[derive(Clone)]
+pub(super) struct Work {
+    pub(super) plan: Arc<Plan>,
+    /// Where it is counted. What was done before is done again without that.
+    pub(super) counts: Option<Arc<Counts>>,
+    /// The one sink that wants texts; otherwise all do.
+    pub(super) only: Option<usize>,
+}
+
 /// Starts the workers.
-pub(super) fn start(plan: &Arc<Plan>, workers: usize, counts: &Arc<Counts>) -> io::Result<(Tasks, Receiver<Ordered>)> {
+pub(super) fn start(work: &Work, workers: usize) -> io::Result<(Tasks, Receiver<Ordered>)> {
     let (jobs, tasks) = bounded::<Job>(workers * CHUNKS_PER_WORKER);
     let (order, ordered) = bounded(workers * CHUNKS_PER_WORKER);
     for number in 0..workers {
-        let (plan, tasks, counts) = (plan.clone(), tasks.clone(), counts.clone());
+        let (work, tasks) = (work.clone(), tasks.clone());
         let work = move || {
             let mut scratch = Scratch::default();
             for (task, received, done) in tasks {
                 scratch.received = received;
                 // Nobody waits for it where the delivery has failed.
-                _ = done.send(texts(&plan, task, &mut scratch, &counts));
+                _ = done.send(work.texts(task, &mut scratch));
             }
         };
         thread::Builder::new().name(format!("worker-{number}")).spawn(work)?;
@@ -107,48 +125,74 @@ pub(super) fn start(plan: &Arc<Plan>, workers: usize, counts: &Arc<Counts>) -> i
     Ok((Tasks(Arc::new(Mutex::new(Queue { jobs, order }))), ordered))
 }
 
-/// What is to be delivered after a task, for each sink.
-fn texts(plan: &Plan, task: Task, scratch: &mut Scratch, counts: &Counts) -> Vec<Encoded> {
-    let received = scratch.received;
-    let expected = match &task {
-        Task::Chunk(_, Chunk::Lines(lines, _), _) => 2 * lines.len(),
-        _ => 0,
-    };
-    let mut texts: Vec<Encoded> = plan.sinks.iter().map(|_| Encoded::with_capacity(expected)).collect();
-    let mut out: Vec<Event> = Vec::with_capacity(1);
-    let (mut came, mut went) = (0, 0);
-    let done = catch_unwind(AssertUnwindSafe(|| match task {
-        Task::Tick | Task::End => {
-            plan.filters.let_go(matches!(task, Task::End), scratch, &mut out);
-            went += out.len() as u64;
-            encode(plan, &mut out, received, &mut texts);
-        }
-        Task::Chunk(input, chunk, place) => {
-            let Some(arrival) = plan.arrivals.get(input) else { return };
-            let place = place.filter(|_| plan.wants_ids).map(|(log, at)| EventId { log, at });
-            arrival.each(chunk, scratch, |mut event, scratch| {
-                if let Some(id) = place {
-                    event.meta.insert(EVENT_ID.into(), Value::from(format!("{id}-{came}")));
-                }
-                came += 1;
-                if plan.filters.run(event, scratch, &mut out).is_err() {
-                    panicked(counts, "a filter failed in a way that it must not: its events are tagged `_filterpanic`");
-                }
+impl Work {
+    /// What is to be delivered after a task, for each sink.
+    fn texts(&self, task: Task, scratch: &mut Scratch) -> Vec<Encoded> {
+        let (plan, received) = (&*self.plan, scratch.received);
+        let expected = match &task {
+            Task::Chunk(_, Chunk::Lines(lines, _), _) => 2 * lines.len(),
+            _ => 0,
+        };
+        let mut texts: Vec<Encoded> = plan.sinks.iter().map(|_| Encoded::with_capacity(expected)).collect();
+        let mut out: Vec<Event> = Vec::with_capacity(1);
+        let (mut came, mut went) = (0, 0);
+        let done = catch_unwind(AssertUnwindSafe(|| match task {
+            Task::Tick | Task::End => {
+                plan.filters.let_go(matches!(task, Task::End), scratch, &mut out);
                 went += out.len() as u64;
-                if place.is_some() && out.len() > 1 {
-                    tell_apart(&mut out);
+                self.encode(&mut out, received, &mut texts);
+            }
+            Task::Chunk(input, chunk, place) => {
+                let Some(arrival) = plan.arrivals.get(input) else { return };
+                let place = place.filter(|_| plan.wants_ids).map(|(log, at)| EventId { log, at });
+                arrival.each(chunk, scratch, |mut event, scratch| {
+                    if let Some(id) = place {
+                        event.meta.insert(EVENT_ID.into(), Value::from(format!("{id}-{came}")));
+                    }
+                    came += 1;
+                    if plan.filters.run(event, scratch, &mut out).is_err() {
+                        self.panicked(
+                            "a filter failed in a way that it must not: its events are tagged `_filterpanic`",
+                        );
+                    }
+                    went += out.len() as u64;
+                    if place.is_some() && out.len() > 1 {
+                        tell_apart(&mut out);
+                    }
+                    self.encode(&mut out, received, &mut texts);
+                });
+            }
+        }));
+        if let Some(counts) = &self.counts {
+            counts.received.fetch_add(came, Ordering::Relaxed);
+            counts.filtered.fetch_add(went, Ordering::Relaxed);
+        }
+        if done.is_err() {
+            *scratch = Scratch::default();
+            self.panicked("a codec or filter failed in a way that it must not: the rest of a batch is lost");
+        }
+        texts
+    }
+
+    /// Counts it, and says it the first time: it may be so with each event.
+    fn panicked(&self, what: &str) {
+        if self.counts.as_ref().is_some_and(|counts| counts.panics.fetch_add(1, Ordering::Relaxed) == 0) {
+            tracing::error!("{what}");
+        }
+    }
+
+    fn encode(&self, events: &mut Vec<Event>, now: Timestamp, texts: &mut [Encoded]) {
+        for event in events.drain(..) {
+            self.plan.outputs.reached(&event, &mut |attached| {
+                if self.only.is_none_or(|only| only == attached.sink)
+                    && let Some(text) = texts.get_mut(attached.sink)
+                {
+                    text.events += 1;
+                    attached.output.encode(&event, now, text);
                 }
-                encode(plan, &mut out, received, &mut texts);
             });
         }
-    }));
-    counts.received.fetch_add(came, Ordering::Relaxed);
-    counts.filtered.fetch_add(went, Ordering::Relaxed);
-    if done.is_err() {
-        *scratch = Scratch::default();
-        panicked(counts, "a codec or filter failed in a way that it must not: the rest of a batch is lost");
     }
-    texts
 }
 
 /// Gives events that filters made of one ids of their own.
@@ -158,24 +202,6 @@ fn tell_apart(events: &mut [Event]) {
             let id = format!("{id}-{number}");
             event.meta.insert(EVENT_ID.into(), Value::from(id));
         }
-    }
-}
-
-/// Counts it, and says it the first time: it may be so with each event.
-fn panicked(counts: &Counts, what: &str) {
-    if counts.panics.fetch_add(1, Ordering::Relaxed) == 0 {
-        tracing::error!("{what}");
-    }
-}
-
-fn encode(plan: &Plan, events: &mut Vec<Event>, now: Timestamp, texts: &mut [Encoded]) {
-    for event in events.drain(..) {
-        plan.outputs.reached(&event, &mut |attached| {
-            if let Some(text) = texts.get_mut(attached.sink) {
-                text.events += 1;
-                attached.output.encode(&event, now, text);
-            }
-        });
     }
 }
 
