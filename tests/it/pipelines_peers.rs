@@ -481,11 +481,12 @@ fn curl_sends_bodies() {
     let text = |text: &str| json!({"message": text, "event": {"original": text}});
     let (json_type, form) = ("application/json", "application/x-www-form-urlencoded");
     let as_json = ["-H", "Content-Type: application/json"];
-    check(&["--json", "{\"a\":1}"], json_type, Some("7"), json!({"a": 1}));
+    let object = |text: &str| json!({"a": 1, "event": {"original": text}});
+    check(&["--json", "{\"a\":1}"], json_type, Some("7"), object("{\"a\":1}"));
     check(&["-d", "a=1", "-d", "b=%C3%A4+b"], form, Some("14"), text("a=1&b=%C3%A4+b"));
     let gzipped = fs::metadata(home.path().join("body.gz")).unwrap().len().to_string();
     let gzip = ["-H", "Content-Encoding: gzip", "--data-binary", "@body.gz"];
-    check(&[&as_json[..], &gzip].concat(), json_type, Some(&gzipped), json!({"a": 1}));
+    check(&[&as_json[..], &gzip].concat(), json_type, Some(&gzipped), object("{\"a\":1}\n"));
     check(&["--http1.0", "-d", "hi"], form, Some("2"), text("hi"));
     check(&["-H", "Transfer-Encoding: chunked", "-d", "hi"], form, None, text("hi"));
     // It asks before it sends.

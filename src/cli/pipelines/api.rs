@@ -171,8 +171,11 @@ impl Node for Watched {
             );
         }
         type ReadsOutput = fn(&OutputStats) -> u64;
-        let each: [(_, _, ReadsOutput); 2] = [
+        let each: [(_, _, ReadsOutput); 3] = [
             ("output_retries_total", "Attempts of outputs that failed.", |output| output.retries),
+            ("output_fell_behind_total", "How often an output fell behind and read the log by itself.", |output| {
+                output.fell_behind
+            }),
             ("output_failing", "Whether the last attempt of an output failed.", |output| {
                 output.failing.is_some().into()
             }),

@@ -43,6 +43,8 @@ pub struct OutputStats {
     pub queued: u64,
     /// Attempts that failed.
     pub retries: u64,
+    /// How often it fell behind and read the log by itself.
+    pub fell_behind: u64,
     /// Why the last attempt failed, while it fails.
     pub failing: Option<String>,
 }
@@ -70,6 +72,7 @@ impl OutputStats {
             abandoned,
             queued: received.saturating_sub(delivered + refused + abandoned),
             retries: counts.retries.load(Ordering::Relaxed),
+            fell_behind: counts.fell_behind.load(Ordering::Relaxed),
             failing: held(&sink.failing).clone(),
         }
     }
