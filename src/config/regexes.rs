@@ -118,6 +118,9 @@ fn translated(pattern: &str) -> Result<(String, Option<String>), String> {
                 if let Some(needed) = escape(&mut out, escaped, in_class > 0)? {
                     need.get_or_insert(needed);
                 }
+                if matches!(escaped, 'p' | 'P' | 'x' | 'u') && chars.as_str().starts_with('{') {
+                    out.extend(chars.next().map(|(_, brace)| brace));
+                }
             }
             '[' => {
                 in_class += 1;
@@ -144,10 +147,23 @@ fn translated(pattern: &str) -> Result<(String, Option<String>), String> {
                     _ = chars.nth(flags.len());
                 }
             }
+            '{' if in_class == 0 => out.push_str(brace(rest)),
             c => out.push(c),
         }
     }
     Ok((out, need))
+}
+
+/// What an opening brace is: of `{2}`, `{2,}`, `{,3}` or `{2,3}`, or itself, as in `^{"json"`.
+fn brace(rest: &str) -> &'static str {
+    let count = rest.get(1..).and_then(|inside| inside.split_once('}')).map_or("", |(count, _)| count);
+    let (least, most) = count.split_once(',').unwrap_or((count, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match () {
+        () if !digits(least) || !digits(most) || (least.is_empty() && most.is_empty()) => r"\{",
+        () if least.is_empty() => "{0",
+        () => "{",
+    }
 }
 
 /// The flags of `(?mi-x:` or `(?mi)`.
@@ -176,6 +192,9 @@ fn escape(out: &mut String, escaped: char, in_class: bool) -> Result<Option<Stri
             return Ok(Some(format!("`\\{escaped}` is not supported here")));
         }
         'X' | 'g' => return Err(format!("`\\{escaped}` is not supported here")),
+        // What is none of Ruby's escapes means itself; our engine would see a word's end in `\>`.
+        '<' | '>' => out.push(escaped),
+        c if c.is_ascii_alphabetic() && !"aAbBcCdDfMnpPrsStuvwWxz".contains(c) => out.push(c),
         c if c.is_ascii_alphanumeric() || c.is_ascii_punctuation() => out.extend(['\\', c]),
         c => out.push(c),
     }
@@ -196,6 +215,15 @@ mod tests {
         check(r"\Ab", "a\nb", Ok(false));
         check(r"^\h{4}\Z", "beef\n", Ok(true));
         check(r"[\h]+z", "fz", Ok(true));
+        check("^{", "{}", Ok(true));
+        check(r"\<b\>\y", "x<b>y", Ok(true));
+        check(r"C:\\Users|\Users", "Users", Ok(true));
+        check(r#"^\s*{"a"}$"#, " {\"a\"}", Ok(true));
+        check("^{a{2}{,3}$", "{aa", Ok(true));
+        check("^a{,2}b{1,}$", "aab", Ok(true));
+        check("^a{,2}b$", "aaab", Ok(false));
+        check("^x{,}y{ 2}$", "x{,}y{ 2}", Ok(true));
+        check(r"^\p{Lu}\x{41}[{]$", "ÄA{", Ok(true));
         check("a.b", "a\nb", Ok(false));
         check("(?m)a.b", "a\nb", Ok(true));
         check("(?mi:A.b)", "a\nb", Ok(true));
