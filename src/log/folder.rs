@@ -13,6 +13,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 /// The file whose lock the writer holds.
@@ -47,6 +48,13 @@ pub fn list(fs: &dyn Fs, root: &Path) -> Result<Vec<Found>, LogError> {
     }
     found.sort_unstable_by_key(|found| found.id);
     Ok(found)
+}
+
+/// When a log was begun, by the clock of the file system: of several lives one behind the other, in which order they were. Its
+/// lock is written then and never again. `None` where nobody can tell.
+#[must_use]
+pub fn begun(dir: &Path) -> Option<SystemTime> {
+    std::fs::metadata(dir.join(LOCK)).and_then(|lock| lock.modified()).ok()
 }
 
 fn names(fs: &dyn Fs, dir: &Path) -> Result<Vec<String>, LogError> {

@@ -51,7 +51,7 @@ mod thread;
 pub mod wire;
 mod writer;
 
-pub use folder::{Found, bases, end_of, list, remove, settle, sources_by_now, sources_of, trim};
+pub use folder::{Found, bases, begun, end_of, list, remove, settle, sources_by_now, sources_of, trim};
 pub use frame::ORIGIN_BYTES_MAX;
 pub use reader::{Limit, Reader, ReaderStats};
 pub use segment::VERSION;

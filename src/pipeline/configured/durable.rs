@@ -324,7 +324,8 @@ impl Reading {
         let (mut moved, begun) = (false, clock::instant());
         // What waits in the logs of earlier lives is older. One of them at a time: a stream may be in several, and whoever reads
         // them again needs the same order.
-        let waiting = self.rest.logs.iter_mut().find(|(id, open)| *id != self.own.0 && open.is_waiting());
+        let waiting = self.rest.logs.iter_mut().filter(|(id, open)| *id != self.own.0 && open.is_waiting());
+        let waiting = waiting.min_by_key(|(id, open)| (log::begun(open.dir()), *id));
         let only = waiting.map(|(id, _)| id);
         for (id, open) in self.rest.logs.iter_mut().filter(|(id, _)| only.is_none_or(|only| only == *id)) {
             let durable = (id == self.own.0 && self.writer.is_some()).then(|| self.own.1.end());

@@ -230,6 +230,20 @@ fn what_is_new_follows_what_waited_while_the_pipeline_goes_on() {
 }
 
 #[test]
+fn what_waited_in_several_lives_comes_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    for life in 0..3 {
+        let run = Run::start("", 1, Some(dir.path()));
+        run.outputs.set_away(0, true);
+        run.give([life.to_string()]);
+        run.outputs.stop.request();
+        run.end();
+    }
+    let (seen, _) = Run::start("", 1, Some(dir.path())).end();
+    assert_eq!(seen, [numbers(0..3).collect::<Vec<_>>()]);
+}
+
+#[test]
 fn an_output_that_comes_back_gets_what_waited() {
     for dir in [None, Some(tempfile::tempdir().unwrap())] {
         let run = Run::start("", 1, dir.as_ref().map(|dir| dir.path()));
