@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod data_dir;
+mod gone;
 pub mod options;
 pub mod paths;
 mod patterns;

@@ -3,6 +3,7 @@
 //! Nothing here returns early: what is wrong goes to a list, with its place, and the plugin reads on, so that all problems of
 //! a config are told at once. An option that a plugin does not know is an error with the nearest known name.
 
+use super::gone;
 use crate::flow::Addresses;
 use logship_parsers::config::{
     Diagnostic, FieldRef, Span, Template,
@@ -269,9 +270,10 @@ fn unknown(plugin: &Plugin, attribute: &Attribute, role: Role, known: &[&'static
     let what = role.name();
     let error = Diagnostic::error(attribute.name.span.0, format!("the {what} `{plugin}` has no option `{name}`"));
     let all = || known.iter().chain(role.common()).copied();
-    let error = match suggest(name, all()) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error,
+    let error = match (gone::instead(role, plugin, name), suggest(name, all())) {
+        (Some(instead), _) => error.help(instead),
+        (None, Some(near)) => error.help(format!("did you mean `{near}`?")),
+        (None, None) => error,
     };
     let mut listed: Vec<_> = all().collect();
     listed.sort_unstable();
