@@ -240,7 +240,7 @@ fn run(config: &str, steps: &[Step], can_wait: bool) -> (Vec<Vec<Vec<String>>>, 
                     let begin = *number;
                     *number += count;
                     given += count;
-                    let line = |n: usize| format!("{}{life} {file} {n}", if n % 3 == 0 { "" } else { " " });
+                    let line = |n: usize| format!("{}{life} {file} {n}", if n.is_multiple_of(3) { "" } else { " " });
                     (*file, (begin..*number).map(line).collect())
                 };
                 run.give(frames.iter().map(&mut lines).collect());
