@@ -87,6 +87,8 @@ fn a_number_is_known_after_a_kill() {
     live.child.kill().unwrap();
     wait(&mut live.child);
     let (mut live, url) = start(&data, port, "");
+    let foreign = [NDJSON, ("Origin", "http://elsewhere.example")];
+    assert_eq!(post(&url, "/api/v1/ingest", &foreign, b"{\"n\":3}").0, 403);
     let (_, again) = post(&url, "/api/v1/ingest", &headers, b"{\"n\":1}");
     assert!(again.contains("\"duplicate\":true"), "{again}");
     let next = [NDJSON, ("X-Logship-Source", "web-1"), ("X-Logship-Seq", "1")];

@@ -17,6 +17,7 @@ use crate::{
 use bytes::Bytes;
 use bytestring::ByteString;
 use logship_parsers::config::FieldRef;
+use std::time::Duration;
 
 pub(super) const KIND: CodecKind = CodecKind {
     name: "es_bulk",
@@ -26,6 +27,9 @@ pub(super) const KIND: CodecKind = CodecKind {
     decoder: Some(decoder),
     encoder: None,
 };
+
+/// How long an action waits for its document.
+const DOCUMENT_WAIT: Duration = Duration::from_secs(60);
 
 struct Bulk {
     target: Option<FieldRef>,
@@ -56,6 +60,16 @@ impl Joiner for Actions {
             None if is_delete(&text) => out.push(Cut { text, tags }),
             None => self.action = Some(text),
         }
+    }
+
+    fn finish(&mut self, _: &mut Vec<Cut>) {
+        if self.action.take().is_some() {
+            tracing::warn!("the last action of a bulk request has no document and is left out");
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.action.as_ref().map(|_| DOCUMENT_WAIT)
     }
 
     fn holds(&self) -> bool {

@@ -34,6 +34,8 @@ use std::{io, time::Duration};
 
 /// The field of `@metadata` that holds the id of an event, in pipelines with a log and an output that asks for it.
 pub const EVENT_ID: &str = "_id_of_event";
+/// Where in the log an event began that a codec put together: its id is made of it. In the metadata until then.
+pub const EVENT_PLACE: &str = "_place_of_event";
 
 /// One output of a pipeline.
 pub trait Output: Send + Sync {

@@ -62,10 +62,10 @@ pub(super) struct Seam {
 }
 
 impl Seam {
-    /// The delivery begins there in each log.
-    pub(super) fn new(begin: &Progress) -> Seam {
+    /// The delivery begins there in each log; `order` is theirs.
+    pub(super) fn new(begin: &Progress, order: Vec<LogId>) -> Seam {
         let logs = begin.iter().map(|(log, pos)| (*log, (*pos, *pos))).collect();
-        let passed = Passed { logs, order: begin.keys().copied().collect(), number: 0 };
+        let passed = Passed { logs, order, number: 0 };
         Seam { passed, ..Seam::default() }
     }
 

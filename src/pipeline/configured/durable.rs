@@ -171,17 +171,19 @@ impl Opened {
         stop: &Stop,
     ) -> io::Result<Source> {
         let root = self.dir.join("log");
-        let found = log::list(&RealFs, &root).map_err(io::Error::other)?;
+        let mut found = log::list(&RealFs, &root).map_err(io::Error::other)?;
+        found.sort_by_cached_key(|found| (log::begun(&found.dir), found.id));
         let mut begin = self.positions.furthest(in_order);
         begin.retain(|log, _| found.iter().any(|found| found.id == *log));
         self.begin = Some(begin.clone());
+        let order = found.iter().map(|found| found.id).filter(|log| begin.contains_key(log)).collect();
         Ok(Source {
             plan: plan.clone(),
             root,
             flushes: self.flushes.clone(),
             workers,
             stop: stop.clone(),
-            seam: Arc::new(Mutex::new(Seam::new(&begin))),
+            seam: Arc::new(Mutex::new(Seam::new(&begin, order))),
             begin,
             bell: Arc::default(),
         })

@@ -17,14 +17,16 @@ use super::{
 };
 use crate::{
     clock,
-    codecs::plugins::framing::{Cutter, Framing, Piece},
+    codecs::plugins::framing::{Cut, Cutter, Framing, Piece},
     event::{Timestamp, Value, json},
-    flow::{Frame, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record as LogRecord},
+    flow::{EventId, Frame, LogId, Origin, Pos, RECORDS_PER_FRAME_MAX, RawBatch, Record as LogRecord},
     inputs::plugins::{Chunk, Fields, Record, record},
+    outputs::plugins::EVENT_PLACE,
 };
 use bytes::Bytes;
 use logship_parsers::config::FieldRef;
 use memchr::memchr;
+use smallvec::SmallVec;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -98,9 +100,32 @@ struct Open {
     cutter: Cutter,
     input: usize,
     fields: Fields,
-    /// Where something is held back: in which log, and before the frame of which its first line is.
-    held: Option<(LogId, Pos)>,
+    /// Where something is held back: in each log that has lines of it, before the frame of the first.
+    held: SmallVec<[(LogId, Pos); 1]>,
+    /// Where what is held back begins.
+    began: Option<Began>,
     since: Instant,
+}
+
+/// What began in a line: the same however often the line is read, and nothing else has it.
+struct Began {
+    log: LogId,
+    frame: Pos,
+    line: usize,
+    /// Of several that begin in it.
+    nth: usize,
+}
+
+impl Began {
+    /// The record, whose events have their ids by this.
+    fn record(&self, cut: Cut, fields: &Fields) -> Record {
+        let Began { log, frame, line, nth } = self;
+        let id = EventId { log: *log, at: *frame };
+        let place = FieldRef { parts: vec!["@metadata".to_owned(), EVENT_PLACE.to_owned()] };
+        let Record { text, fields } = record(cut, fields);
+        let fields = fields.iter().cloned().chain([(place, Value::from(format!("{id}-{line}.{nth}")))]).collect();
+        Record { text, fields }
+    }
 }
 
 /// What is to be given to the workers.
@@ -184,31 +209,42 @@ impl Frames {
             cutter: Cutter::new(&kind.framing),
             input,
             fields: fields.clone(),
-            held: None,
+            held: SmallVec::new(),
+            began: None,
             since: clock::instant(),
         });
-        let mut cuts = Vec::new();
-        for line in lines {
-            let before = cuts.len();
+        let mut records = Vec::new();
+        for (number, line) in lines.enumerate() {
             let mut text = Vec::with_capacity(line.len() + 1);
             text.extend_from_slice(&line);
             text.push(b'\n');
-            cuts.extend(open.cutter.push(&text).into_iter().flat_map(Piece::into_lines));
-            open.held = match open.held.filter(|_| cuts.len() == before) {
-                _ if !open.cutter.holds() => None,
-                None => Some((log, start)),
-                held => held,
-            };
+            let mut begins = (0..).map(|nth| Began { log, frame: start, line: number, nth });
+            let before = records.len();
+            for cut in open.cutter.push(&text).into_iter().flat_map(Piece::into_lines) {
+                let began = open.began.take().or_else(|| begins.next());
+                records.extend(began.map(|began| began.record(cut, fields)));
+            }
+            if records.len() > before || !open.cutter.holds() {
+                open.held.clear();
+                open.began = None;
+            }
+            if open.cutter.holds() {
+                open.began = open.began.or_else(|| begins.next());
+                // In each log its position waits for what is held of it.
+                if open.held.last().is_none_or(|(of, _)| *of != log) {
+                    open.held.push((log, start));
+                }
+            }
         }
         open.since = clock::instant();
         self.open.insert(source.to_owned(), open);
-        cuts.into_iter().map(|cut| record(cut, fields)).collect()
+        records
     }
 
     /// How far everything in a log is given to the workers, if it is read up to `end`.
     fn done_to(&self, log: LogId, end: Pos) -> Pos {
-        let held = self.open.values().filter_map(|open| open.held).filter(|(of, _)| *of == log);
-        held.map(|(_, from)| from).min().unwrap_or(end).min(end)
+        let held = self.open.values().flat_map(|open| &open.held).filter(|(of, _)| *of == log);
+        held.map(|(_, from)| *from).min().unwrap_or(end).min(end)
     }
 
     /// The workers had no time since then: nothing that came meanwhile has waited.
@@ -232,7 +268,7 @@ impl Frames {
         let mut given = Vec::new();
         for source in late {
             let is_kept = !is_end && self.open.len() <= STREAMS_MAX;
-            match self.open.get(&source).and_then(|open| open.held) {
+            match self.open.get(&source).and_then(|open| open.held.first().copied()) {
                 Some((log, _)) => {
                     let (number, received) = (self.given + 1, clock::now());
                     let flush = Flush { source, log, at: read(log), number, received, is_kept };
@@ -250,8 +286,14 @@ impl Frames {
         let Flush { source, log, at, received, is_kept, .. } = flush;
         let mut open = self.open.remove(source)?;
         let cuts = open.cutter.finish().into_iter().flat_map(Piece::into_lines);
-        let chunk = Chunk::Records(cuts.map(|cut| record(cut, &open.fields)).collect());
-        let (input, held) = (open.input, open.held.take());
+        let (mut began, mut records) = (open.began.take(), Vec::new());
+        for cut in cuts {
+            let Some(Began { log, frame, line, nth }) = &began else { break };
+            records.extend(began.as_ref().map(|began| began.record(cut, &open.fields)));
+            began = Some(Began { log: *log, frame: *frame, line: *line, nth: nth + 1 });
+        }
+        let (input, chunk) = (open.input, Chunk::Records(records));
+        let held = std::mem::take(&mut open.held).first().copied();
         if *is_kept {
             // A codec may know more of its stream than what it holds back.
             self.open.insert(source.clone(), open);
@@ -262,14 +304,14 @@ impl Frames {
 
     /// Streams that hold something back that is in a log before `limit`, and in which.
     pub(super) fn held_before(&self, limit: impl Fn(LogId) -> Pos) -> Vec<(String, LogId)> {
-        let is_before = |open: &Open| open.held.filter(|(log, from)| *from < limit(*log)).map(|(log, _)| log);
-        self.open.iter().filter_map(|(source, open)| Some((source.clone(), is_before(open)?))).collect()
+        let is_before = |open: &Open| open.held.iter().find(|(log, from)| *from < limit(*log)).map(|(log, _)| *log);
+        self.open.iter().filter_map(|(source, open)| is_before(open).map(|log| (source.clone(), log))).collect()
     }
 
     /// Where more streams are open than may be: forgets those of which nothing is held back.
     pub(super) fn forget_idle(&mut self) {
         if self.open.len() > STREAMS_MAX {
-            self.open.retain(|_, open| open.held.is_some());
+            self.open.retain(|_, open| !open.held.is_empty());
         }
     }
 
@@ -287,4 +329,68 @@ fn fields_of(origin: &Origin, path: Option<FieldRef>) -> Fields {
     };
     let path = path.zip(origin.path.clone()).map(|(field, path)| (field, Value::from(path)));
     origin.fields.iter().filter_map(field).chain(path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Settings,
+        flow::{Record as LogRecord, RecordKind},
+        pipeline::configured::load,
+    };
+    use logship_parsers::config::{Options, Source};
+
+    /// What comes of frames of one line each, in this log: its text and where it began, and up to where all is done.
+    fn given(frames: &mut Frames, log: u64, at: u64, line: &str) -> (Vec<String>, u64) {
+        let record = LogRecord { bytes: Bytes::copy_from_slice(line.as_bytes()), kind: RecordKind::default() };
+        let origin =
+            Origin { input: "file.0".into(), source: "a".into(), path: Some("/a".into()), ..Origin::default() };
+        let received = Timestamp::default();
+        let batch = RawBatch { origin: Arc::new(origin), span: None, mark: None, received, records: vec![record] };
+        let (log, start, end) = (LogId::from_bits(log), Pos(at), Pos(at + 10));
+        shown(frames.chunk(Frame { log, start, end, suspect: false, batch }))
+    }
+
+    fn shown(given: Given) -> (Vec<String>, u64) {
+        let Chunk::Records(records) = given.chunk else { panic!("no records") };
+        let place = |record: &Record| {
+            let place =
+                record.fields.iter().find(|(field, _)| field.parts.last().is_some_and(|name| name == EVENT_PLACE));
+            place.and_then(|(_, place)| place.as_str().map(str::to_owned)).unwrap_or_default()
+        };
+        let show = |record: &Record| format!("{} {}", place(record), String::from_utf8_lossy(&record.text));
+        (records.iter().map(show).collect(), given.mark.done.0)
+    }
+
+    fn frames() -> Frames {
+        let text = "input { file { path => '/a' codec => multiline { pattern => '^ ' what => previous } } }";
+        let mut sources = vec![Source::new("test", text)];
+        let (pipeline, said) = load(&mut sources, &Options::default(), &Settings::default());
+        Frames::new(&pipeline.unwrap_or_else(|| panic!("{said:?}")).plan)
+    }
+
+    #[test]
+    fn what_is_put_together_is_known_by_where_it_begins() {
+        let mut life = frames();
+        assert_eq!(given(&mut life, 1, 10, "a"), (vec![], 10));
+        assert_eq!(given(&mut life, 1, 20, " b"), (vec![], 10));
+        assert_eq!(given(&mut life, 1, 30, "c"), (vec!["000000000001-a-0.0 a\n b".into()], 30));
+        let flush = life.due(true, |_| Pos(40)).into_iter().map(|(given, _)| shown(given)).collect::<Vec<_>>();
+        assert_eq!(flush, [(vec!["000000000001-1e-0.0 c".into()], 40)]);
+        // Whoever begins in the middle has the rest under another name, and what follows under the same.
+        let mut life = frames();
+        assert_eq!(given(&mut life, 1, 20, " b"), (vec![], 20));
+        assert_eq!(given(&mut life, 1, 30, "c"), (vec!["000000000001-14-0.0  b".into()], 30));
+        assert_eq!(given(&mut life, 1, 40, "d"), (vec!["000000000001-1e-0.0 c".into()], 40));
+    }
+
+    #[test]
+    fn what_is_held_holds_the_position_in_each_log() {
+        let mut life = frames();
+        assert_eq!(given(&mut life, 1, 90, "a"), (vec![], 90));
+        assert_eq!(given(&mut life, 2, 10, " b"), (vec![], 10));
+        assert_eq!(given(&mut life, 2, 20, " c"), (vec![], 10));
+        assert_eq!(given(&mut life, 2, 30, "d"), (vec!["000000000001-5a-0.0 a\n b\n c".into()], 30));
+    }
 }

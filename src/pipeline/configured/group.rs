@@ -217,6 +217,7 @@ impl Group {
             Ok(()) => tracing::info!("the pipeline `{id}` runs with its new config"),
             Err(cause) => {
                 self.is_lacking = true;
+                self.stats.reloaded(Some(format!("the pipeline `{id}`: {cause}")));
                 tracing::error!("cannot start the pipeline `{id}`: {cause}; it is tried at the next reload");
             }
         }

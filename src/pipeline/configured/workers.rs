@@ -10,7 +10,7 @@ use crate::{
     filters::Scratch,
     flow::{EventId, LogId, Pos},
     inputs::plugins::Chunk,
-    outputs::plugins::{EVENT_ID, Encoded},
+    outputs::plugins::{EVENT_ID, EVENT_PLACE, Encoded},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::{
@@ -145,9 +145,20 @@ impl Work {
             Task::Chunk(input, chunk, place) => {
                 let Some(arrival) = plan.arrivals.get(input) else { return };
                 let place = place.filter(|_| plan.wants_ids).map(|(log, at)| EventId { log, at });
+                let mut own = (Value::Null, 0);
                 arrival.each(chunk, scratch, |mut event, scratch| {
+                    // What a codec put together of several lines is where the first of them is.
+                    let began = event.meta.remove(EVENT_PLACE);
                     if let Some(id) = place {
-                        event.meta.insert(EVENT_ID.into(), Value::from(format!("{id}-{came}")));
+                        let id = match began {
+                            Some(began) => {
+                                let nth = if began == own.0 { own.1 + 1 } else { 0 };
+                                own = (began, nth);
+                                format!("{}-{nth}", own.0.as_str().unwrap_or_default())
+                            }
+                            None => format!("{id}-{came}"),
+                        };
+                        event.meta.insert(EVENT_ID.into(), Value::from(id));
                     }
                     came += 1;
                     if plan.filters.run(event, scratch, &mut out).is_err() {

@@ -250,6 +250,10 @@ impl Answering {
         if self.token.is_some() && self.token != head.header("authorization").map(hashed) {
             return Err(No::Said(401, "unauthorized", "a token is needed: `Authorization: Bearer TOKEN`".to_owned()));
         }
+        // A page of somebody else in a browser on this machine sends these, those who ship do not.
+        if self.token.is_none() && ["origin", "sec-fetch-site"].into_iter().any(|name| head.header(name).is_some()) {
+            return Err(No::Said(403, "forbidden", "web pages may not send here, unless with a token".to_owned()));
+        }
         let take: &dyn Fn(Vec<u8>) -> Result<String, No> = match path {
             "/api/v1/ingest" => &|body| self.taking.lines(head, query, body),
             "/api/v1/frames" => &|body| self.taking.frames(head, body),
