@@ -5,6 +5,10 @@
 
 use logship_parsers::config::{Diagnostic, ast::Value, typed};
 use regex::{Regex, RegexBuilder};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// The memory that one compiled expression may take.
 pub const REGEX_BYTES_MAX: usize = 4 << 20;
@@ -17,8 +21,9 @@ pub const BACKTRACKS_MAX: usize = 1_000_000;
 pub enum Expression {
     /// In linear time.
     Linear(Regex),
-    /// With look-around, back-references or atomic groups. What goes back more than [`BACKTRACKS_MAX`] times does not match.
-    Backtracking(Box<fancy_regex::Regex>),
+    /// With look-around, back-references or atomic groups. What goes back more than [`BACKTRACKS_MAX`] times does not match, which
+    /// is said the first time.
+    Backtracking(Arc<(fancy_regex::Regex, AtomicBool)>),
 }
 
 impl Expression {
@@ -49,7 +54,15 @@ impl Expression {
     pub fn is_match(&self, text: &str) -> bool {
         match self {
             Expression::Linear(regex) => regex.is_match(text),
-            Expression::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+            Expression::Backtracking(both) => {
+                let (regex, is_said) = &**both;
+                regex.is_match(text).unwrap_or_else(|cause| {
+                    if !is_said.swap(true, Ordering::Relaxed) {
+                        tracing::warn!("`{}` matches nothing where it takes so long: {cause}", regex.as_str());
+                    }
+                    false
+                })
+            }
         }
     }
 }
@@ -62,7 +75,7 @@ fn backtracking(pattern: &str) -> Result<Expression, String> {
         .delegate_size_limit(REGEX_BYTES_MAX)
         .build();
     match built {
-        Ok(regex) => Ok(Expression::Backtracking(Box::new(regex))),
+        Ok(regex) => Ok(Expression::Backtracking(Arc::new((regex, AtomicBool::new(false))))),
         Err(cause) => Err(format!("this is no regular expression: {cause}")),
     }
 }

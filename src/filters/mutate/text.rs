@@ -55,8 +55,8 @@ pub(super) fn replaced(text: &str, needle: &Expression, replacement: &str) -> St
             });
             replaced.into_owned()
         }
-        Expression::Backtracking(regex) => {
-            let replaced = regex.try_replacen(text, 0, |found: &fancy_regex::Captures<'_>| {
+        Expression::Backtracking(both) => {
+            let replaced = both.0.try_replacen(text, 0, |found: &fancy_regex::Captures<'_>| {
                 let by_name = |name: &str| found.name(name).map_or("", |group| group.as_str());
                 expanded(|at| found.get(at).map_or("", |group| group.as_str()), by_name, replacement)
             });
