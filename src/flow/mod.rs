@@ -8,6 +8,7 @@
 
 mod addresses;
 mod batch;
+mod exact;
 mod intake;
 mod outlet;
 mod position;
@@ -16,6 +17,7 @@ mod stop;
 
 pub use addresses::{Addresses, LETTERS_MAX, Letter, NobodyThere};
 pub use batch::{Batch, FileMark, Frame, Origin, RawBatch, Record, RecordKind, Span, Stored};
+pub use exact::{CLIENT_BYTES_MAX, SEQ_MAX, Spans, exact};
 pub use intake::{Append, AppendError, Appended, Gate, Intake, Pending, SyncClass};
 pub use outlet::{Outlet, Progress};
 pub use position::{EventId, LogId, Pos};

@@ -9,6 +9,7 @@
 //! more than the longest frame of records and the piece that it was given last.
 
 use super::frame::{self, HEADER_BYTES, Kind, Look, Origins, Place, RECORDS_BYTES_MAX};
+use super::sources::RANGES_MAX;
 use crate::flow::{LogId, Pos, RawBatch, Span};
 use bytes::{Buf as _, BytesMut};
 use std::fmt;
@@ -21,6 +22,28 @@ pub fn put(out: &mut Vec<u8>, from: Pos, start: Pos, frame: &[u8]) {
     out.extend_from_slice(&from.0.to_le_bytes());
     out.extend_from_slice(&start.0.to_le_bytes());
     out.extend_from_slice(frame);
+}
+
+/// Counts the stretches of a log that frames are of: the source table lists them, so they may not be as many as the frames.
+#[derive(Debug, Default)]
+pub struct Stretches {
+    end: u64,
+    count: usize,
+}
+
+impl Stretches {
+    /// Counts one more frame, of this span.
+    ///
+    /// # Errors
+    /// In a sentence: there are more than [`RANGES_MAX`].
+    pub fn count(&mut self, span: Span) -> Result<(), String> {
+        self.count += usize::from(self.count == 0 || span.from != self.end);
+        self.end = span.to;
+        match self.count > RANGES_MAX {
+            true => Err(format!("the frames are of more than {RANGES_MAX} stretches of their log")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What is wrong with bytes that should be frames.

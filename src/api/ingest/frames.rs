@@ -3,7 +3,7 @@
 //! What is stored of a frame has the source `agent:<log id>` and the span of the agent's log that the frame stands for, so
 //! the source table tells a frame that was sent again. The rest of its origin and the time at which the agent got it stay.
 //!
-//! Limits: those of every body, and [`RANGES_MAX`] stretches of the log in one request.
+//! Limits: those of every body, and [`RANGES_MAX`](crate::log::RANGES_MAX) stretches of the log in one request.
 
 use super::{
     BODY_BYTES_MAX, Ingested,
@@ -15,10 +15,7 @@ use crate::{
     api::{ApiError, Shared, error::Code, params::Params},
     clock,
     flow::{LogId, Origin, RawBatch, Span},
-    log::{
-        RANGES_MAX,
-        wire::{Damaged, Unpack},
-    },
+    log::wire::{Damaged, Stretches, Unpack},
 };
 use axum::{
     Json,
@@ -62,14 +59,17 @@ struct Frames {
     source: String,
     /// The origin that the last frame had, and what became of it.
     origin: Option<(Arc<Origin>, Arc<Origin>)>,
-    /// Where the last span ended, and how many began elsewhere than the one before ended.
-    end: u64,
-    ranges: usize,
+    stretches: Stretches,
 }
 
 impl Frames {
     fn new(log: LogId) -> Frames {
-        Frames { unpack: Unpack::new(log), source: Origin::source_of_agent(log), origin: None, end: 0, ranges: 0 }
+        Frames {
+            unpack: Unpack::new(log),
+            source: Origin::source_of_agent(log),
+            origin: None,
+            stretches: Stretches::default(),
+        }
     }
 
     fn origin(&mut self, of: Arc<Origin>) -> Arc<Origin> {
@@ -83,16 +83,11 @@ impl Frames {
         }
     }
 
-    /// The reply lists the ranges, and so does the source table, so they may not be as many as the frames.
     fn count(&mut self, span: Span) -> Result<(), ApiError> {
-        self.ranges += usize::from(self.ranges == 0 || span.from != self.end);
-        self.end = span.to;
-        if self.ranges > RANGES_MAX {
-            let message = format!("the frames are of more than {RANGES_MAX} stretches of their log");
+        self.stretches.count(span).map_err(|message| {
             let hint = Some("send them in their order: then one begins where the one before ends".to_owned());
-            return Err(ApiError { hint, ..ApiError::new(Code::TooLarge, message) });
-        }
-        Ok(())
+            ApiError { hint, ..ApiError::new(Code::TooLarge, message) }
+        })
     }
 }
 
@@ -121,7 +116,7 @@ impl Decode for Frames {
     }
 
     fn reply((): (), stored: Stored, _: &Ingested) -> Value {
-        let durable: Vec<_> = stored.durable.iter().map(|span| [span.from, span.to]).collect();
+        let durable: Vec<_> = stored.durable.in_order().iter().map(|span| [span.from, span.to]).collect();
         json!({"durable": durable, "time": clock::now().to_string()})
     }
 }
@@ -133,6 +128,7 @@ fn damaged(damaged: Damaged) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::RANGES_MAX;
     use crate::{
         api::{
             Health,

@@ -3,16 +3,12 @@
 use super::{BODY_BYTES_MAX, inflate::Encoding, run::too_long};
 use crate::{
     api::{ApiError, Peer, error::Code, params::Params},
-    flow::{Origin, Span},
+    flow::{self, CLIENT_BYTES_MAX, Origin, Span},
 };
 use axum::http::{HeaderMap, Uri, header, request};
 
-/// Longest `X-Logship-Source` in bytes: with its prefix it is a source identity, which has 256.
-pub const SOURCE_BYTES_MAX: usize = 240;
 /// Longest `service` or `host` in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
-/// Greatest `X-Logship-Seq`.
-pub const SEQ_MAX: u64 = i64::MAX as u64;
 
 /// What the lines are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +104,7 @@ fn origin(uri: &Uri, exact: Option<String>, peer: &str) -> Result<Origin, ApiErr
     let source = exact.unwrap_or_else(|| {
         let (service, host) = (service.as_deref().unwrap_or_default(), host.as_deref().unwrap_or_default());
         let mut source = format!("http:{peer}/{service}/{host}");
-        let fits = (0..=SOURCE_BYTES_MAX.min(source.len())).rev().find(|end| source.is_char_boundary(*end));
+        let fits = (0..=CLIENT_BYTES_MAX.min(source.len())).rev().find(|end| source.is_char_boundary(*end));
         source.truncate(fits.unwrap_or_default());
         source
     });
@@ -168,18 +164,6 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
 
 /// The identity and the sequence number of a request whose retry is to be exact.
 fn exact(headers: &HeaderMap) -> Result<Option<(String, Span)>, ApiError> {
-    match (single(headers, "x-logship-source")?, single(headers, "x-logship-seq")?) {
-        (None, None) => Ok(None),
-        (Some(source), Some(seq)) => {
-            if source.is_empty() || source.len() > SOURCE_BYTES_MAX {
-                return Err(ApiError::bad(format!("`X-Logship-Source` must have 1 to {SOURCE_BYTES_MAX} bytes")));
-            }
-            let digits = seq.bytes().all(|byte| byte.is_ascii_digit());
-            let number: Option<u64> = seq.parse().ok().filter(|number| digits && *number <= SEQ_MAX);
-            let from = number.ok_or_else(|| ApiError::bad(format!("`X-Logship-Seq` must be 0 to {SEQ_MAX}")))?;
-            // The prefix keeps clients away from the identities of files and agents.
-            Ok(Some((format!("http-id:{source}"), Span { from, to: from + 1 })))
-        }
-        _ => Err(ApiError::bad("`X-Logship-Source` and `X-Logship-Seq` make a retry exact only together")),
-    }
+    let (source, seq) = (single(headers, "x-logship-source")?, single(headers, "x-logship-seq")?);
+    flow::exact(source, seq).map_err(ApiError::bad)
 }

@@ -17,7 +17,7 @@ mod split;
 mod store;
 
 pub use counts::Ingested;
-pub use head::{Form, Format, NAME_BYTES_MAX, SEQ_MAX, SOURCE_BYTES_MAX};
+pub use head::{Form, Format, NAME_BYTES_MAX};
 pub use inflate::ZSTD_WINDOW_LOG_MAX;
 pub use run::{Source, too_long};
 pub use split::BATCH_BYTES_MAX;
@@ -209,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_heads_are_refused() {
-        let source = "s".repeat(SOURCE_BYTES_MAX + 1);
+        let source = "s".repeat(crate::flow::CLIENT_BYTES_MAX + 1);
         let cases: [(Headers, u16, &str); 14] = [
             (&[("content-type", "image/png")], 415, "unsupported_media_type"),
             (&[("content-type", "application/xml")], 415, "unsupported_media_type"),

@@ -3,9 +3,9 @@
 use super::{Ingested, PENDING_BYTES_MAX};
 use crate::{
     api::{ApiError, error::Code},
-    flow::{AppendError, Appended, Intake, LogId, Pending, Pos, RawBatch, Record, Span, SyncClass},
+    flow::{AppendError, Appended, Intake, LogId, Pending, Pos, RawBatch, Record, Span, Spans, SyncClass},
 };
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 /// Where a request ended in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,25 +25,8 @@ pub struct Stored {
     pub records: u64,
     /// Where the last of them are.
     pub end: Option<End>,
-    /// The spans that are durable, in order, joined where they touch.
-    pub durable: Vec<Span>,
-}
-
-impl Stored {
-    fn add(&mut self, span: Span) {
-        match self.durable.last_mut() {
-            Some(last) if last.from <= span.to && span.from <= last.to => {
-                *last = Span { from: last.from.min(span.from), to: last.to.max(span.to) };
-            }
-            _ => self.durable.push(span),
-        }
-    }
-
-    fn sort(&mut self) {
-        let mut spans = mem::take(&mut self.durable);
-        spans.sort_unstable();
-        spans.into_iter().for_each(|span| self.add(span));
-    }
+    /// The spans that are durable.
+    pub durable: Spans,
 }
 
 /// A batch that the log has been given.
@@ -107,7 +90,6 @@ impl Store {
             let answered = self.answered(records, span, answer);
             fault = fault.or(answered.err());
         }
-        self.stored.sort();
         (self.stored, fault)
     }
 
@@ -126,7 +108,7 @@ impl Store {
                 }
                 self.stored.records += count;
                 self.stored.end = Some(End { log, pos: end, duplicate });
-                span.into_iter().for_each(|span| self.stored.add(span));
+                span.into_iter().for_each(|span| self.stored.durable.add(span));
                 Ok(())
             }
             Err(error) => {

@@ -7,9 +7,9 @@ use crate::{
     filters::urldecode::percent_decoded,
     flow::{
         AppendError, Appended, EventId, FRAME_BYTES_MAX, Intake, LogId, Origin, Pending, RECORDS_PER_FRAME_MAX,
-        RawBatch, Record, RecordKind, Span, SyncClass,
+        RawBatch, Record, RecordKind, Span, Spans, SyncClass, exact,
     },
-    log::{RANGES_MAX, wire::Unpack},
+    log::wire::{Stretches, Unpack},
 };
 use bytes::{BufMut as _, BytesMut};
 use logship_parsers::config::FieldRef;
@@ -30,12 +30,8 @@ const FRAMES: &str = "application/vnd.logship.frames";
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches of a request on their way at a time.
 const SENT_MAX: usize = 16;
-/// The longest `X-Logship-Source`, in bytes.
-const SOURCE_BYTES_MAX: usize = 240;
 /// The longest `service` or `host`, in bytes.
 const NAME_BYTES_MAX: usize = 256;
-/// The greatest `X-Logship-Seq`.
-const SEQ_MAX: u64 = i64::MAX as u64;
 
 /// Where requests go.
 pub(super) struct Taking {
@@ -58,13 +54,13 @@ struct Sending<'t> {
     sent: VecDeque<(usize, Option<Span>, Pending)>,
     /// Records that are in the log.
     records: usize,
-    spans: Vec<Span>,
+    spans: Spans,
     last: Option<Appended>,
 }
 
 impl<'t> Sending<'t> {
     fn new(intake: &'t Intake) -> Sending<'t> {
-        let (sent, spans) = (VecDeque::new(), Vec::new());
+        let (sent, spans) = (VecDeque::new(), Spans::default());
         Sending { intake, sent, records: 0, spans, last: None }
     }
 
@@ -82,7 +78,9 @@ impl<'t> Sending<'t> {
         {
             self.last = Some(pending.wait().map_err(|cause| refusal(&cause))?);
             self.records += records;
-            self.spans.extend(span);
+            if let Some(span) = span {
+                self.spans.add(span);
+            }
         }
         Ok(())
     }
@@ -103,7 +101,7 @@ impl Taking {
     /// `POST /api/v1/ingest`: lines, or an object a line.
     pub(super) fn lines(&self, head: &Head, query: &str, body: Vec<u8>) -> Result<String, No> {
         let is_json = is_json(head)?;
-        let exact = exact(head)?;
+        let exact = exact(head.header("x-logship-source"), head.header("x-logship-seq")).map_err(No::bad)?;
         let (source, span) = exact.unzip();
         let fields = fields_of_query(query)?;
         let origin =
@@ -164,7 +162,7 @@ impl Taking {
         unpack.push(&body);
         drop(body);
         let mut sending = Sending::new(&self.intake);
-        let (mut stretches, mut end) = (0, 0);
+        let mut stretches = Stretches::default();
         let mut shared: Option<(Arc<Origin>, Arc<Origin>)> = None;
         while let Some((span, batch)) = unpack.next_frame().map_err(|damaged| No::bad(damaged.to_string()))? {
             let origin = match &shared {
@@ -177,17 +175,13 @@ impl Taking {
             };
             let records = batch.records.iter().map(|record| numbered(record.kind, &record.bytes)).collect();
             // Checked before it is stored: the table of sources has no more room for one log.
-            stretches += usize::from(stretches == 0 || span.from != end);
-            end = span.to;
-            if stretches > RANGES_MAX {
-                let message = format!("the frames are of more than {RANGES_MAX} stretches of their log");
-                return Err(No::Said(413, "too_large", message));
-            }
+            stretches.count(span).map_err(|message| No::Said(413, "too_large", message))?;
             sending.give(RawBatch { origin, span: Some(span), mark: None, received: batch.received, records })?;
         }
         sending.settle(0)?;
         unpack.finish().map_err(|damaged| No::bad(damaged.to_string()))?;
-        Ok(json!({"durable": joined(sending.spans), "time": clock::now().to_string()}).to_string())
+        let durable: Vec<_> = sending.spans.in_order().iter().map(|span| [span.from, span.to]).collect();
+        Ok(json!({"durable": durable, "time": clock::now().to_string()}).to_string())
     }
 
     /// What the records of a frame share, as fields.
@@ -214,19 +208,6 @@ fn field(name: &str, value: &str) -> (String, String) {
     (path.to_string(), text)
 }
 
-/// Spans in their order, joined where they touch.
-fn joined(mut spans: Vec<Span>) -> Vec<[u64; 2]> {
-    spans.sort_unstable();
-    let mut joined: Vec<[u64; 2]> = Vec::new();
-    for span in spans {
-        match joined.last_mut() {
-            Some(last) if span.from <= last[1] => last[1] = last[1].max(span.to),
-            _ => joined.push([span.from, span.to]),
-        }
-    }
-    joined
-}
-
 fn media(head: &Head) -> String {
     let text = head.header("content-type").unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -244,24 +225,6 @@ fn is_json(head: &Head) -> Result<bool, No> {
                 format!("the content type `{other}` is not known here: {hint}"),
             ))
         }
-    }
-}
-
-/// The identity and the number of a request whose retry is to be exact.
-fn exact(head: &Head) -> Result<Option<(String, Span)>, No> {
-    match (head.header("x-logship-source"), head.header("x-logship-seq")) {
-        (None, None) => Ok(None),
-        (Some(source), Some(seq)) => {
-            if source.is_empty() || source.len() > SOURCE_BYTES_MAX {
-                return Err(No::bad(format!("`X-Logship-Source` must have 1 to {SOURCE_BYTES_MAX} bytes")));
-            }
-            let is_number = seq.bytes().all(|byte| byte.is_ascii_digit());
-            let from = seq.parse().ok().filter(|number| is_number && *number <= SEQ_MAX);
-            let from: u64 = from.ok_or_else(|| No::bad(format!("`X-Logship-Seq` must be 0 to {SEQ_MAX}")))?;
-            // The prefix keeps clients away from the identities of files and agents.
-            Ok(Some((format!("http-id:{source}"), Span { from, to: from + 1 })))
-        }
-        _ => Err(No::bad("`X-Logship-Source` and `X-Logship-Seq` make a retry exact only together")),
     }
 }
 
