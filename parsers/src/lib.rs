@@ -16,6 +16,8 @@
 //! No I/O, no clock, no global state, no panic on any input. Linear time in the input, bounded depth.
 //! A value borrows from the line; only what an escape forced to be rebuilt is owned.
 
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod csv;
 pub mod envelope;

@@ -1,6 +1,6 @@
 //! What an agent shows of itself: health, status and metrics on an address of its own, and its status to the server.
 
-use super::{Failure, agent::Options, args::Shared, node::component_json, say::say, settings, sidecar::Page};
+use super::{Failure, agent::Options, args::Shared, node::component_json, resident, say::say, settings, sidecar::Page};
 use crate::{
     agent::{Agent, AgentError, AgentSettings, Losses, inputs, status},
     api::{self, Access, Component, Gauge, Health, Node},
@@ -152,6 +152,9 @@ pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched
             let agent = told.agent();
             losses.tell(&agent, &told.name);
             agent.spool().report(&status(&agent, &told.name, told.started).to_string());
+            drop(agent);
+            // An idle sidecar falls from 17 MB to under 10; where the kernel does not do it, it stays as it is.
+            let _ = resident::release_program();
             patience = REPORT_EVERY;
         }
     });

@@ -18,6 +18,7 @@ mod passing;
 mod pipe;
 mod pipelines;
 mod print;
+mod resident;
 mod rows;
 mod run;
 mod say;

@@ -133,6 +133,16 @@ fn imports_are_found_in_groups() {
 }
 
 #[test]
+fn unsafe_code_is_in_one_place() {
+    let allows = |path: &PathBuf| fs::read_to_string(path).unwrap().matches("allow(unsafe_code)").count();
+    let places: Vec<_> = rust_files("src")
+        .into_iter()
+        .filter_map(|path| Some((allows(&path), path)).filter(|(count, _)| *count > 0))
+        .collect();
+    assert_eq!(places, [(1, root().join("src/cli/resident.rs"))]);
+}
+
+#[test]
 fn files_and_functions_are_short() {
     let mut wrong = Vec::new();
     for path in rust_files("src").into_iter().chain(rust_files("parsers/src")) {

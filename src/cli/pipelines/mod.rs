@@ -281,6 +281,10 @@ pub fn run(shared: &Shared, args: &Pipelines) -> Result<(), Failure> {
     let (asking, stats) = (group.asking(), group.stats());
     let waits_on_disk = members.iter().any(|member| matches!(member.queue, QueueKind::Log { .. }));
     let page = api.serve(shared, stats.clone(), loader.host, waits_on_disk)?;
+    if waits_on_disk {
+        // Others come and go too fast.
+        super::resident::release_again_and_again().map_err(Failure::failed)?;
+    }
     if reloads {
         let asking = asking.clone();
         // Reading the configs is what tells whether they have changed: those that have not are left alone.
