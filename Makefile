@@ -1,10 +1,18 @@
 # `make test` runs every test and installs what it needs; `make bench` prints the benchmarks.
-.PHONY: build test accuracy bench fuzz lint test-rust test-ui test-e2e tools peers ui-modules ui
+.PHONY: build test accuracy bench fuzz lint tests test-units test-processes test-ui test-e2e tools peers ui
 
 build:
 	cargo build --release
 
-test: tools peers lint test-rust test-ui test-e2e
+# Half of the tests' time is waiting (for processes, browsers, disks): two kinds at once take two thirds of it.
+test: tools peers lint tests
+	@echo "Two kinds of tests at once, for some minutes; each tells of itself when it is through."
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-processes test-units test-e2e
+
+# Compiled before they run, so that what runs beside them is not held up.
+tests:
+	cargo test --workspace --quiet --no-run
+	cargo build --quiet
 
 # Debian's packages that tests use: a browser for the page, strace to make fdatasync fail, bsdutils for a terminal, valgrind to
 # count instructions, nftables and iproute2 for a network that loses packets, logrotate and systemd for the deployment files,
@@ -53,8 +61,16 @@ lint:
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 # Whoever starts it may ignore signals (a shell does for what it puts in the background), which programs under test inherit.
-test-rust:
-	env --default-signal cargo test --workspace --quiet
+# Cargo wants no part in make's jobs.
+CARGO_TEST = env --default-signal --unset=MAKEFLAGS cargo test --quiet
+
+test-processes:
+	$(CARGO_TEST) --package logship --test it
+
+test-units:
+	$(CARGO_TEST) --package logship --lib --bins
+	$(CARGO_TEST) --package logship-parsers --lib --tests
+	$(CARGO_TEST) --workspace --doc
 
 ui/node_modules/.package-lock.json: ui/package-lock.json
 	cd ui && npm ci --no-audit --no-fund --silent
@@ -66,7 +82,7 @@ test-ui: ui/node_modules/.package-lock.json
 	cd ui && npm run --silent build -- --outDir ../target/ui-dist --emptyOutDir --logLevel warn
 	diff -r ui/dist target/ui-dist || { echo "ui/dist is not what ui/src builds to: run make ui and commit it"; exit 1; }
 
-test-e2e: ui/node_modules/.package-lock.json
+test-e2e: test-ui
 	cargo build --quiet
 	cd ui && LOGSHIP_BIN=$(CURDIR)/target/debug/logship npm run --silent e2e
 
@@ -81,7 +97,7 @@ bench:
 	cargo bench --quiet --bench parse --bench pipe --bench store
 
 # Fuzzes the parsers and filters, each target for so many seconds, from the fixtures on; fuzz/Cargo.toml tells more. What has no memory to
-# corrupt (unsafe code is forbidden) needs no sanitizer.
+# corrupt (parsers and filters are without unsafe code) needs no sanitizer.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= config detect formats syslog json join lumberjack query template grok dissect kv csv xml sprintf
 fuzz:

@@ -53,6 +53,7 @@ fn what_is_answered_is_there_once() {
     };
     // What was not delivered at the stop is, after it.
     let live = start();
+    until("it listens", || TcpStream::connect(("127.0.0.1", port)).ok());
     until("all is delivered", || (seen().len() >= answered).then_some(()));
     assert!(live.stop().is_empty());
     let seen = seen();

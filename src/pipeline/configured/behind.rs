@@ -27,6 +27,7 @@ use crossbeam_channel::{Receiver, Sender};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -199,7 +200,8 @@ struct CatchUp {
 
 impl CatchUp {
     fn run(mut self) {
-        match self.read() {
+        // A panic has been printed; whoever waits for the sink must know that nobody reads for it any more.
+        match panic::catch_unwind(AssertUnwindSafe(|| self.read())).unwrap_or(Err(Ended)) {
             Ok(()) if self.to.is_said => tracing::warn!("{}: it has caught up", self.to.state.name),
             Ok(()) => {}
             // What is left after a stop stays in the log.
