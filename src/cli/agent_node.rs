@@ -22,6 +22,8 @@ use std::{
 
 /// How often the server is told.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// What sends a report has run by then.
+const REPORT_SENT: Duration = Duration::from_secs(1);
 /// The first time, so that a new agent is seen soon.
 const REPORT_FIRST: Duration = Duration::from_secs(1);
 
@@ -153,9 +155,12 @@ pub fn serve(agent: Agent, options: &Options, shared: &Shared) -> Result<Watched
             losses.tell(&agent, &told.name);
             agent.spool().report(&status(&agent, &told.name, told.started).to_string());
             drop(agent);
-            // An idle sidecar falls from 17 MB to under 10; where the kernel does not do it, it stays as it is.
+            // An idle sidecar falls from 17 MB to under 8; where the kernel does not do it, it stays as it is.
+            if stopped.recv_timeout(REPORT_SENT) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
             let _ = resident::release_program();
-            patience = REPORT_EVERY;
+            patience = REPORT_EVERY - REPORT_SENT;
         }
     });
     let reporting = (stop, reporting.map_err(super::passing::no_thread)?);
