@@ -13,5 +13,5 @@ mod unverified;
 pub use data_dir::{DataDir, DataDirError, ServerFile};
 pub use options::{Ecs, Options, Role, Settings, place_in};
 pub use patterns::{grok_files, grok_library, wrong_grok};
-pub use regexes::{BACKTRACKS_MAX, Expression, REGEX_BYTES_MAX, regex_of, ruby_regex};
+pub use regexes::{BACKTRACKS_MAX, Expression, REGEX_BYTES_MAX, ruby_regex};
 pub use unverified::Unverified;

@@ -109,14 +109,6 @@ fn linear(pattern: &str) -> Result<Regex, String> {
     })
 }
 
-/// [`ruby_regex`] of an option's value.
-///
-/// # Errors
-/// At the place of the value.
-pub fn regex_of(value: &Value) -> typed::Read<Regex> {
-    ruby_regex(typed::text(value)?).map_err(|message| Diagnostic::error(value.span.0, message))
-}
-
 /// The expression as our engines write it, and what it has that the one of linear time has not.
 fn translated(pattern: &str) -> Result<(String, Option<String>), String> {
     let mut out = String::with_capacity(pattern.len());

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `%{name}`, `%{[a][b]}` | a field |
 //! | `%{}`, `%{?name}` | is left out; with a name `%{&name}` may refer to it |
-//! | `%{+name}`, `%{+name/2}` | is put behind what the field has, with what stood before it, in the order of the numbers |
-//! | `%{&name}` | is the value of the field that the value of `name` names |
+//! | `%{+name}`, `%{+name/2}` | is put behind what the field has, also before, with what stood before it, or a space, in the order of the numbers |
+//! | `%{&name}` | is the value of the field that the value of `name` names, which may be a field that is there |
 //! | `%{name->}` | what follows may be there more than once |
 //!
-//! The last field takes the rest. A missing field is nothing to do; a text that does not fit is left as it is and tagged
+//! The last field takes the rest; one with nothing between it and the next is empty. A missing field is nothing to do; a text that does not fit is left as it is and tagged
 //! (`tag_on_failure`, `_dissectfailure`). `convert_datatype` makes fields an `int` or a `float`; one that is none stays, tagged
 //! `_dataconversionuncoercible_<field>_<type>`, or `_dataconversionnullvalue_<field>_<type>` where there is none.
 
@@ -46,7 +46,7 @@ struct Part {
     usage: Use,
     /// Whether what stands behind may be there more than once.
     is_padded: bool,
-    /// What stands before, of the first one what stands behind: it joins what is put behind something.
+    /// What stands before, or a space where nothing does: it joins what is put behind something.
     before: String,
     /// None where the rest of the text is meant.
     behind: Option<Finder<'static>>,
@@ -76,8 +76,17 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
         |value| Ok(typed::choice(value, &["float", "int"])? == "float"),
     );
     let mappings = options.pairs("mapping", typed::field, |value| {
-        compiled(typed::text(value)?).map_err(|(at, message)| Diagnostic::error(place_in(value, at), message))
+        let mapping = compiled(typed::text(value)?);
+        let mapping = mapping.map_err(|(at, message)| Diagnostic::error(place_in(value, at), message))?;
+        Ok((mapping, value.span.0))
     });
+    for (_, (mapping, place)) in &mappings {
+        if let Some(part) = mapping.parts.iter().find(|part| part.is_empty()) {
+            let text = format!("nothing says where `{}` ends: it is always empty", part.name);
+            options.report(Diagnostic::warning(*place, text).help("there must be text between two fields"));
+        }
+    }
+    let mappings = mappings.into_iter().map(|(field, (mapping, _))| (field, mapping)).collect();
     Some(Box::new(Dissect {
         mappings,
         conversions: conversions.into_iter().map(|((field, name), is_float)| (field, name, is_float)).collect(),
@@ -90,19 +99,15 @@ fn compiled(text: &str) -> Result<Mapping, (std::ops::Range<usize>, String)> {
     let mut parts: Vec<Part> = Vec::new();
     let mut before = text.find("%{").ok_or_else(|| (0..text.len(), "there is no `%{field}`".to_owned()))?;
     let prefix = text[..before].to_owned();
-    let mut separator = String::new();
+    let mut separator = prefix.clone();
     loop {
         let inside = before + 2;
         let close = text[inside..].find('}').map(|length| inside + length);
         let close = close.ok_or_else(|| (before..text.len(), "this `%{` has no `}`".to_owned()))?;
         let next = text[close..].find("%{").map(|length| close + length);
         let behind = &text[close + 1..next.unwrap_or(text.len())];
-        if behind.is_empty() && next.is_some() {
-            let message = "there must be text between two fields: nothing says where the first ends".to_owned();
-            return Err((before..close + 3, message));
-        }
-        let before_it = if parts.is_empty() { behind.to_owned() } else { std::mem::take(&mut separator) };
-        let part = part(&text[inside..close], before_it, behind);
+        let before_it = if separator.is_empty() { " ".to_owned() } else { std::mem::take(&mut separator) };
+        let part = part(&text[inside..close], before_it, (!behind.is_empty() || next.is_some()).then_some(behind));
         parts.push(part.map_err(|message| (before..close + 1, message))?);
         behind.clone_into(&mut separator);
         match next {
@@ -119,7 +124,10 @@ fn compiled(text: &str) -> Result<Mapping, (std::ops::Range<usize>, String)> {
     Ok(Mapping { prefix, parts, order })
 }
 
-fn part(written: &str, before: String, behind: &str) -> Result<Part, String> {
+fn part(written: &str, before: String, behind: Option<&str>) -> Result<Part, String> {
+    if let Some(both @ ("+&" | "&+")) = written.get(..2) {
+        return Err(format!("`{both}` cannot stand together: a field is put behind another or named by one"));
+    }
     let (name, is_padded) = written.strip_suffix("->").map_or((written, false), |name| (name, true));
     let (name, usage) = match name.chars().next() {
         None => (name, Use::Skip),
@@ -138,7 +146,7 @@ fn part(written: &str, before: String, behind: &str) -> Result<Part, String> {
         Use::Skip => FieldRef::parse(name).ok(),
         _ => Some(FieldRef::parse(name).map_err(|wrong| format!("`{name}` is no name of a field: {}", wrong.message))?),
     };
-    let behind = (!behind.is_empty()).then(|| Finder::new(behind).into_owned());
+    let behind = behind.map(|behind| Finder::new(behind).into_owned());
     Ok(Part { name: name.to_owned(), field, usage, is_padded, before, behind })
 }
 
@@ -146,15 +154,7 @@ impl Filter for Dissect {
     fn apply(&self, event: &mut Event, _: &mut Scratch) -> Result<Verdict, FilterError> {
         let (mut done, mut failed) = (false, None);
         for (source, mapping) in &self.mappings {
-            let text = match event.get(source).as_deref() {
-                None | Some(Value::Null) => continue,
-                Some(Value::Str(text)) => text.clone(),
-                Some(other) => {
-                    let mut text = String::new();
-                    render::write_text(&mut text, other);
-                    text.into()
-                }
-            };
+            let Some(text) = present(event, source) else { continue };
             match mapping.dissect(&text, event) {
                 Ok(()) => done = true,
                 Err(cause) => failed = Some(FilterError::new(&self.tag_on_failure, cause)),
@@ -176,6 +176,13 @@ impl Filter for Dissect {
     }
 }
 
+impl Part {
+    /// Whether nothing stands between it and the next one.
+    fn is_empty(&self) -> bool {
+        self.behind.as_ref().is_some_and(|behind| behind.needle().is_empty())
+    }
+}
+
 impl Mapping {
     fn dissect(&self, text: &ByteString, event: &mut Event) -> Result<(), String> {
         let found = self.found(text).ok_or("the text does not fit the mapping")?;
@@ -185,14 +192,18 @@ impl Mapping {
             let Some(field) = &part.field else { continue };
             match part.usage {
                 Use::Indirect => {
-                    let key =
-                        self.parts.iter().position(|other| other.usage != Use::Indirect && other.name == part.name);
-                    let name = key.and_then(|key| FieldRef::parse(found[key]).ok());
+                    let known = changed.iter().find(|(known, _)| known == field).map(|(_, value)| value.clone());
+                    let known = known.or_else(|| present(event, field)).or_else(|| self.skipped(part, &found, text));
+                    let name = known.and_then(|name| FieldRef::parse(&name).ok());
                     changed.extend(name.map(|name| (name, value)));
                 }
                 Use::Append(_) => match changed.iter_mut().find(|(known, _)| known == field) {
                     Some((_, before)) => *before = format!("{before}{}{value}", part.before).into(),
-                    None => changed.push((field.clone(), value)),
+                    None => {
+                        let before = present(event, field);
+                        let whole = before.map(|before| format!("{before}{}{value}", part.before).into());
+                        changed.push((field.clone(), whole.unwrap_or(value)));
+                    }
                 },
                 Use::Set | Use::Skip => changed.push((field.clone(), value)),
             }
@@ -201,6 +212,12 @@ impl Mapping {
             event.set(&field, Value::Str(value)).map_err(|cause| format!("{field}: {cause}"))?;
         }
         Ok(())
+    }
+
+    /// What the part of the same name that is left out has.
+    fn skipped(&self, part: &Part, found: &[&str], text: &ByteString) -> Option<ByteString> {
+        let at = self.parts.iter().position(|other| other.usage == Use::Skip && other.name == part.name)?;
+        Some(text.slice_ref(found[at]))
     }
 
     /// The text of each part.
@@ -216,12 +233,25 @@ impl Mapping {
             let mut end = behind.find(rest.as_bytes())?;
             found.push(&rest[..end]);
             end += length;
-            while part.is_padded && rest.as_bytes()[end..].starts_with(behind.needle()) {
+            while part.is_padded && length > 0 && rest.as_bytes()[end..].starts_with(behind.needle()) {
                 end += length;
             }
             rest = &rest[end..];
         }
         Some(found)
+    }
+}
+
+/// The text of a field that is there.
+fn present(event: &Event, field: &FieldRef) -> Option<ByteString> {
+    match &*event.get(field)? {
+        Value::Null => None,
+        Value::Str(text) => Some(text.clone()),
+        other => {
+            let mut text = String::new();
+            render::write_text(&mut text, other);
+            Some(text.into())
+        }
     }
 }
 
@@ -266,6 +296,6 @@ mod tests {
         check("none", "none", "there is no `%{field}`");
         check("a %{b", "%{b", "this `%{` has no `}`");
         check("%{a} %{+b/x}", "%{+b/x}", "`x` is no number in the order of `b`");
-        check("%{a}%{b}", "%{a}%{", "there must be text between two fields: nothing says where the first ends");
+        check("%{+&a} ", "%{+&a}", "`+&` cannot stand together: a field is put behind another or named by one");
     }
 }

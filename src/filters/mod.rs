@@ -270,7 +270,8 @@ mod tests {
         check(r#"date { match => ["t", "yyyy-bb"] }"#, "bb", "`b` is no letter");
         check(r#"date { match => ["t", "ISO8601"] timezone => "Mars" }"#, "\"Mars\"", "no time zone");
         check(r#"date { match => ["t"] }"#, "[\"t\"]", "at least one format");
-        check(r#"dissect { mapping => { "m" => "%{a}%{b}" } }"#, "%{a}%{", "between two fields");
+        check(r#"dissect { mapping => { "m" => "%{&+a}" } }"#, "%{&+a}", "cannot stand together");
+        check(r#"kv { value_split_pattern => "" }"#, "\"\"", "must not be empty");
         check(r#"kv { field_split => "z-a" }"#, "\"z-a\"", "no set of characters");
         check(r#"cidr { network => "10.0.0.0/33" }"#, "\"10.0.0.0/33\"", "no network");
         check(r#"range { ranges => ["a", 1, 2, "explode"] }"#, "\"explode\"", "no action");

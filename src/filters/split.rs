@@ -1,8 +1,9 @@
 //! `split { }`: an event for each line of `message`, or for each element of a list.
 //!
 //! Each has all other fields of the event and its piece in `field` (`message`), or in `target`. A text is cut at `terminator`
-//! (a line end); pieces without text and nulls are left out, and a text in one piece is nothing to do. What is neither a text
-//! nor a list is tagged `_split_type_failure`.
+//! (a line end); pieces without text and nulls are left out, so that of a text that ends with a `terminator` an event without it
+//! is left, and of one with nothing else none. A text without a `terminator` is nothing to do. What is neither a text nor a list
+//! is tagged `_split_type_failure`.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
@@ -38,11 +39,10 @@ impl Filter for Split {
         let pieces: Vec<Value> = match event.get(&self.field).as_deref() {
             Some(Value::List(items)) => items.iter().filter(|item| **item != Value::Null).cloned().collect(),
             Some(Value::Str(text)) => {
-                let pieces: Vec<Value> = self.pieces(text).map(|piece| Value::Str(text.slice_ref(piece))).collect();
-                if pieces.len() < 2 {
+                if !text.contains(self.terminator.as_str()) {
                     return Ok(Verdict::Unmatched);
                 }
-                pieces
+                text.split(self.terminator.as_str()).map(|piece| Value::Str(text.slice_ref(piece))).collect()
             }
             _ => return Err(fail("what is to be split is neither a text nor a list")),
         };
@@ -53,13 +53,5 @@ impl Filter for Split {
             events.push(part);
         }
         Ok(Verdict::Instead(events))
-    }
-}
-
-impl Split {
-    /// The pieces without those at the end that are empty.
-    fn pieces<'t>(&'t self, text: &'t str) -> std::str::Split<'t, &'t str> {
-        let terminator = self.terminator.as_str();
-        text.trim_end_matches(terminator).split(terminator)
     }
 }

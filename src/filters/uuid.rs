@@ -31,7 +31,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
 
 impl Filter for Uuid {
     fn apply(&self, event: &mut Event, _: &mut Scratch) -> Result<Verdict, FilterError> {
-        if self.overwrite || !event.contains(&self.target) {
+        if self.overwrite || event.get(&self.target).is_none_or(|known| *known == Value::Null) {
             let id = Value::from(self.source.next());
             event.set(&self.target, id).map_err(|cause| FilterError::new(&[], cause))?;
         }

@@ -135,6 +135,8 @@ pub enum Outcome {
 pub struct Grok {
     patterns: Vec<Pattern>,
     fields: Vec<Field>,
+    /// Of each pattern, the fields that it may fill.
+    filled: Vec<Vec<usize>>,
     /// Where there are many patterns.
     prefilter: Option<Prefilter>,
 }
@@ -142,7 +144,9 @@ pub struct Grok {
 impl Grok {
     /// Compiles patterns. The first error is returned.
     pub fn compile(patterns: &[impl AsRef<str>], library: &Library, options: Options) -> Result<Grok, GrokError> {
-        let mut grok = Grok { patterns: Vec::with_capacity(patterns.len()), fields: Vec::new(), prefilter: None };
+        let room = patterns.len();
+        let mut grok =
+            Grok { patterns: Vec::with_capacity(room), fields: Vec::new(), filled: Vec::new(), prefilter: None };
         for (number, text) in patterns.iter().enumerate() {
             grok.add(text.as_ref(), library, options).map_err(|error| GrokError { pattern: number, ..error })?;
         }
@@ -157,6 +161,7 @@ impl Grok {
             group.field = group.field.and_then(|field| numbers.get(field).copied());
         }
         self.patterns.push(compiled(parsed.node, &parsed.groups, options, text.len())?);
+        self.filled.push(numbers);
         Ok(())
     }
 
@@ -173,6 +178,12 @@ impl Grok {
     #[must_use]
     pub fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// The fields that a pattern may fill, as they count in [`Grok::fields`].
+    #[must_use]
+    pub fn fields_of(&self, pattern: usize) -> &[usize] {
+        self.filled.get(pattern).map_or(&[], Vec::as_slice)
     }
 
     /// How many patterns there are.

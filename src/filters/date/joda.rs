@@ -3,7 +3,10 @@
 //! A number may have fewer digits than letters, as there; a year followed by another number has as many digits as letters.
 //! Two letters of a year mean the year nearest to 2026 that ends in two digits, where there are two.
 
-use super::moment::Moment;
+use super::{
+    moment::Moment,
+    names::{Names, Spellings},
+};
 use jiff::tz::{Offset, TimeZone};
 use logship_parsers::time::{MONTHS, SHORT_NAME_BYTES, WEEKDAYS};
 use std::ops::Range;
@@ -43,6 +46,12 @@ enum Token {
     Fraction(usize),
     MonthName,
     DayName,
+    /// The name of a month, or else of a day, in the language of a locale; whether a dot behind it is part of it.
+    LocalName {
+        is_month: bool,
+        spellings: Spellings,
+        takes_dot: bool,
+    },
     Half,
     Era,
     Offset,
@@ -66,8 +75,8 @@ enum Part {
 }
 
 impl Joda {
-    /// Compiles a format. `Err` says where it is wrong and how.
-    pub(super) fn compile(format: &str) -> Result<Joda, (Range<usize>, String)> {
+    /// Compiles a format, with names in a language other than English where they are given. `Err` says where it is wrong and how.
+    pub(super) fn compile(format: &str, names: Option<&Names>) -> Result<Joda, (Range<usize>, String)> {
         let mut tokens = Vec::new();
         let mut at = 0;
         while let Some(c) = format[at..].chars().next() {
@@ -91,6 +100,9 @@ impl Joda {
             };
             at += length;
         }
+        if let Some(names) = names {
+            localize(&mut tokens, names);
+        }
         Ok(Joda { tokens })
     }
 
@@ -102,11 +114,37 @@ impl Joda {
     }
 }
 
-/// `'text'`, or `''` for a quote. How long it is.
+/// Reads names in a language other than English.
+fn localize(tokens: &mut [Token], names: &Names) {
+    for at in 0..tokens.len() {
+        let takes_dot = !matches!(tokens.get(at + 1), Some(Token::Literal(text)) if text.starts_with('.'));
+        let local =
+            |is_month, spellings: &Spellings| Token::LocalName { is_month, spellings: spellings.clone(), takes_dot };
+        match tokens[at] {
+            Token::MonthName => tokens[at] = local(true, &names.months),
+            Token::DayName => tokens[at] = local(false, &names.days),
+            _ => {}
+        }
+    }
+}
+
+/// `'text'`, in which `''` is a quote, or `''` alone for one. How long it is.
 fn quoted(rest: &str, tokens: &mut Vec<Token>) -> Option<usize> {
-    let end = 1 + rest[1..].find('\'')?;
-    literal(tokens, if end == 1 { "'" } else { &rest[1..end] });
-    Some(end + 1)
+    let mut at = 1;
+    if rest[at..].starts_with('\'') {
+        literal(tokens, "'");
+        return Some(2);
+    }
+    loop {
+        let end = at + rest[at..].find('\'')?;
+        literal(tokens, &rest[at..end]);
+        at = end + 1;
+        if !rest[at..].starts_with('\'') {
+            return Some(at);
+        }
+        literal(tokens, "'");
+        at += 1;
+    }
 }
 
 fn literal(tokens: &mut Vec<Token>, text: &str) {
@@ -189,6 +227,12 @@ impl Token {
             Token::DayName => {
                 let (day, rest) = named(text, &WEEKDAYS)?;
                 moment.weekday = Some(day);
+                Some(rest)
+            }
+            Token::LocalName { is_month, spellings, takes_dot } => {
+                let (number, rest) = spellings.read(text, *takes_dot)?;
+                let part = if *is_month { &mut moment.month } else { &mut moment.weekday };
+                *part = Some(number);
                 Some(rest)
             }
             Token::Half => {

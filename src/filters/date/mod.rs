@@ -4,10 +4,12 @@
 //! millisecond and goes into `target` (`@timestamp`). A time without a zone is one of `timezone`, which may name a field, and
 //! else of this machine. A time without a year is of the year in which the event arrived; December seen in January is of the
 //! year before, January seen in December of the one after. A missing field is nothing to do; what no format reads is tagged
-//! (`tag_on_failure`, `_dateparsefailure`). Names of months and days are English, whatever `locale` says.
+//! (`tag_on_failure`, `_dateparsefailure`). Names of months and days are English, and with a `locale` also of its language, for those of
+//! [`names`].
 
 mod joda;
 mod moment;
+mod names;
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, tags};
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
 use jiff::tz::TimeZone;
 use joda::Joda;
 use logship_parsers::config::{Diagnostic, FieldRef, Template, ast, typed};
+use names::Names;
 use std::borrow::Cow;
 
 pub(super) const KIND: FilterKind = FilterKind {
@@ -53,11 +56,11 @@ struct Date {
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
-    if let Some(locale) = options.text("locale")
-        && !locale.starts_with("en")
-    {
+    let locale = options.text("locale").filter(|locale| !locale.starts_with("en"));
+    let names = locale.as_deref().and_then(Names::of);
+    if locale.is_some() && names.is_none() {
         let place = options.value("locale").map_or(options.place(), |value| value.span.0);
-        let warning = "names of months and days are read in English only";
+        let warning = "names of months and days in this language are not known: they are read in English";
         options.report(Diagnostic::warning(place, warning).help("leave `locale` out"));
     }
     let zone = options.get("timezone", zone).unwrap_or_else(|| Zone::Fixed(TimeZone::system()));
@@ -72,7 +75,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     }
     let mut formats = Vec::with_capacity(rest.len());
     for value in rest {
-        match format(value) {
+        match format(value, names.as_ref()) {
             Ok(format) => formats.push(format),
             Err(wrong) => options.report(wrong),
         }
@@ -86,14 +89,14 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     }
 }
 
-fn format(value: &ast::Value) -> typed::Read<Format> {
+fn format(value: &ast::Value, names: Option<&Names>) -> typed::Read<Format> {
     Ok(match typed::text(value)? {
         "ISO8601" => Format::Iso8601,
         "UNIX" => Format::Unix,
         "UNIX_MS" => Format::UnixMs,
         "TAI64N" => Format::Tai64n,
         text => {
-            let joda = Joda::compile(text)
+            let joda = Joda::compile(text, names)
                 .map_err(|(at, message)| Diagnostic::error(crate::config::place_in(value, at), message))?;
             Format::Joda(joda)
         }

@@ -6,7 +6,7 @@
 //!
 //! A captured text goes into its field, under `target` where that is given; one that is there becomes a list with the new value
 //! behind, unless it is in `overwrite`; numbers and objects that are there stay. Empty captures leave no field unless
-//! `keep_empty_captures`. `pattern_definitions` go before those of `patterns_dir` (the files that `patterns_files_glob` means),
+//! `keep_empty_captures`; with that a field that took no part in the match is null. `pattern_definitions` go before those of `patterns_dir` (the files that `patterns_files_glob` means),
 //! and these before the standard ones, whose names of fields `ecs_compatibility` decides.
 //!
 //! Without a match the event has the tags of `tag_on_failure` (`_grokparsefailure`). What a pattern may cost is counted in
@@ -124,22 +124,22 @@ impl GrokFilter {
     }
 
     fn try_field(&self, matcher: &Matcher, event: &mut Event, matching: &mut Matching) -> Result<bool, TimedOut> {
-        let whole = match event.get(&matcher.source).as_deref() {
+        let (whole, pattern) = match event.get(&matcher.source).as_deref() {
             Some(Value::List(items)) => {
                 let items = items.clone();
                 return self.try_items(matcher, &items, event, matching);
             }
             // Most patterns of a config with many match nothing: that is found out on the text where it lies.
             Some(Value::Str(text)) if self.break_on_match => match matches_any(matcher, text, matching)? {
-                true => text.clone(),
-                false => return Ok(false),
+                Some(pattern) => (text.clone(), pattern),
+                None => return Ok(false),
             },
             other => {
                 let text = text_of(other);
                 return self.try_text(matcher, &text, event, matching);
             }
         };
-        self.take(matcher, &whole, event, matching);
+        self.take((matcher, pattern), &whole, event, matching);
         Ok(true)
     }
 
@@ -172,7 +172,7 @@ impl GrokFilter {
                 Outcome::Timeout { .. } => return Err(TimedOut),
             };
             if matched {
-                self.take(matcher, text, event, matching);
+                self.take((matcher, pattern), text, event, matching);
                 if self.break_on_match {
                     break;
                 }
@@ -182,7 +182,7 @@ impl GrokFilter {
     }
 
     /// Puts what was captured last into its fields.
-    fn take(&self, matcher: &Matcher, text: &ByteString, event: &mut Event, matching: &Matching) {
+    fn take(&self, (matcher, pattern): (&Matcher, usize), text: &ByteString, event: &mut Event, matching: &Matching) {
         for capture in matching.captures() {
             let Some(place) = matcher.places.get(capture.field) else { continue };
             let captured = capture.of(text);
@@ -190,14 +190,20 @@ impl GrokFilter {
                 put(event, place, numbers::of_kind(&text.slice_ref(captured), place.kind));
             }
         }
+        if self.keep_empty_captures {
+            let took_part = |field: &usize| matching.captures().iter().any(|capture| capture.field == *field);
+            for field in matcher.grok.fields_of(pattern).iter().filter(|field| !took_part(field)) {
+                matcher.places.get(*field).into_iter().for_each(|place| put(event, place, Value::Null));
+            }
+        }
     }
 }
 
-/// Whether one of the patterns matches, in their order.
-fn matches_any(matcher: &Matcher, text: &str, matching: &mut Matching) -> Result<bool, TimedOut> {
+/// The first of the patterns that matches.
+fn matches_any(matcher: &Matcher, text: &str, matching: &mut Matching) -> Result<Option<usize>, TimedOut> {
     match matcher.grok.matches(text, matching) {
-        Outcome::Match { .. } => Ok(true),
-        Outcome::NoMatch => Ok(false),
+        Outcome::Match { pattern } => Ok(Some(pattern)),
+        Outcome::NoMatch => Ok(None),
         Outcome::Timeout { .. } => Err(TimedOut),
     }
 }

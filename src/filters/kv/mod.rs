@@ -6,14 +6,15 @@
 //! looked for in `include_keys` and `exclude_keys`, then prefixed; a value is treated the same way. A key that comes twice is a
 //! list. Pairs go to the root of the event or into `target`.
 //!
-//! Where no pair is found there is nothing to do. What cannot be set is tagged (`tag_on_failure`, `_kv_filter_error`). The time
-//! is linear in the text, so `timeout_millis` and `tag_on_timeout` have no effect.
+//! `default_keys` are set where there is no such key, also where the source is missing. Where there is nothing to set there is nothing
+//! to do. What cannot be set is tagged (`tag_on_failure`, `_kv_filter_error`). The time is linear in the text, or bounded where an
+//! expression looks around, so `timeout_millis` and `tag_on_timeout` have no effect.
 
 mod scan;
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, tags};
 use crate::{
-    config::Options,
+    config::{Expression, Options},
     event::{Event, Map, TAGS, Value, render},
 };
 use bytestring::ByteString;
@@ -115,11 +116,19 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
 fn splitter(options: &mut Options<'_>, name: &str, default: &str) -> Option<Splitter> {
     let pattern = format!("{name}_pattern");
     if options.is_given(&pattern) {
-        return options.get(&pattern, crate::config::regex_of).map(Splitter::Pattern);
+        return options.get(&pattern, |value| not_empty(value, Expression::of)).map(Splitter::Pattern);
     }
     match options.is_given(name) {
-        true => options.get(name, set).map(Splitter::Set),
+        true => options.get(name, |value| not_empty(value, set)).map(Splitter::Set),
         false => CharSet::new(default).ok().map(Splitter::Set),
+    }
+}
+
+/// What splits has to be something.
+fn not_empty<T>(value: &ast::Value, read: impl Fn(&ast::Value) -> typed::Read<T>) -> typed::Read<T> {
+    match typed::text(value)? {
+        "" => Err(Diagnostic::error(value.span.0, "nothing splits nothing: this must not be empty")),
+        _ => read(value),
     }
 }
 
@@ -172,7 +181,8 @@ impl Filter for Kv {
         let texts = match source.as_deref() {
             Some(text @ Value::Str(_)) => slice::from_ref(text),
             Some(Value::List(items)) => items,
-            _ => return Ok(Verdict::Unmatched),
+            _ if self.default_keys.is_empty() => return Ok(Verdict::Unmatched),
+            _ => &[],
         };
         let all = |names: &[Template]| names.iter().map(|name| rendered(name, event)).collect();
         let wanted = Wanted {

@@ -1,8 +1,8 @@
-//! Finds the pairs of a text, from its beginning to its end, in time linear in it.
+//! Finds the pairs of a text, from its beginning to its end, in time linear in it, unless an expression that splits looks around.
 //!
 //! Most bytes are looked up in a table of 256 and passed; only where something may end is a character looked at.
 
-use crate::config::ruby_regex;
+use crate::config::{Expression, ruby_regex};
 use regex::Regex;
 use std::fmt;
 
@@ -38,7 +38,19 @@ impl CharSet {
 #[derive(Debug)]
 pub(super) enum Splitter {
     Set(CharSet),
-    Pattern(Regex),
+    Pattern(Expression),
+}
+
+/// Where an expression matches first at this place or behind it. A match of nothing splits nothing.
+fn find_at(pattern: &Expression, text: &str, at: usize) -> Option<(usize, usize)> {
+    let found = match pattern {
+        Expression::Linear(regex) => regex.find_at(text, at).map(|found| (found.start(), found.end())),
+        Expression::Backtracking(both) => {
+            let found = both.0.find_from_pos(text, at).ok().flatten();
+            found.map(|found| (found.start(), found.end()))
+        }
+    };
+    found.filter(|(start, end)| start < end)
 }
 
 /// The next place of a splitter, looked for only when the last one lies behind.
@@ -63,15 +75,13 @@ impl<'s> Next<'s> {
                     set.has(c).then(|| at + c.len_utf8())
                 }
             },
-            Splitter::Pattern(regex) => {
+            Splitter::Pattern(pattern) => {
                 let is_stale = match (self.looked_from, self.found) {
                     (None, _) => true,
                     (Some(from), found) => from > at || found.is_some_and(|(start, _)| start < at),
                 };
                 if is_stale {
-                    // A match of nothing splits nothing.
-                    let found = regex.find_at(text, at).filter(|found| !found.is_empty());
-                    self.found = found.map(|found| (found.start(), found.end()));
+                    self.found = find_at(pattern, text, at);
                     self.looked_from = Some(at);
                 }
                 self.found.filter(|(start, _)| *start == at).map(|(_, end)| end)
@@ -258,10 +268,9 @@ mod tests {
     fn simple(scanner: &Scanner, text: &str) -> Vec<(String, String)> {
         let at_set = |splitter: &Splitter, at: usize| match splitter {
             Splitter::Set(set) => text[at..].chars().next().filter(|c| set.has(*c)).map(|c| at + c.len_utf8()),
-            Splitter::Pattern(regex) => regex
-                .find_at(text, at)
-                .filter(|found| found.start() == at && !found.is_empty())
-                .map(|found| found.end()),
+            Splitter::Pattern(pattern) => {
+                find_at(pattern, text, at).filter(|(start, _)| *start == at).map(|(_, end)| end)
+            }
         };
         let field = |at: usize| at_set(&scanner.field, at);
         let value = |at: usize| at_set(&scanner.value, at);
@@ -310,7 +319,7 @@ mod tests {
 
     fn splitter() -> impl Strategy<Value = Splitter> {
         let set = |class: &str| Splitter::Set(CharSet::new(class).unwrap());
-        let pattern = |text: &str| Splitter::Pattern(ruby_regex(text).unwrap());
+        let pattern = |text: &str| Splitter::Pattern(Expression::new(text).unwrap());
         (0..10_usize).prop_map(move |n| match n {
             0 | 1 => set(" "),
             2 | 3 => set("="),

@@ -133,9 +133,44 @@ fn file(path: &str) -> Result<Vec<(String, Value)>, String> {
     }
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "json" => from_json(serde_json::from_str(&text).map_err(|cause| cause.to_string())?),
-        "yml" | "yaml" => from_json(serde_saphyr::from_str(&text).map_err(|cause| cause.to_string())?),
+        "yml" | "yaml" => from_json(from_yaml(&text).map_err(|cause| cause.to_string())?),
         "csv" => from_rows(&text),
         _ => Err("its name has to end in .yml, .yaml, .json or .csv".to_owned()),
+    }
+}
+
+/// YAML with Ruby's truth values: `yes` and `on` are some, `y` and `n` are texts.
+fn from_yaml(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, serde_saphyr::Error> {
+    let mut map: serde_json::Map<String, serde_json::Value> = serde_saphyr::from_str(text)?;
+    if map.values().any(has_truth) {
+        let strict = serde_saphyr::options! { strict_booleans: true };
+        let written: serde_json::Map<String, serde_json::Value> = serde_saphyr::from_str_with_options(text, strict)?;
+        map.values_mut().zip(written.values()).for_each(|(value, written)| keep_letters(value, written));
+    }
+    Ok(map)
+}
+
+fn has_truth(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Array(items) => items.iter().any(has_truth),
+        serde_json::Value::Object(map) => map.values().any(has_truth),
+        value => value.is_boolean(),
+    }
+}
+
+/// Takes a letter as it is written where it was read as true or false.
+fn keep_letters(value: &mut serde_json::Value, written: &serde_json::Value) {
+    match (value, written) {
+        (serde_json::Value::Array(items), serde_json::Value::Array(written)) => {
+            items.iter_mut().zip(written).for_each(|(item, written)| keep_letters(item, written));
+        }
+        (serde_json::Value::Object(map), serde_json::Value::Object(written)) => {
+            map.values_mut().zip(written.values()).for_each(|(value, written)| keep_letters(value, written));
+        }
+        (value @ serde_json::Value::Bool(_), serde_json::Value::String(text)) if text.len() == 1 => {
+            *value = serde_json::Value::from(text.as_str());
+        }
+        _ => {}
     }
 }
 
@@ -174,6 +209,13 @@ mod tests {
         };
         check("a.json", "{\"a\": 1, \"b\": \"x\"}", Ok(&[("a", Value::Int(1)), ("b", Value::from("x"))]));
         check("a.yml", "a: x\n'404': not found\n", Ok(&[("a", Value::from("x")), ("404", Value::from("not found"))]));
+        let (yes, y) = (Value::Bool(true), Value::from("Y"));
+        let list = Value::List(vec![yes.clone(), y.clone()]);
+        check(
+            "b.yml",
+            "a: yes\nb: Y\nc: [on, Y]\nd: 'yes'\n",
+            Ok(&[("a", yes), ("b", y), ("c", list), ("d", Value::from("yes"))]),
+        );
         check("a.csv", "a,\"x, y\"\n\nb,\n", Ok(&[("a", Value::from("x, y")), ("b", Value::from(""))]));
         check("b.csv", "a,\"x\n", Err("line 1 is no row"));
         check("b.json", "[]", Err("invalid type"));
