@@ -1,9 +1,9 @@
 //! `alter { }`: changes values that are equal to something.
 //!
-//! In this order: `condrewrite => [field, expected, replacement, ...]` changes a field that is as expected,
-//! `condrewriteother => [field, expected, other, replacement, ...]` another one, and
-//! `coalesce => [field, value, ...]` sets a field to the first value that is not empty. All but fields are templates; a template
-//! counts as empty where what it names is missing.
+//! In this order: `condrewrite => [field, expected, replacement, ...]` changes a field that is as expected, of a list the
+//! elements that are, `condrewriteother => [field, expected, other, replacement, ...]` another one, and
+//! `coalesce => [field, value, ...]` sets a field to the first value that is there. All but fields are templates; a template
+//! is not there where what it names is missing. Only texts are as expected.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
@@ -71,26 +71,30 @@ fn groups(
 
 impl Filter for Alter {
     fn apply(&self, event: &mut Event, scratch: &mut Scratch) -> Result<Verdict, FilterError> {
-        let set = |event: &mut Event, field: &FieldRef, text: String| {
-            event.set(field, Value::from(text)).map_err(|cause| FilterError::new(&[], cause))
+        let set = |event: &mut Event, field: &FieldRef, value: Value| {
+            event.set(field, value).map_err(|cause| FilterError::new(&[], cause))
         };
         for rewrite in &self.rewrites {
             let expected = render::rendered(&rewrite.expected, event, scratch.received);
-            scratch.text.clear();
-            match event.get(&rewrite.field) {
-                Some(value) => render::write_text(&mut scratch.text, &value),
-                None => continue,
-            }
-            if scratch.text == expected {
-                let text = render::rendered(&rewrite.replacement, event, scratch.received);
-                set(event, &rewrite.target, text)?;
+            let is_expected = |value: &Value| value.as_str() == Some(expected.as_str());
+            let items = match event.get(&rewrite.field).as_deref() {
+                Some(Value::List(items)) if items.iter().any(is_expected) => Some(items.clone()),
+                Some(value) if is_expected(value) => None,
+                _ => continue,
+            };
+            let text = Value::from(render::rendered(&rewrite.replacement, event, scratch.received));
+            match items.filter(|_| rewrite.target == rewrite.field) {
+                Some(items) => {
+                    let changed = items.into_iter().map(|item| if is_expected(&item) { text.clone() } else { item });
+                    set(event, &rewrite.field, Value::List(changed.collect()))?;
+                }
+                None => set(event, &rewrite.target, text)?,
             }
         }
         if let Some((field, values)) = &self.coalesce {
             let complete = values.iter().filter(|value| is_complete(value, event));
-            let mut texts = complete.map(|value| render::rendered(value, event, scratch.received));
-            if let Some(text) = texts.find(|text| !text.is_empty()) {
-                set(event, field, text)?;
+            if let Some(text) = complete.map(|value| render::rendered(value, event, scratch.received)).next() {
+                set(event, field, Value::from(text))?;
             }
         }
         Ok(Verdict::Matched)

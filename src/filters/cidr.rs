@@ -1,14 +1,14 @@
 //! `cidr { address => ["%{clientip}"] network => ["10.0.0.0/8"] }`: decorates events with an address in one of the networks.
 //!
-//! `network_path` reads networks from a file, one between `separator`s (line ends). It is read when the pipeline is loaded;
+//! `address_field` is a field with an address, or a list of some. Instead of `network`, `network_path` reads networks from a file, one between `separator`s (line ends). It is read when the pipeline is loaded;
 //! `refresh_interval` has no effect. What is no address is in no network.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
     config::Options,
-    event::{Event, render},
+    event::{Event, Value, render},
 };
-use logship_parsers::config::{Diagnostic, Template, typed};
+use logship_parsers::config::{Diagnostic, FieldRef, Template, typed};
 use std::{
     io::Read as _,
     net::{IpAddr, Ipv6Addr},
@@ -17,7 +17,7 @@ use std::{
 pub(super) const KIND: FilterKind = FilterKind {
     name: "cidr",
     summary: "Tells whether addresses are in networks",
-    options: &["address", "network", "network_path", "refresh_interval", "separator"],
+    options: &["address", "address_field", "network", "network_path", "refresh_interval", "separator"],
     build,
 };
 
@@ -27,6 +27,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug)]
 struct Cidr {
     address: Vec<Template>,
+    address_field: Option<FieldRef>,
     networks: Vec<Network>,
     /// Networks that the event names.
     templates: Vec<Template>,
@@ -60,6 +61,10 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
             None => templates.push(template),
         }
     }
+    if options.is_given("network") && options.is_given("network_path") {
+        let both = Diagnostic::error(options.place(), "`network` and `network_path` exclude each other");
+        options.report(both.help("leave one of them out"));
+    }
     let separator = options.text("separator").filter(|text| !text.is_empty()).unwrap_or_else(|| "\n".to_owned());
     let read = options.get("network_path", |value| {
         let path = typed::text(value)?;
@@ -73,7 +78,8 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
         parsed.collect::<Result<Vec<_>, _>>()
     });
     networks.extend(read.unwrap_or_default());
-    Some(Box::new(Cidr { address: options.templates("address"), networks, templates }))
+    let address_field = options.field("address_field");
+    Some(Box::new(Cidr { address: options.templates("address"), address_field, networks, templates }))
 }
 
 impl Filter for Cidr {
@@ -83,16 +89,20 @@ impl Filter for Cidr {
             text.split(',').filter_map(|text| Network::parse(text.trim())).collect::<Vec<_>>()
         });
         let networks: Vec<Network> = named.collect();
-        for address in &self.address {
-            let text = render::rendered(address, event, scratch.received);
-            for address in text.split(',').filter_map(|text| text.trim().parse().ok()) {
+        let is_in = |text: &str| {
+            text.split(',').filter_map(|text| text.trim().parse().ok()).any(|address| {
                 let bits = bits_of(address);
-                if self.networks.iter().chain(&networks).any(|network| network.has(bits)) {
-                    return Ok(Verdict::Matched);
-                }
-            }
-        }
-        Ok(Verdict::Unmatched)
+                self.networks.iter().chain(&networks).any(|network| network.has(bits))
+            })
+        };
+        let of_field = self.address_field.as_ref().and_then(|field| event.get(field));
+        let of_field = of_field.as_deref().is_some_and(|value| match value {
+            Value::List(items) => items.iter().filter_map(Value::as_str).any(is_in),
+            value => value.as_str().is_some_and(is_in),
+        });
+        let found =
+            of_field || self.address.iter().any(|address| is_in(&render::rendered(address, event, scratch.received)));
+        Ok(if found { Verdict::Matched } else { Verdict::Unmatched })
     }
 }
 

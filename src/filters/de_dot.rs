@@ -1,7 +1,7 @@
 //! `de_dot { }`: names without dots.
 //!
-//! `a.b` becomes `a_b` (`separator`), or the field `[a][b]` with `nested => true`. `fields` says which fields; without it all
-//! of the outermost level are. With `recursive => true` so are the names in objects.
+//! `a.b` becomes `a_b` (`separator`), or the field `[a][b]` with `nested => true`. `fields` says which fields, of which all parts of
+//! the name are rid of dots; without it all of the outermost level are. With `recursive => true` so are the names in objects.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
@@ -61,12 +61,19 @@ impl DeDot {
         if self.recursive {
             value = self.inside(value);
         }
-        let mut target = field.clone();
-        if let Some(last) = target.parts.pop() {
-            match self.nested {
-                true => target.parts.extend(last.split('.').map(str::to_owned)),
-                false => target.parts.push(last.replace('.', &self.separator)),
+        let parts = field.parts.iter().flat_map(|part| match self.nested {
+            true => part.split('.').map(str::to_owned).collect(),
+            false => vec![part.replace('.', &self.separator)],
+        });
+        let target = FieldRef { parts: parts.collect() };
+        // Objects whose names have dots go with the last of their fields.
+        for length in (1..field.parts.len()).rev() {
+            let outer = FieldRef { parts: field.parts[..length].to_vec() };
+            let is_empty = matches!(event.get(&outer).as_deref(), Some(Value::Map(map)) if map.is_empty());
+            if !is_empty || !outer.parts.iter().any(|part| part.contains('.')) {
+                break;
             }
+            event.remove(&outer);
         }
         if event.set(&target, value.clone()).is_err() {
             // Something else is in the way: the name stays as it was.

@@ -1,6 +1,6 @@
 //! `extractnumbers { }`: the numbers of a text as `int1`, `int2`, `float1` and so on, in `target` or at the root.
 //!
-//! Words between blanks count that are numbers as a whole.
+//! Words between blanks count that are numbers as a whole; of a list its first element does.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
@@ -31,7 +31,12 @@ impl Filter for ExtractNumbers {
     fn apply(&self, event: &mut Event, _: &mut Scratch) -> Result<Verdict, FilterError> {
         let mut found = Vec::new();
         let (mut ints, mut floats) = (0, 0);
-        match event.get(&self.source).as_deref() {
+        let source = event.get(&self.source);
+        let first = match source.as_deref() {
+            Some(Value::List(items)) => items.first(),
+            value => value,
+        };
+        match first {
             Some(Value::Str(text)) => {
                 for word in text.split_whitespace() {
                     let Some(number) = number_of(word) else { continue };

@@ -1,10 +1,13 @@
 //! `range { ranges => ["ms", 0, 99, "tag:fast", "ms", 100, 999, "drop"] }`: what happens to events with a value in a range.
 //!
-//! Of a number its value counts, of a text its length. `drop` drops the event, `tag:name` adds a tag, `field:name:value` sets a
-//! field, to a number where the value is one. `negate => true` means values outside of the range. What happens is done for all
-//! ranges, in their order.
+//! Of a number its value counts, of a text its length; what is neither is in no range. `drop` drops the event, `tag:name` adds a tag,
+//! `field:name:value` sets a field, to a number where the value is written as one, or adds a text to one that is there.
+//! `negate => true` means values outside of the range. What happens is done for all ranges of a field in their order, then for those of the next.
 
-use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
+use super::{
+    Filter, FilterError, FilterKind, Scratch, Verdict,
+    decorate::{append, field_of},
+};
 use crate::{
     config::Options,
     event::{Event, Value, render},
@@ -18,7 +21,8 @@ pub(super) const KIND: FilterKind =
 enum Action {
     Drop,
     Tag(Template),
-    Field(FieldRef, Template),
+    /// The name, the value, and the number that it is.
+    Field(Template, Template, Option<Value>),
 }
 
 #[derive(Debug)]
@@ -45,7 +49,10 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
         }
         items.chunks_exact(4).map(one).collect::<Result<Vec<_>, _>>()
     });
-    Some(Box::new(Range { ranges: ranges.unwrap_or_default(), negate }))
+    let mut ranges = ranges.unwrap_or_default();
+    let fields: Vec<FieldRef> = ranges.iter().map(|range| range.field.clone()).collect();
+    ranges.sort_by_key(|range| fields.iter().position(|field| *field == range.field));
+    Some(Box::new(Range { ranges, negate }))
 }
 
 fn one(items: &[ast::Value]) -> typed::Read<OneRange> {
@@ -58,8 +65,11 @@ fn one(items: &[ast::Value]) -> typed::Read<OneRange> {
         Some(("tag", tag)) => Action::Tag(template(tag)?),
         Some(("field", rest)) if rest.contains(':') => {
             let (name, value) = rest.split_once(':').unwrap_or_default();
-            let field = FieldRef::parse(name).map_err(|wrong| Diagnostic::error(at, wrong.message))?;
-            Action::Field(field, template(value)?)
+            let name = template(name)?;
+            if let Some(Err(wrong)) = name.as_literal().map(FieldRef::parse) {
+                return Err(Diagnostic::error(at, wrong.message));
+            }
+            Action::Field(name, template(value)?, number(value))
         }
         _ => {
             let error = Diagnostic::error(at, format!("`{text}` is no action"));
@@ -69,16 +79,24 @@ fn one(items: &[ast::Value]) -> typed::Read<OneRange> {
     Ok(OneRange { field: typed::field(&items[0])?, from, to, action })
 }
 
+/// The number that a text is, written as it would be printed.
+fn number(text: &str) -> Option<Value> {
+    let whole = text.parse().ok().filter(|number: &i64| number.to_string() == text);
+    let float = || text.parse().ok().filter(|number: &f64| format!("{number:?}") == text);
+    whole.map(Value::Int).or_else(|| float().map(Value::Float))
+}
+
 impl Filter for Range {
     fn apply(&self, event: &mut Event, scratch: &mut Scratch) -> Result<Verdict, FilterError> {
         for range in &self.ranges {
             let value = match event.get(&range.field).as_deref() {
-                Some(Value::Int(number)) => *number as f64,
-                Some(Value::Float(number)) => *number,
-                Some(Value::Str(text)) => text.chars().count() as f64,
-                _ => continue,
+                None => continue,
+                Some(Value::Int(number)) => Some(*number as f64),
+                Some(Value::Float(number)) => Some(*number),
+                Some(Value::Str(text)) => Some(text.chars().count() as f64),
+                Some(_) => None,
             };
-            if (range.from..=range.to).contains(&value) == self.negate {
+            if value.is_some_and(|value| (range.from..=range.to).contains(&value)) == self.negate {
                 continue;
             }
             match &range.action {
@@ -87,11 +105,20 @@ impl Filter for Range {
                     let tag = render::rendered(tag, event, scratch.received);
                     event.tag(&tag);
                 }
-                Action::Field(field, value) => {
-                    let text = render::rendered(value, event, scratch.received);
-                    let number = text.parse().map(Value::Int).or_else(|_| text.parse().map(Value::Float));
+                Action::Field(name, value, number) => {
+                    let Some(field) = field_of(name, event, scratch) else { continue };
+                    let text = || Value::from(render::rendered(value, event, scratch.received));
                     // What is in the way stays.
-                    _ = event.set(field, number.unwrap_or_else(|_| Value::from(text)));
+                    _ = match event.get(&field).is_none_or(|known| matches!(*known, Value::Null | Value::Bool(false))) {
+                        true => {
+                            let value = number.clone().unwrap_or_else(text);
+                            event.set(&field, value).is_ok()
+                        }
+                        false => {
+                            let value = text();
+                            append(event, &field, value)
+                        }
+                    };
                 }
             }
         }

@@ -3,8 +3,8 @@
 //! What a database of MaxMind's format knows goes below `target`: `geoip` with names of old where `ecs_compatibility` is disabled, else
 //! the object that the address is in (`[client][geo]`, `[client][as]`). Databases are City, Country, ASN, ISP, Domain, Enterprise and
 //! Anonymous-IP; `fields` chooses. None is shipped: without `database` it is the one of `default_database_type` in the
-//! folders where systems have them, and events are tagged `_geoip_expired_database` where that is older than 30 days. A file
-//! that changes is read again. What is no address, or unknown, as private ones are, is tagged `_geoip_lookup_failure`
+//! folders where systems have them, and events are tagged `_geoip_expired_database` where that is older than 30 days, or where there
+//! is none, which a warning says. A file that changes is read again. What is no address, or unknown, as private ones are, is tagged `_geoip_lookup_failure`
 //! (`tag_on_failure`); names are not looked up. `cache_size` addresses (1,000) are remembered.
 
 mod database;
@@ -37,6 +37,8 @@ pub(super) const KIND: FilterKind = FilterKind {
 const CACHE_MAX: usize = 1_000_000;
 /// Where systems have databases.
 const FOLDERS: [&str; 3] = ["/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP"];
+/// The tag of events that no database is there for.
+const EXPIRED: &str = "_geoip_expired_database";
 /// A database of a system that is older is used no more: 30 days.
 const AGE_NANOS_MAX: i64 = 30 * 86_400_000_000_000;
 
@@ -45,7 +47,8 @@ struct GeoIp {
     source: FieldRef,
     target: FieldRef,
     is_ecs: bool,
-    database: Database,
+    /// None where nobody chose one and the system has none.
+    database: Option<Database>,
     /// Whether the database is one that nobody chose.
     is_default: bool,
     tag_on_failure: Vec<String>,
@@ -69,13 +72,19 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     });
     let cached = usize::try_from(options.or("cache_size", typed::integer, 1_000)).unwrap_or(1).clamp(1, CACHE_MAX);
     let tag_on_failure = super::tags(options, "tag_on_failure", "_geoip_lookup_failure");
-    let path = path(options)?;
+    let path = path(options);
     let place = options.value("database").map_or(options.place(), |value| value.span.0);
     let fields = fields.filter(|fields| !fields.is_empty());
-    let database = Database::open(&path, fields, is_ecs, NonZeroUsize::new(cached)?);
-    let wrong = |cause| Diagnostic::error(place, format!("the database `{}`: {cause}", path.display()));
-    let database = database.map_err(|cause| options.report(wrong(cause))).ok()?;
     let is_default = !options.is_given("database");
+    let database = match &path {
+        None if is_default => None,
+        None => return None,
+        Some(path) => {
+            let wrong = |cause| Diagnostic::error(place, format!("the database `{}`: {cause}", path.display()));
+            let opened = Database::open(path, fields, is_ecs, NonZeroUsize::new(cached)?);
+            Some(opened.map_err(|cause| options.report(wrong(cause))).ok()?)
+        }
+    };
     Some(Box::new(GeoIp { source: source?, target: target?, is_ecs, database, is_default, tag_on_failure }))
 }
 
@@ -98,7 +107,7 @@ fn target(options: &mut Options<'_>, source: Option<&FieldRef>) -> Option<FieldR
     }
 }
 
-/// The file; none is reported.
+/// The file; where there is none that is reported.
 fn path(options: &mut Options<'_>) -> Option<PathBuf> {
     let kind = options.get("default_database_type", |value| {
         typed::choice(value, &["ASN", "City"]).map(|name| format!("GeoLite2-{name}.mmdb"))
@@ -109,9 +118,13 @@ fn path(options: &mut Options<'_>) -> Option<PathBuf> {
     let name = kind.unwrap_or_else(|| "GeoLite2-City.mmdb".to_owned());
     let found = FOLDERS.iter().map(|folder| Path::new(folder).join(&name)).find(|path| path.is_file());
     if found.is_none() {
-        let error = Diagnostic::error(options.place(), format!("there is no database `{name}`, and none is shipped"));
+        let text = format!("there is no database `{name}`, and none is shipped: events are tagged `{EXPIRED}`");
         let help = "get one, from MaxMind or another who has the format, and add `database => \"/path/to/it.mmdb\"`";
-        options.report(error.help(help).note(format!("it is looked for in {}", FOLDERS.join(", "))));
+        options.report(
+            Diagnostic::warning(options.place(), text)
+                .help(help)
+                .note(format!("it is looked for in {}", FOLDERS.join(", "))),
+        );
     }
     found
 }
@@ -119,13 +132,13 @@ fn path(options: &mut Options<'_>) -> Option<PathBuf> {
 impl Filter for GeoIp {
     fn apply(&self, event: &mut Event, scratch: &mut Scratch) -> Result<Verdict, FilterError> {
         let fail = |cause: &str| FilterError::new(&self.tag_on_failure, cause);
-        self.database.refresh(scratch.received);
-        let age = scratch.received.as_nanos().saturating_sub(self.database.built().as_nanos());
-        if self.is_default && age > AGE_NANOS_MAX {
-            return Err(FilterError::new(
-                &["_geoip_expired_database".to_owned()],
-                "the database is older than 30 days",
-            ));
+        let expired = |cause| FilterError::new(&[EXPIRED.to_owned()], cause);
+        if let Some(database) = &self.database {
+            database.refresh(scratch.received);
+            let age = scratch.received.as_nanos().saturating_sub(database.built().as_nanos());
+            if self.is_default && age > AGE_NANOS_MAX {
+                return Err(expired("the database is older than 30 days"));
+            }
         }
         let text = match event.get(&self.source).as_deref() {
             None | Some(Value::Null) => return Err(fail("there is no source")),
@@ -139,9 +152,10 @@ impl Filter for GeoIp {
         if text.trim().is_empty() {
             return Err(fail("the source is empty"));
         }
-        let found = match address(&text) {
-            Some(address) => self.database.find(address).map_err(|cause| fail(&cause))?,
-            None => None,
+        let found = match (address(&text), &self.database) {
+            (Some(address), Some(database)) => database.find(address).map_err(|cause| fail(&cause))?,
+            (Some(address), None) if !is_local(address) => return Err(expired("there is no database")),
+            _ => None,
         };
         if matches!(event.get(&self.target).as_deref(), None | Some(Value::Null)) {
             event.set(&self.target, Value::Map(Map::default())).map_err(|cause| fail(&cause.to_string()))?;
@@ -167,6 +181,21 @@ fn address(text: &str) -> Option<IpAddr> {
     }
 }
 
+/// Whether no database knows the address, since it means another place in each network.
+fn is_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address.is_private() || address.is_loopback() || address.is_link_local() || address.is_unspecified()
+        }
+        IpAddr::V6(address) => {
+            address.is_unique_local()
+                || address.is_loopback()
+                || address.is_unicast_link_local()
+                || address.is_unspecified()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +207,7 @@ mod tests {
             source: FieldRef { parts: vec!["ip".to_owned()] },
             target: FieldRef { parts: vec!["t".to_owned()] },
             is_ecs,
-            database: Database::open(path, fields, is_ecs, NonZeroUsize::MIN)?,
+            database: Some(Database::open(path, fields, is_ecs, NonZeroUsize::MIN)?),
             is_default: false,
             tag_on_failure: vec!["failed".to_owned()],
         })
@@ -254,6 +283,10 @@ mod tests {
         let filter = GeoIp { is_default: true, ..filter(&path, None, false).unwrap() };
         assert_eq!(found(&filter, "1.2.3.4", 30 * 86_400).as_deref(), Ok(r#"{"domain":"d"}"#));
         assert_eq!(found(&filter, "1.2.3.4", 30 * 86_400 + 1), Err("_geoip_expired_database".to_owned()));
+        let none = GeoIp { database: None, ..filter };
+        for (address, tag) in [("1.2.3.4", EXPIRED), ("10.0.0.1", "failed"), ("fe80::1", "failed"), ("x", "failed")] {
+            assert_eq!(found(&none, address, 0), Err(tag.to_owned()), "{address}");
+        }
     }
 
     #[test]
