@@ -1,7 +1,8 @@
 //! `cidr { address => ["%{clientip}"] network => ["10.0.0.0/8"] }`: decorates events with an address in one of the networks.
 //!
-//! `address_field` is a field with an address, or a list of some. Instead of `network`, `network_path` reads networks from a file, one between `separator`s (line ends). It is read when the pipeline is loaded;
-//! `refresh_interval` has no effect. What is no address is in no network.
+//! `address_field` is a field with an address, or a list of some. Instead of `network`, `network_path` reads networks from a file, one
+//! between `separator`s (line ends), and passes over what is none. It is read when the pipeline is loaded; `refresh_interval` has no
+//! effect. What is no address is in no network.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict};
 use crate::{
@@ -73,11 +74,22 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
         let wrong = |message: String| Diagnostic::error(value.span.0, message);
         file.map_err(|cause| wrong(format!("`{path}` cannot be read: {cause}")))?;
         let lines = text.split(separator.as_str()).map(str::trim).filter(|line| !line.is_empty());
-        let parsed =
-            lines.map(|line| Network::parse(line).ok_or_else(|| wrong(format!("{path}: `{line}` is no network"))));
-        parsed.collect::<Result<Vec<_>, _>>()
+        let (mut read, mut skipped) = (Vec::new(), Vec::new());
+        lines.for_each(|line| match Network::parse(line) {
+            Some(network) => read.push(network),
+            None => skipped.push(line),
+        });
+        let first = skipped.first().map(|first| {
+            let count = skipped.len();
+            let text =
+                format!("{path}: {count} of its lines are no network and are passed over: the first is `{first}`");
+            Diagnostic::warning(value.span.0, text)
+        });
+        Ok((read, first))
     });
-    networks.extend(read.unwrap_or_default());
+    let (read, skipped) = read.unwrap_or_default();
+    skipped.into_iter().for_each(|skipped| options.report(skipped));
+    networks.extend(read);
     let address_field = options.field("address_field");
     Some(Box::new(Cidr { address: options.templates("address"), address_field, networks, templates }))
 }

@@ -7,7 +7,7 @@ use crate::{
     config::Options,
     event::{Event, render},
 };
-use logship_parsers::config::{Template, typed};
+use logship_parsers::config::{Piece, Template, typed};
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
@@ -33,7 +33,10 @@ struct Sleep {
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     let every = options.get("every", typed::integer).and_then(|every| u64::try_from(every).ok());
     let replay = options.flag("replay", false);
-    let time = options.required("time", typed::template)?;
+    let time = match replay && !options.is_given("time") {
+        true => Template { pieces: vec![Piece::Literal("1".to_owned())] },
+        false => options.required("time", typed::template)?,
+    };
     Some(Box::new(Sleep {
         time,
         every: every.unwrap_or(1).max(1),

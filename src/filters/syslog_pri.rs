@@ -2,7 +2,8 @@
 //!
 //! The number is in `syslog_pri_field_name` (`[log][syslog][priority]`, or `syslog_pri` with `ecs_compatibility => disabled`);
 //! where there is none it is 13. Labels are added with `use_labels`, from `facility_labels` and `severity_labels`. A number
-//! above 191 is no priority: what it means is set and the event tagged `_syslogpriparsefailure`.
+//! above 191 is no priority: what it means is set, but has no labels, and with `use_labels` the event is tagged
+//! `_syslogpriparsefailure`.
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, numbers};
 use crate::{
@@ -81,14 +82,15 @@ impl Filter for SyslogPri {
             Some(other) => number(other, scratch),
         };
         let (facility, severity) = (priority.div_euclid(8), priority.rem_euclid(8));
+        let is_priority = (0..=PRIORITY_MAX).contains(&priority);
         for (part, code) in [(&self.facility, facility), (&self.severity, severity)] {
             event.set(&part.code, Value::Int(code)).map_err(|cause| fail(cause.to_string()))?;
             let label = usize::try_from(code).ok().and_then(|code| part.labels.get(code));
-            if let Some(label) = label.filter(|_| self.use_labels) {
+            if let Some(label) = label.filter(|_| self.use_labels && is_priority) {
                 event.set(&part.label, Value::from(label.as_str())).map_err(|cause| fail(cause.to_string()))?;
             }
         }
-        match (0..=PRIORITY_MAX).contains(&priority) {
+        match is_priority || !self.use_labels {
             true => Ok(Verdict::Matched),
             false => Err(fail(format!("{priority} is no priority"))),
         }

@@ -2,20 +2,22 @@
 //!
 //! The result goes into `target` (`[event][hash]`, or `fingerprint` with `ecs_compatibility => disabled`). Of several sources the last
 //! that is there counts, of a list each element; with `concatenate_sources` all do, as `|name|value|name|value|`, and with
-//! `concatenate_all_fields` all fields do. With a `key` hashes are HMACs. Objects are hashed as JSON with sorted names.
+//! `concatenate_all_fields` all fields do. With a `key` hashes are HMACs. Lists and objects are hashed as Ruby shows them, with sorted names.
 //!
 //! `MURMUR3` gives a number, `MURMUR3_128` hexadecimal digits, `IPV4_NETWORK` the network whose length the `key` says, `PUNCTUATION`
-//! what is left of a text without letters, digits and blanks, `UUID` a random identifier.
+//! the punctuation and symbols of a text, `UUID` a random identifier.
 
 pub(super) mod hash;
+mod ruby;
 
 use super::{Filter, FilterError, FilterKind, Scratch, Verdict, uuid::Identifiers};
 use crate::{
-    config::Options,
-    event::{Event, Map, Value, json, render},
+    config::{Options, ruby_regex},
+    event::{Event, Value, render},
 };
 use hash::Digest;
 use logship_parsers::config::{Diagnostic, FieldRef, typed};
+use regex::Regex;
 use std::net::Ipv4Addr;
 
 pub(super) const KIND: FilterKind = FilterKind {
@@ -41,7 +43,7 @@ enum Method {
     },
     /// The bits of the network.
     Network(u32),
-    Punctuation,
+    Punctuation(Regex),
     Uuid(Identifiers),
 }
 
@@ -64,7 +66,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     let target = options.field("target").unwrap_or(default);
     let method = method(options)?;
     let concatenate_sources = options.flag("concatenate_sources", false);
-    if concatenate_sources || matches!(method, Method::Punctuation) {
+    if concatenate_sources || matches!(method, Method::Punctuation(_)) {
         sources.sort_by(|(a, _), (b, _)| a.cmp(b));
     }
     Some(Box::new(Fingerprint {
@@ -90,7 +92,7 @@ fn method(options: &mut Options<'_>) -> Option<Method> {
         "SHA512" => Digest::Sha512,
         "MURMUR3" => return Some(Method::Murmur32),
         "MURMUR3_128" => return Some(Method::Murmur128 { is_base64 }),
-        "PUNCTUATION" => return Some(Method::Punctuation),
+        "PUNCTUATION" => return ruby_regex(r"[^\p{P}\p{S}]+").ok().map(Method::Punctuation),
         "UUID" => return Some(Method::Uuid(Identifiers::default())),
         "IPV4_NETWORK" => {
             let bits = key.and_then(|key| key.parse().ok()).filter(|bits| *bits <= 32);
@@ -111,7 +113,9 @@ impl Filter for Fingerprint {
         let fail = |cause: String| FilterError::new(&[], cause);
         let result = match &self.method {
             Method::Uuid(identifiers) => Some(Value::from(identifiers.next())),
-            Method::Punctuation => self.last(event, |value| Some(Value::from(punctuation(&text_of(value))))),
+            Method::Punctuation(others) => {
+                self.last(event, |value| Some(Value::from(&*others.replace_all(&text_of(value), ""))))
+            }
             _ if self.concatenate_all_fields => {
                 Some(self.of_text(&all_fields(event)).ok_or_else(no_address).map_err(fail)?)
             }
@@ -172,33 +176,20 @@ impl Fingerprint {
                 let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
                 Value::from(Ipv4Addr::from_bits(address.to_bits() & mask).to_string())
             }
-            Method::Punctuation => Value::from(punctuation(text)),
+            Method::Punctuation(others) => Value::from(&*others.replace_all(text, "")),
             Method::Uuid(identifiers) => Value::from(identifiers.next()),
         })
     }
 }
 
-fn punctuation(text: &str) -> String {
-    text.chars().filter(|c| !c.is_ascii_alphanumeric() && !matches!(c, ' ' | '\t')).collect()
-}
-
 fn text_of(value: &Value) -> String {
     let mut text = String::new();
-    render::write_text(&mut text, &sorted(value.clone()));
-    text
-}
-
-/// The value with the names of objects sorted.
-fn sorted(value: Value) -> Value {
     match value {
-        Value::Map(map) => {
-            let mut fields: Vec<_> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Value::Map(fields.into_iter().collect::<Map>())
-        }
-        Value::List(items) => Value::List(items.into_iter().map(sorted).collect()),
-        other => other,
+        Value::List(_) | Value::Map(_) => ruby::write_shown(&mut text, value),
+        Value::Float(number) => render::write_ruby_float(&mut text, *number),
+        other => render::write_text(&mut text, other),
     }
+    text
 }
 
 /// `|name|value|` of all fields, by name.
@@ -211,11 +202,7 @@ fn all_fields(event: &Event) -> String {
     fields.sort_by_key(|(key, _)| *key);
     let mut text = String::new();
     for (key, value) in fields {
-        text.extend(["|", key.as_str(), "|"]);
-        match sorted(value.clone()) {
-            value @ Value::List(_) => json::write_value(&mut text, &value),
-            value => render::write_text(&mut text, &value),
-        }
+        text.extend(["|", key.as_str(), "|", &text_of(value)]);
     }
     text.push('|');
     text
