@@ -170,7 +170,7 @@ impl Spellings {
 /// What follows a name in lower case that the text begins with in any.
 fn stripped<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let mut chars = text.chars();
-    name.chars().all(|c| chars.next().is_some_and(|t| t == c || t.to_lowercase().eq([c]))).then(|| chars.as_str())
+    name.chars().all(|c| chars.next().is_some_and(|t| t == c || t.to_lowercase().eq([c]))).then_some(chars.as_str())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! pipeline is loaded; `refresh_interval` has no effect. A value is looked up as a text, with `regex` by the first key that is an
 //! expression that matches it, and with `exact => false` each key in it is replaced. What is found goes into `target`: the source
 //! itself, or `translation` with `ecs_compatibility => disabled`. A target that is there stays unless `override`, which is the
-//! default where it is the source. What is not found becomes `fallback`, or is nothing to do. `iterate_on` does so for each
-//! element of a list: for a field of each object, or, where it is the source, for each text, with a list as the target.
+//! default where it is the source. What is not found becomes `fallback`, or is nothing to do, which succeeds only where the target
+//! is the source. `iterate_on` does so for each element of a list: for a field of each object, or, where it is the source, for
+//! each text, with a list as the target.
 
 mod dictionary;
 
@@ -48,6 +49,8 @@ struct Translate {
     dictionary: Dictionary,
     fallback: Option<Template>,
     overrides: bool,
+    /// Whether the target is the source: then it succeeds whatever is found.
+    replaces: bool,
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
@@ -70,6 +73,7 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Filter>> {
     let target = target.unwrap_or_else(default);
     Some(Box::new(Translate {
         overrides: overrides.unwrap_or(target == source),
+        replaces: target == source,
         source,
         target,
         iterate_on,
@@ -91,10 +95,9 @@ impl Filter for Translate {
                     Some(value) => self.translated(value, event, scratch),
                 };
                 match new {
-                    Some(new) => set(event, &self.target, new)?,
-                    None => return Ok(Verdict::Unmatched),
+                    Some(new) => set(event, &self.target, new).map(|()| true)?,
+                    None => self.replaces,
                 }
-                true
             }
             Some(list) if *list == self.source => self.each_text(list, event, scratch)?,
             Some(list) => self.each_object(list, event, scratch)?,
@@ -132,7 +135,7 @@ impl Translate {
             None => return Ok(false),
         };
         if new.iter().all(Option::is_none) {
-            return Ok(false);
+            return Ok(self.replaces);
         }
         let new = new.into_iter().map(|value| value.unwrap_or(Value::Null)).collect();
         set(event, &self.target, Value::List(new)).map(|()| true)
@@ -154,6 +157,6 @@ impl Translate {
         if done {
             set(event, list, Value::List(items))?;
         }
-        Ok(done)
+        Ok(done || self.replaces)
     }
 }
