@@ -73,8 +73,8 @@ pub(super) fn converted(value: &Value, to: Type) -> Result<Value, String> {
     })
 }
 
-/// A whole number, with `,` between groups; of a fraction its whole part, of another text the number that it begins with, and 0
-/// where there is none. With an `e` it must be a number.
+/// A whole number, with `,` between groups; of a fraction its whole part, of another text the number that it begins with. With an
+/// `e` it must be a number.
 fn integer(text: &str) -> Option<i64> {
     let text = text.trim().replace(',', "");
     let (sign, digits) = match text.strip_prefix('-') {
@@ -89,7 +89,7 @@ fn integer(text: &str) -> Option<i64> {
         true => None,
         false => {
             let end = digits.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(digits.len());
-            Some(digits[..end].replace('_', "").parse::<i64>().map_or(0, |number| sign * number))
+            digits[..end].replace('_', "").parse::<i64>().ok().map(|number| sign * number)
         }
     })
 }
@@ -129,10 +129,10 @@ mod tests {
         check(text("-7.9"), Type::Integer, Ok(Value::Int(-7)));
         check(text("0x10"), Type::Integer, Ok(Value::Int(16)));
         check(text("1e3"), Type::Float, Ok(Value::Float(1000.0)));
-        check(text("x"), Type::Integer, Ok(Value::Int(0)));
+        check(text("x"), Type::Integer, Err(()));
         check(text("-12 apples"), Type::Integer, Err(()));
         check(text("-12 cats"), Type::Integer, Ok(Value::Int(-12)));
-        check(text(""), Type::Integer, Ok(Value::Int(0)));
+        check(text(""), Type::Integer, Err(()));
         check(text("x"), Type::Float, Err(()));
         check(Value::Float(1e20), Type::String, Ok(text("1.0e+20")));
         check(text("1.234,5"), Type::FloatEu, Ok(Value::Float(1234.5)));
