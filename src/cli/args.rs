@@ -106,7 +106,7 @@ pub struct Shared {
     )]
     pub templates: Templates,
     /// How logship's own messages look
-    #[arg(long, global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(long, alias = "log.format", global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
     /// No messages but errors
     #[arg(long, short, global = true, env = "LOGSHIP_QUIET")]
@@ -130,6 +130,7 @@ pub struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
+    #[value(alias = "plain")]
     Text,
     /// One JSON object a line.
     Json,
