@@ -35,7 +35,7 @@ impl<'t> Cursor<'t> {
                 return None;
             }
             '-' | '0'..='9' => match self.piece(lexical::number) {
-                Some(number) if self.ends_word() => ValueKind::Number(Number(number.to_owned())),
+                Some(number) if self.ends_word() => ValueKind::Number(Number::new(number)),
                 _ => return self.needs_quotes(start),
             },
             'a'..='z' | 'A'..='Z' | '_' => self.word()?,

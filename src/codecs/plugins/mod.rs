@@ -211,7 +211,8 @@ fn built<T>(
         return None;
     };
     let settings = crate::config::Settings { ecs, ..settings.clone() };
-    let built = build(kind, &mut Options::new(&plugin, (Role::Codec, kind.options), &settings, diagnostics));
+    let known = if plugin.name.text == json::KIND.name { json::KIND.options } else { kind.options };
+    let built = build(kind, &mut Options::new(&plugin, (Role::Codec, known), &settings, diagnostics));
     built.unwrap_or_else(|verb| {
         diagnostics.push(Diagnostic::error(plugin.name.span.0, format!("the codec `{name}` does not {verb} events")));
         None
