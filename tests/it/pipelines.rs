@@ -106,6 +106,9 @@ fn all_that_is_wrong_is_said() {
     }
     let good = logship(&home.path().join("data"), &["-t", "-e", "filter { drop { } }"]).output().unwrap();
     assert_eq!((good.status.code(), stderr(&good).contains("Configuration OK")), (Some(0), true), "{good:?}");
+    write("good.txt", "filter { }");
+    let last = logship(&home.path().join("data"), &["-t", "-f", "/nowhere.conf", "-f", &format!("{path}/good.*")]);
+    assert_eq!({ last }.output().unwrap().status.code(), Some(0), "the last -f counts");
     let none = logship(&home.path().join("data"), &["-f", "/nowhere.conf"]).output().unwrap();
     assert_eq!(none.status.code(), Some(2), "{none:?}");
 }
@@ -127,6 +130,7 @@ fn the_command_line_of_logstash_is_taken() {
         "-b 10 -u 5 -w 2 -n node -l /var/log/logstash -p /plugins --path.plugins /others",
         "--node.name node --path.logs /logs --log.level fatal --log.format json --config.debug --verbose --debug",
         "--pipeline.unsafe_shutdown --pipeline.ordered auto --pipeline.id x --no-config.reload.automatic",
+        "--pipeline.workers 3 -w 2 --pipeline.id a --pipeline.id b -t --no-config.test_and_exit",
         "--no-api.enabled --http.host 127.0.0.1 --http.port 9600 --no-config.test_and_exit --pipeline.buffer.type heap",
     ] {
         let args: Vec<&str> = args.split(' ').collect();

@@ -28,9 +28,12 @@ use std::{
     time::Duration,
 };
 
+/// What stands above them in the help.
+pub const HEADING: &str = "Options of pipelines (configs of Logstash)";
+
 /// Options of pipelines.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Options of pipelines (configs of Logstash)")]
+#[command(next_help_heading = HEADING)]
 pub struct Pipelines {
     /// Run this config of Logstash; without an input it reads stdin, without an output it prints
     #[arg(

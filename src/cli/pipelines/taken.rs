@@ -43,4 +43,10 @@ pub struct Taken {
     /// There are no plugins by path here
     #[arg(long = "enable-local-plugin-development", hide = true)]
     pub local_plugins: bool,
+    /// There are no plugins of Java here
+    #[arg(long = "plugin-classloaders", hide = true)]
+    pub classloaders: bool,
+    /// No message has a name twice
+    #[arg(long = "log.format.json.fix_duplicate_message_fields", value_name = "BOOL", hide = true)]
+    pub unique_names: Option<bool>,
 }
