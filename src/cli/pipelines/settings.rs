@@ -5,7 +5,7 @@
 //! what Logstash does not have either is an error.
 
 use super::{
-    super::settings::{age, size},
+    super::settings::size,
     EcsMode, Failure, Pipelines, QueueType,
     api::{self, Api},
     files,
@@ -36,6 +36,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// How often -r looks where nothing is said.
 const RELOAD_EVERY: Duration = Duration::from_secs(3);
+/// How often it looks at most.
+const RELOAD_EVERY_MIN: Duration = Duration::from_millis(100);
 
 /// How the process runs, whatever its pipelines are.
 pub(super) struct General {
@@ -51,8 +53,10 @@ pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
     let named = of_all(args)?;
     let flag = |text: &str| text.parse().ok();
     let interval = match &args.reload_interval {
-        Some(text) => age("config.reload.interval", text)?,
-        None => named.parsed("config.reload.interval", |text| age("config.reload.interval", text).ok())?.flatten(),
+        Some(text) => Some(time_value(text).ok_or_else(|| {
+            Failure::usage(format!("--config.reload.interval {text}: expected a duration such as 3s or 500ms"))
+        })?),
+        None => named.parsed("config.reload.interval", time_value)?,
     };
     let wrong =
         |text: &str| Failure::usage(format!("--api.http.port {text}: expected a port, or a range such as 9600-9700"));
@@ -63,7 +67,7 @@ pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
     let usual = Api::default();
     Ok(General {
         reloads: args.reload || !args.no_reload && named.parsed("config.reload.automatic", flag)?.unwrap_or_default(),
-        interval: interval.unwrap_or(RELOAD_EVERY),
+        interval: interval.unwrap_or(RELOAD_EVERY).max(RELOAD_EVERY_MIN),
         api: Api {
             is_enabled: args
                 .api
@@ -78,6 +82,23 @@ pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
             ports: ports.unwrap_or(usual.ports),
         },
     })
+}
+
+/// A duration with its unit.
+fn time_value(text: &str) -> Option<Duration> {
+    let (number, unit) = text.trim().split_at_checked(text.trim().find(|c: char| !c.is_ascii_digit())?)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
+    match unit.trim_start() {
+        "ns" | "nanos" => Some(Duration::from_nanos(number)),
+        "us" | "micros" => Some(Duration::from_micros(number)),
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(60 * 60),
+        "d" => seconds(24 * 60 * 60),
+        _ => None,
+    }
 }
 
 /// One pipeline, before its config is read.
@@ -431,6 +452,8 @@ mod tests {
         let usual = Api::default;
         check("", &[], (false, 3, usual()));
         check("", &["-r", "--config.reload.interval", "7s"], (true, 7, usual()));
+        check("config.reload.interval: 2m", &["-r", "--no-config.reload.automatic"], (false, 120, usual()));
+        check("config.reload.interval: 5000ms", &["--no-config.reload.automatic", "-r"], (true, 5, usual()));
         check("config: { reload: { automatic: true, interval: 5s } }", &[], (true, 5, usual()));
         let yml = "api.http.host: 0.0.0.0\napi.http.port: 9601\napi.enabled: false";
         let given = Api { is_enabled: Some(false), host: "0.0.0.0".to_owned(), ports: 9601..=9601 };
@@ -444,6 +467,7 @@ mod tests {
         let wrong = |yml: &str, more: &[&str]| general_of(yml, more).map(|_| ()).unwrap_err();
         assert!(wrong("api.http.port: x", &[]).contains("logstash.yml: `api.http.port` cannot be `x`"));
         assert!(wrong("", &["--api.http.port", "x"]).contains("9600-9700"));
+        assert!(wrong("", &["--config.reload.interval", "3"]).contains("such as 3s"));
     }
 
     #[test]
