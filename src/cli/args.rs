@@ -1,8 +1,8 @@
 //! What can be typed. What it means is decided by the commands.
 
-use super::shipping::Shipping;
+use super::{pipelines, shipping::Shipping};
 use crate::outputs::terminal;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, path::PathBuf};
 
 /// Log aggregation in one binary: `app | logship` shows, stores and indexes what the app prints.
@@ -17,7 +17,7 @@ pub struct Cli {
     pub pipe: Pipe,
     /// Options of `logship -e` and `logship -f`.
     #[command(flatten)]
-    pub pipelines: super::pipelines::Pipelines,
+    pub pipelines: pipelines::Pipelines,
     /// The command; none means the pipe.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -51,7 +51,15 @@ const STORE_AND_SERVER: &[&str] = &[
 
 /// All that can be typed.
 pub fn command() -> clap::Command {
-    UNSHOWN.iter().fold(Cli::command(), |whole, (name, unshown)| {
+    // As in Logstash, of options of pipelines that come again the last counts.
+    let last_counts = |argument: clap::Arg| match argument.get_action() {
+        ArgAction::Set | ArgAction::SetTrue if argument.get_help_heading() == Some(pipelines::HEADING) => {
+            let id = argument.get_id().clone();
+            argument.overrides_with(id)
+        }
+        _ => argument,
+    };
+    UNSHOWN.iter().fold(Cli::command().mut_args(last_counts), |whole, (name, unshown)| {
         let is_unshown = |argument: &&clap::Arg| unshown.contains(&argument.get_id().as_str());
         let hidden: Vec<_> =
             whole.get_arguments().filter(is_unshown).map(|argument| argument.clone().hide(true)).collect();
@@ -106,7 +114,7 @@ pub struct Shared {
     )]
     pub templates: Templates,
     /// How logship's own messages look
-    #[arg(long, global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(long, alias = "log.format", global = true, env = "LOGSHIP_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
     /// No messages but errors
     #[arg(long, short, global = true, env = "LOGSHIP_QUIET")]
@@ -130,6 +138,7 @@ pub struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
+    #[value(alias = "plain")]
     Text,
     /// One JSON object a line.
     Json,

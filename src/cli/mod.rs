@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(failure) => return report(&failure),
     };
-    settings::init_diagnostics(&cli.shared, cli.pipelines.log_level);
+    settings::init_diagnostics(&cli.shared, cli.pipelines.level());
     if cli.shared.templates == args::Templates::Count && !matches!(cli.command, Some(Command::Parse(_))) {
         return report(&Failure::usage("--templates=count is for parse: here it is on or off"));
     }

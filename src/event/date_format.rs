@@ -86,7 +86,8 @@ fn piece(out: &mut String, civil: &DateTime, (letter, count): (char, usize), let
             out.push_str(&digits[..count.min(9)]);
             (9..count).for_each(|_| out.push('0'));
         }
-        'z' if letters == Letters::Java && count >= 4 => out.push_str("Coordinated Universal Time"),
+        // Java's zone is the offset nought, whose name is this.
+        'z' | 'V' | 'v' if letters == Letters::Java => out.push('Z'),
         'z' => out.push_str("UTC"),
         'Z' => out.push_str(match (letters, count) {
             (_, 1) => "+0000",
@@ -100,7 +101,24 @@ fn piece(out: &mut String, civil: &DateTime, (letter, count): (char, usize), let
         'x' => out.push_str(["+00", "+0000", "+00:00"][(count - 1).min(2)]),
         'G' => out.push_str("AD"),
         'C' if letters == Letters::Joda => number(out, i64::from(civil.year()) / 100),
-        _ => return false,
+        _ => return letters == Letters::Java && only_java(out, civil, (letter, count)),
     }
+    true
+}
+
+/// Letters that Joda does not have.
+fn only_java(out: &mut String, civil: &DateTime, (letter, count): (char, usize)) -> bool {
+    let seconds = (i64::from(civil.hour()) * 60 + i64::from(civil.minute())) * 60 + i64::from(civil.second());
+    let nanos = i64::from(civil.subsec_nanosecond());
+    let quarter = (civil.month() - 1) / 3 + 1;
+    _ = match letter {
+        'A' => write!(out, "{:0count$}", seconds * 1_000 + nanos / 1_000_000),
+        'N' => write!(out, "{:0count$}", seconds * 1_000_000_000 + nanos),
+        'n' => write!(out, "{nanos:0count$}"),
+        'Q' | 'q' if count < 3 => write!(out, "{quarter:0count$}"),
+        'Q' | 'q' => write!(out, "Q{quarter}"),
+        'O' => write!(out, "GMT"),
+        _ => return false,
+    };
     true
 }

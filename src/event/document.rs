@@ -34,7 +34,7 @@ pub fn absorbed(text: &ByteString, value: parsers::Value<'_>) -> Value {
 impl Event {
     /// Sets a field of a document that becomes the event, or part of it: `@timestamp` is its time, and where it is no time it is
     /// kept as `_@timestamp`, tagged `_timestampparsefailure`; `tags` that are no texts are kept as `_tags`, tagged
-    /// `_tagsparsefailure`; an object `@metadata` is its metadata.
+    /// `_tagsparsefailure`; an object `@metadata` is its metadata, and anything else of that name is nothing.
     pub fn take_in(&mut self, key: Key, value: Value) {
         match (key.as_str(), value) {
             (TIMESTAMP, Value::Null) => {}
@@ -56,7 +56,14 @@ impl Event {
                 self.fields.insert(Key::from("_tags"), value);
                 self.tag("_tagsparsefailure");
             }
+            // What an `@timestamp` before it was tagged with stays.
+            (TAGS, value) if self.fields.get("_@timestamp").is_some() => {
+                self.fields.insert(key, value);
+                self.tag("_timestampparsefailure");
+            }
             (METADATA, Value::Map(map)) => self.meta = map,
+            // No output ever writes it.
+            (METADATA, _) => {}
             (_, value) => {
                 self.fields.insert(key, value);
             }

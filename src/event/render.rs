@@ -1,7 +1,7 @@
 //! Templates with the values of an event in their places: what Logstash calls sprintf.
 //!
-//! A field that is missing or null leaves its piece as it is written; lists are joined by commas, objects are JSON. Times
-//! without a time are left as written, too.
+//! A field that is missing or null leaves its piece as it is written; lists are joined by commas, objects are JSON, fractions are
+//! as Java writes them. Times of an event without one are nothing.
 
 use super::{Event, Timestamp, Value, date_format, json};
 use logship_parsers::config::{Piece, Template};
@@ -24,11 +24,12 @@ pub fn render(template: &Template, event: &Event, now: Timestamp, out: &mut Stri
         match piece {
             Piece::Literal(text) => out.push_str(text),
             Piece::Field { field, raw } => match event.get(field) {
-                Some(value) if *value != Value::Null => write_text(out, &value),
+                Some(value) if *value != Value::Null => write_field(out, &value),
                 _ => {
                     _ = write!(out, "%{{{raw}}}");
                 }
             },
+            Piece::EpochSeconds | Piece::Joda(_) | Piece::Java(_) if !event.has_time => {}
             Piece::EpochSeconds => {
                 _ = write!(out, "{}", event.time.as_nanos().div_euclid(1_000_000_000));
             }
@@ -47,6 +48,35 @@ pub fn rendered(template: &Template, event: &Event, now: Timestamp) -> String {
     let mut out = String::new();
     render(template, event, now, &mut out);
     out
+}
+
+/// Appends a value as sprintf of Logstash does, which differs from [`write_text`] in fractions.
+fn write_field(out: &mut String, value: &Value) {
+    match value {
+        Value::Float(number) => write_java_float(out, *number),
+        Value::List(items) => {
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                write_field(out, item);
+            }
+        }
+        other => write_text(out, other),
+    }
+}
+
+/// Appends a number as Java writes it: with an exponent from ten million on, and below a thousandth.
+fn write_java_float(out: &mut String, number: f64) {
+    let size = number.abs();
+    if !number.is_finite() || size == 0.0 || (1e-3..1e7).contains(&size) {
+        return json::write_value(out, &Value::Float(number));
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => _ = write!(out, "{digits}.0E{exponent}"),
+        _ => out.push_str(&text),
+    }
 }
 
 /// Appends a value as text: lists joined by commas, objects as JSON, null as nothing.
@@ -105,6 +135,32 @@ mod tests {
         check("%{+%s} %{{TIME_NOW}}", "1770127506 1970-01-01T00:00:00.000Z");
         check("%{+YYYY.MM.dd} %{+xxxx.ww} %{+HH:mm:ss.SSS} %{+EEE} %{+MMM}", "2026.02.03 2026.06 14:05:06.789 Tue Feb");
         check("%{{yyyy-'W'MM}} %{+h a}", "2026-W02 2 PM");
+        check("%{{z}} %{+z} %{{VV}} %{{XXX}} %{{xxx}} %{{O}}", "Z UTC Z Z +00:00 GMT");
+        check("%{{n}} %{{A}} %{{Q}} %{{QQQ}} %{+n}", "789000000 50706789 1 Q1 n");
+    }
+
+    #[test]
+    fn fractions_are_those_of_java() {
+        let check = |number: &str, expected: &str| {
+            let (event, _) = json::read_event(&format!("{{\"f\":{number}}}")).unwrap();
+            assert_eq!(rendered(&Template::parse("%{f}").unwrap(), &event, event.time), expected);
+        };
+        check("1.5", "1.5");
+        check("-0.0", "-0.0");
+        check("0.001", "0.001");
+        check("0.0005", "5.0E-4");
+        check("9999999.5", "9999999.5");
+        check("12345678.9", "1.23456789E7");
+        check("-1e20", "-1.0E20");
+        check("[1.5, [1e7]]", "1.5,1.0E7");
+    }
+
+    #[test]
+    fn an_event_without_a_time_has_none_in_its_texts() {
+        let (mut event, _) = json::read_event(r#"{"a":1}"#).unwrap();
+        event.has_time = false;
+        let template = Template::parse("x-%{+YYYY}%{{yyyy}}%{+%s}-%{a}").unwrap();
+        assert_eq!(rendered(&template, &event, event.time), "x--1");
     }
 
     #[test]

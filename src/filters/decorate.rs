@@ -25,7 +25,7 @@ impl Decorations {
     /// Those of an input: only `add_field`.
     pub fn fields(options: &mut Options<'_>) -> Decorations {
         let values = |value: &_| typed::list(value).iter().map(typed::template).collect();
-        Decorations { add_field: options.pairs("add_field", typed::template, values), ..Decorations::default() }
+        Decorations { add_field: options.pairs("add_field", typed::field_template, values), ..Decorations::default() }
     }
 
     /// Those of a filter.
@@ -38,7 +38,7 @@ impl Decorations {
         Decorations {
             refused,
             add_field: Decorations::fields(options).add_field,
-            remove_field: options.templates("remove_field"),
+            remove_field: options.each("remove_field", typed::field_template),
             add_tag: options.templates("add_tag"),
             remove_tag: options.templates("remove_tag"),
         }

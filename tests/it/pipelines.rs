@@ -106,6 +106,70 @@ fn all_that_is_wrong_is_said() {
     }
     let good = logship(&home.path().join("data"), &["-t", "-e", "filter { drop { } }"]).output().unwrap();
     assert_eq!((good.status.code(), stderr(&good).contains("Configuration OK")), (Some(0), true), "{good:?}");
+    write("good.txt", "filter { }");
+    let last = logship(&home.path().join("data"), &["-t", "-f", "/nowhere.conf", "-f", &format!("{path}/good.*")]);
+    assert_eq!({ last }.output().unwrap().status.code(), Some(0), "the last -f counts");
     let none = logship(&home.path().join("data"), &["-f", "/nowhere.conf"]).output().unwrap();
     assert_eq!(none.status.code(), Some(2), "{none:?}");
+}
+
+/// What a pipeline prints with these arguments behind a config that prints the message and a field.
+fn printed_with(folder: &std::path::Path, args: &[&str]) -> String {
+    let conf = "filter { mutate { add_field => { 'x' => '1\\t2' } } }
+        output { stdout { codec => line { format => '%{message} %{x} %{host}' } } }";
+    let output = pipe(&folder.join("data"), &[&["-e", conf][..], args].concat(), b"a\n");
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_command_line_of_logstash_is_taken() {
+    let home = folder();
+    let plain = printed_with(home.path(), &[]);
+    for args in [
+        "-b 10 -u 5 -w 2 -n node -l /var/log/logstash -p /plugins --path.plugins /others",
+        "--node.name node --path.logs /logs --log.level fatal --log.format json --config.debug --verbose --debug",
+        "--pipeline.unsafe_shutdown --pipeline.ordered auto --pipeline.id x --no-config.reload.automatic",
+        "--pipeline.workers 3 -w 2 --pipeline.id a --pipeline.id b -t --no-config.test_and_exit",
+        "--no-api.enabled --http.host 127.0.0.1 --http.port 9600 --no-config.test_and_exit --pipeline.buffer.type heap",
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        assert_eq!(printed_with(home.path(), &args), plain, "{args:?}");
+    }
+    for args in ["--no-such", "-w 0", "-b x", "--pipeline.ordered maybe", "--field-reference-escape-style percent"] {
+        let args: Vec<&str> = ["-e", "filter { }"].into_iter().chain(args.split(' ')).collect();
+        let output = pipe(home.path(), &args, b"a\n");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
+fn settings_hold_for_a_config_of_the_command_line() {
+    let home = folder();
+    let path = home.path().to_str().unwrap();
+    let settings = |text: &str| std::fs::write(home.path().join("logstash.yml"), text).unwrap();
+    settings("config.support_escapes: true\npipeline.ecs_compatibility: disabled\nnode.name: a\n");
+    let printed = printed_with(home.path(), &["--path.settings", path]);
+    assert!(printed.starts_with("a 1\t2 ") && !printed.contains('{'), "{printed}");
+    settings("pipeline.worker: 1\nqueue.type: paper\n");
+    let output = pipe(home.path(), &["-e", "filter { }", "--path.settings", path], b"a\n");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in ["did you mean `pipeline.workers`?", "`queue.type` cannot be `paper`; expected `memory`, `persisted`"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}
+
+#[test]
+fn a_generator_makes_what_codecs_join_and_what_stdin_says() {
+    let home = folder();
+    let check = |generator: &str, expected: &str| {
+        let conf = format!(
+            "input {{ generator {{ {generator} }} }} output {{ stdout {{ codec => line {{ format => '%{{message}}|' }} }} }}"
+        );
+        let output = pipe(home.path(), &["-e", &conf], b"first\nsecond\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
+    };
+    check("count => 2 message => stdin", "first|\nfirst|\n");
+    check("count => 1 lines => [a, ' b', c] codec => multiline { pattern => '^ ' what => previous }", "a\n b|\nc|\n");
 }

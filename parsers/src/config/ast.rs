@@ -104,21 +104,36 @@ pub struct Text {
     pub text: String,
 }
 
-/// A number as written; it may have more digits than fit anywhere.
+/// A number; it may have more digits than fit anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Number(pub String);
+pub struct Number {
+    /// As written.
+    pub raw: String,
+    /// As a text: a fraction without digits that say nothing (`1.50` is `1.5`, `2.` is `2.0`), as Ruby has it. A whole number
+    /// stays as written, for `0640` is the mode of a file.
+    pub text: String,
+}
 
 impl Number {
+    pub(super) fn new(raw: &str) -> Number {
+        let text = match raw.trim_end_matches('0') {
+            _ if !raw.contains('.') => raw.to_owned(),
+            short if short.ends_with('.') => format!("{short}0"),
+            short => short.to_owned(),
+        };
+        Number { raw: raw.to_owned(), text }
+    }
+
     /// The whole number, if it is one and fits.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
-        self.0.parse().ok()
+        self.raw.parse().ok()
     }
 
     /// The nearest float.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
-        self.0.parse().ok()
+        self.raw.parse().ok()
     }
 }
 
@@ -129,7 +144,7 @@ impl Value {
         match &self.kind {
             ValueKind::Bareword(text) => Some(text),
             ValueKind::String(text) => Some(&text.text),
-            ValueKind::Number(number) => Some(&number.0),
+            ValueKind::Number(number) => Some(&number.text),
             _ => None,
         }
     }

@@ -244,7 +244,7 @@ impl<'t> Cursor<'t> {
                     self.at = start;
                     return self.no_operand(side);
                 }
-                let kind = ValueKind::Number(Number(number.to_owned()));
+                let kind = ValueKind::Number(Number::new(number));
                 Value { kind, span: SpanIgnored(self.since(start)), variable: None }
             }
             Some('$') if variable(self.rest()).is_ok() => self.variable()?,
@@ -364,7 +364,12 @@ impl<'t> Cursor<'t> {
                     if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "/\\^$.*+?[(".contains(c)) {
                         let slash = self.span(self.at - 1..self.at);
                         let error = Diagnostic::error(slash, "the regular expression ends here, and text follows it");
-                        self.report(error.help("inside of a regular expression write `\\/`"));
+                        let flags = rest.find(|c: char| !matches!(c, 'i' | 'm' | 'x')).unwrap_or(rest.len());
+                        let are_flags = flags > 0 && !rest[flags..].starts_with(lexical::is_name);
+                        self.report(match are_flags {
+                            true => error.help(format!("options stand inside: `/(?{}){regex}/`", &rest[..flags])),
+                            false => error.help("inside of a regular expression write `\\/`"),
+                        });
                         return None;
                     }
                     return Some(Pattern::Regex(regex.to_owned(), SpanIgnored(self.since(start))));

@@ -16,6 +16,8 @@ impl Plugin {
                     place.insert(options.len());
                     options.push(attribute.clone());
                 }
+                // A second codec is an error where it stands.
+                Place::Occupied(_) if attribute.name.text == "codec" => {}
                 Place::Occupied(place) => merge(&mut options[*place.get()].value, &attribute.value, Lists::Joined),
             }
         }

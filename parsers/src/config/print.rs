@@ -103,7 +103,7 @@ fn value(f: &mut Formatter<'_>, value: &Value, depth: usize) -> fmt::Result {
     }
     match &value.kind {
         ValueKind::Bareword(word) => f.write_str(word),
-        ValueKind::Number(number) => f.write_str(&number.0),
+        ValueKind::Number(number) => f.write_str(&number.raw),
         ValueKind::String(text) => quoted(f, &text.raw),
         ValueKind::Plugin(one) => plugin(f, one, depth),
         ValueKind::Array(items) => array(f, items, depth),

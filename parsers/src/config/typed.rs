@@ -155,6 +155,15 @@ pub fn template(value: &Value) -> Read<Template> {
     Template::parse(text(value)?).map_err(|error| no_field(value, error))
 }
 
+/// The name of a field with pieces of the event in it; without any it must be a field reference.
+pub fn field_template(value: &Value) -> Read<Template> {
+    let template = template(value)?;
+    if let Some(name) = template.as_literal() {
+        FieldRef::parse(name).map_err(|error| no_field(value, error))?;
+    }
+    Ok(template)
+}
+
 fn no_field(value: &Value, error: FieldRefError) -> Diagnostic {
     let diagnostic = Diagnostic::error(value.span.0, format!("this is no field reference: {}", error.message));
     match error.help {

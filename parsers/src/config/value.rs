@@ -21,7 +21,7 @@ impl<'t> Cursor<'t> {
                 ValueKind::String(text)
             }
             '[' => {
-                if self.bare_field() {
+                if self.bare_field(true) {
                     return None;
                 }
                 ValueKind::Array(self.array()?)
@@ -35,7 +35,7 @@ impl<'t> Cursor<'t> {
                 return None;
             }
             '-' | '0'..='9' => match self.piece(lexical::number) {
-                Some(number) if self.ends_word() => ValueKind::Number(Number(number.to_owned())),
+                Some(number) if self.ends_word() => ValueKind::Number(Number::new(number)),
                 _ => return self.needs_quotes(start),
             },
             'a'..='z' | 'A'..='Z' | '_' => self.word()?,
@@ -77,11 +77,12 @@ impl<'t> Cursor<'t> {
         None
     }
 
-    /// `[a][b]` without quotes: says so and steps over it.
-    fn bare_field(&mut self) -> bool {
+    /// `[a][b]` without quotes: says so and steps over it. `[a]` alone is a list where `list_can_be`.
+    fn bare_field(&mut self, list_can_be: bool) -> bool {
         let start = self.at;
         let Ok((_, text)) = lexical::selector(self.rest()) else { return false };
-        if !text.contains("][") && !text.starts_with("[@") || text.contains(['"', '\'']) {
+        let is_field = !list_can_be || text.contains("][") || text.starts_with("[@");
+        if !is_field || text.contains(['"', '\'']) {
             return false;
         }
         self.at += text.len();
@@ -352,7 +353,7 @@ impl<'t> Cursor<'t> {
     fn entry(&mut self) -> Option<Entry> {
         let start = self.at;
         let key = match self.peek()? {
-            '[' if self.bare_field() => return self.drop_pair(start),
+            '[' if self.bare_field(false) => return self.drop_pair(start),
             '[' | '{' | '(' => {
                 self.bump();
                 let error = Diagnostic::error(self.since(start), "a pair of a hash begins with its name");

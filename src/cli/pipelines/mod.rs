@@ -3,7 +3,9 @@
 
 mod api;
 mod files;
+mod known;
 mod settings;
+mod taken;
 
 use super::{Failure, args::Shared, is_read, say::say, signals};
 use crate::{
@@ -26,9 +28,12 @@ use std::{
     time::Duration,
 };
 
+/// What stands above them in the help.
+pub const HEADING: &str = "Options of pipelines (configs of Logstash)";
+
 /// Options of pipelines.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Options of pipelines (configs of Logstash)")]
+#[command(next_help_heading = HEADING)]
 pub struct Pipelines {
     /// Run this config of Logstash; without an input it reads stdin, without an output it prints
     #[arg(
@@ -48,25 +53,43 @@ pub struct Pipelines {
         conflicts_with = "text"
     )]
     pub path: Option<PathBuf>,
-    /// Run the pipelines that the file pipelines.yml in this folder lists; logstash.yml beside it has settings for all
-    #[arg(
-        long = "path.settings",
-        env = "LOGSHIP_PATH_SETTINGS",
-        value_name = "DIR",
-        conflicts_with_all = ["text", "path"]
-    )]
+    /// Run the pipelines that the file pipelines.yml in this folder lists; logstash.yml beside it has settings for all, and for
+    /// those of -e and -f
+    #[arg(long = "path.settings", env = "LOGSHIP_PATH_SETTINGS", value_name = "DIR")]
     pub settings: Option<PathBuf>,
     /// Go on with a config when it has changed, unless something is wrong with it; SIGHUP asks for that, too
-    #[arg(short = 'r', long = "config.reload.automatic", env = "LOGSHIP_CONFIG_RELOAD_AUTOMATIC")]
+    #[arg(
+        short = 'r',
+        long = "config.reload.automatic",
+        env = "LOGSHIP_CONFIG_RELOAD_AUTOMATIC",
+        overrides_with = "no_reload"
+    )]
     pub reload: bool,
+    /// Not -r, whatever logstash.yml says
+    #[arg(long = "no-config.reload.automatic", hide = true)]
+    pub no_reload: bool,
     /// How often -r looks [default: 3s]
     #[arg(long = "config.reload.interval", env = "LOGSHIP_CONFIG_RELOAD_INTERVAL", value_name = "DURATION")]
     pub reload_interval: Option<String>,
     /// Check the config, say all that is wrong with it, and end
-    #[arg(short = 't', long = "config.test_and_exit", env = "LOGSHIP_CONFIG_TEST_AND_EXIT")]
+    #[arg(
+        short = 't',
+        long = "config.test_and_exit",
+        env = "LOGSHIP_CONFIG_TEST_AND_EXIT",
+        overrides_with = "no_check"
+    )]
     pub check: bool,
+    /// Not -t
+    #[arg(long = "no-config.test_and_exit", hide = true)]
+    pub no_check: bool,
     /// Threads that filter [default: one for each core]
-    #[arg(short = 'w', long = "pipeline.workers", env = "LOGSHIP_PIPELINE_WORKERS", value_name = "N")]
+    #[arg(
+        short = 'w',
+        long = "pipeline.workers",
+        env = "LOGSHIP_PIPELINE_WORKERS",
+        value_name = "N",
+        value_parser = positive
+    )]
     pub workers: Option<usize>,
     /// Taken for Logstash's sake: batches are of bytes here
     #[arg(
@@ -74,6 +97,7 @@ pub struct Pipelines {
         long = "pipeline.batch.size",
         env = "LOGSHIP_PIPELINE_BATCH_SIZE",
         value_name = "N",
+        value_parser = positive,
         hide = true
     )]
     pub batch_size: Option<usize>,
@@ -87,7 +111,13 @@ pub struct Pipelines {
     )]
     pub batch_delay: Option<u64>,
     /// Taken for Logstash's sake: events always keep their order here
-    #[arg(long = "pipeline.ordered", env = "LOGSHIP_PIPELINE_ORDERED", value_name = "auto|true|false", hide = true)]
+    #[arg(
+        long = "pipeline.ordered",
+        env = "LOGSHIP_PIPELINE_ORDERED",
+        value_name = "auto|true|false",
+        value_parser = ["auto", "true", "false"],
+        hide = true
+    )]
     pub ordered: Option<String>,
     /// The name of the pipeline and of its folder in the data directory, where it keeps what waits [default: main]
     #[arg(long = "pipeline.id", env = "LOGSHIP_PIPELINE_ID", value_name = "NAME")]
@@ -127,18 +157,41 @@ pub struct Pipelines {
         env = "LOGSHIP_API_ENABLED",
         num_args = 0..=1,
         default_missing_value = "true",
-        value_name = "BOOL"
+        value_name = "BOOL",
+        alias = "http.enabled",
+        overrides_with = "no_api"
     )]
     pub api: Option<bool>,
+    /// As --api.enabled=false
+    #[arg(long = "no-api.enabled", hide = true)]
+    pub no_api: bool,
     /// Where; for others than this machine it takes a token [default: 127.0.0.1]
-    #[arg(long = "api.http.host", env = "LOGSHIP_API_HTTP_HOST", value_name = "HOST")]
+    #[arg(long = "api.http.host", alias = "http.host", env = "LOGSHIP_API_HTTP_HOST", value_name = "HOST")]
     pub api_host: Option<String>,
     /// At which port, or the first that is free of these [default: 9600-9700]
-    #[arg(long = "api.http.port", env = "LOGSHIP_API_HTTP_PORT", value_name = "PORT|FROM-TO")]
+    #[arg(long = "api.http.port", alias = "http.port", env = "LOGSHIP_API_HTTP_PORT", value_name = "PORT|FROM-TO")]
     pub api_port: Option<String>,
     /// As --data, for Logstash's sake
     #[arg(long = "path.data", env = "LOGSHIP_PATH_DATA", value_name = "DIR")]
     pub path_data: Option<PathBuf>,
+    /// What Logstash said before it had --log.level
+    #[arg(long, hide = true)]
+    pub verbose: bool,
+    /// What Logstash said before it had --log.level
+    #[arg(long, hide = true)]
+    pub debug: bool,
+    /// What means nothing here.
+    #[command(flatten)]
+    pub taken: taken::Taken,
+}
+
+/// A number that is at least one.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be 1 at least".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
 }
 
 /// What pipelines say of themselves, by Logstash's names.
@@ -206,6 +259,16 @@ impl Pipelines {
     /// Whether a pipeline is asked for.
     pub fn is_asked(&self) -> bool {
         self.text.is_some() || self.path.is_some() || self.settings.is_some() || self.check
+    }
+
+    /// What pipelines say of themselves, where something is said of it.
+    pub fn level(&self) -> Option<LogLevel> {
+        let before = match (self.debug, self.verbose) {
+            (true, _) => Some(LogLevel::Debug),
+            (false, true) => Some(LogLevel::Info),
+            (false, false) => None,
+        };
+        self.log_level.or(before)
     }
 }
 

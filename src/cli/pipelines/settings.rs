@@ -1,13 +1,15 @@
 //! Which pipelines there are, and how they run: from the command line, `logstash.yml` and `pipelines.yml`.
 //!
-//! What the command line says counts most, then what a pipeline of `pipelines.yml` says of itself, then `logstash.yml`. Settings
-//! that mean nothing here are passed over.
+//! What the command line says counts most, then what a pipeline of `pipelines.yml` says of itself, then `logstash.yml`. Where the
+//! command line or `logstash.yml` has a config, `pipelines.yml` means nothing. Settings that mean nothing here are passed over;
+//! what Logstash does not have either is an error.
 
 use super::{
-    super::settings::{age, size},
+    super::settings::size,
     EcsMode, Failure, Pipelines, QueueType,
     api::{self, Api},
     files,
+    known::{Scope, complaint},
 };
 use crate::{
     config::{DataDir, Settings},
@@ -27,11 +29,15 @@ use std::{
 
 /// Most pipelines of one process.
 pub const PIPELINES_MAX: usize = 100;
+/// The name of a pipeline that has none of its own.
+const MAIN: &str = "main";
 /// The largest file of settings.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// How often -r looks where nothing is said.
 const RELOAD_EVERY: Duration = Duration::from_secs(3);
+/// How often it looks at most.
+const RELOAD_EVERY_MIN: Duration = Duration::from_millis(100);
 
 /// How the process runs, whatever its pipelines are.
 pub(super) struct General {
@@ -44,14 +50,13 @@ pub(super) struct General {
 
 /// What the command line and `logstash.yml` say of it.
 pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
-    let named = match &args.settings {
-        Some(folder) => of_all(folder)?,
-        None => Named::default(),
-    };
+    let named = of_all(args)?;
     let flag = |text: &str| text.parse().ok();
     let interval = match &args.reload_interval {
-        Some(text) => age("config.reload.interval", text)?,
-        None => named.parsed("config.reload.interval", |text| age("config.reload.interval", text).ok())?.flatten(),
+        Some(text) => Some(time_value(text).ok_or_else(|| {
+            Failure::usage(format!("--config.reload.interval {text}: expected a duration such as 3s or 500ms"))
+        })?),
+        None => named.parsed("config.reload.interval", time_value)?,
     };
     let wrong =
         |text: &str| Failure::usage(format!("--api.http.port {text}: expected a port, or a range such as 9600-9700"));
@@ -61,10 +66,13 @@ pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
     };
     let usual = Api::default();
     Ok(General {
-        reloads: args.reload || named.parsed("config.reload.automatic", flag)?.unwrap_or_default(),
-        interval: interval.unwrap_or(RELOAD_EVERY),
+        reloads: args.reload || !args.no_reload && named.parsed("config.reload.automatic", flag)?.unwrap_or_default(),
+        interval: interval.unwrap_or(RELOAD_EVERY).max(RELOAD_EVERY_MIN),
         api: Api {
-            is_enabled: args.api.or(named.either(["api.enabled", "http.enabled"], flag)?),
+            is_enabled: args
+                .api
+                .or(args.no_api.then_some(false))
+                .or(named.either(["api.enabled", "http.enabled"], flag)?),
             host: match &args.api_host {
                 Some(host) => host.clone(),
                 None => {
@@ -74,6 +82,23 @@ pub(super) fn general(args: &Pipelines) -> Result<General, Failure> {
             ports: ports.unwrap_or(usual.ports),
         },
     })
+}
+
+/// A duration with its unit.
+fn time_value(text: &str) -> Option<Duration> {
+    let (number, unit) = text.trim().split_at_checked(text.trim().find(|c: char| !c.is_ascii_digit())?)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
+    match unit.trim_start() {
+        "ns" | "nanos" => Some(Duration::from_nanos(number)),
+        "us" | "micros" => Some(Duration::from_micros(number)),
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(60 * 60),
+        "d" => seconds(24 * 60 * 60),
+        _ => None,
+    }
 }
 
 /// One pipeline, before its config is read.
@@ -91,23 +116,30 @@ pub(super) struct Spec {
 
 /// All pipelines that are asked for.
 pub(super) fn specs(args: &Pipelines) -> Result<Vec<Spec>, Failure> {
-    let id = args.id.clone().unwrap_or_else(|| "main".to_owned());
+    let general = of_all(args)?;
+    let id = || args.id.clone().or(general.text("pipeline.id")).unwrap_or_else(|| MAIN.to_owned());
+    let one = |sources| Ok(vec![Spec::new(id(), sources, &general, args)?]);
+    let of_text = |text: &str| one(vec![Source::new("config.string", text)]);
     match (&args.text, &args.path, &args.settings) {
-        (Some(text), _, _) => {
-            let sources = vec![Source::new("config.string", text.as_str())];
-            Ok(vec![Spec::new(id, sources, &Named::default(), args)?])
-        }
-        (None, Some(path), _) => Ok(vec![Spec::new(id, files::sources(path)?, &Named::default(), args)?]),
-        (None, None, Some(folder)) => of_folder(folder, args),
+        (Some(text), _, _) => of_text(text),
+        (None, Some(path), _) => one(files::sources(path)?),
+        (None, None, Some(folder)) => match (general.text("config.string"), general.text("path.config")) {
+            (Some(_), Some(_)) => Err(Failure::usage(format!(
+                "{}: `config.string` and `path.config` cannot be used together",
+                general.path.display()
+            ))),
+            (Some(text), None) => of_text(&text),
+            (None, Some(path)) => one(files::sources(Path::new(&path))?),
+            (None, None) => of_folder(folder, &general, args),
+        },
         (None, None, None) => Err(Failure::usage("there is nothing to check: name a pipeline with -e or -f")),
     }
 }
 
 /// The pipelines of `pipelines.yml`, each with the settings of `logstash.yml` where it has none of its own.
-fn of_folder(folder: &Path, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
-    let general = of_all(folder)?;
+fn of_folder(folder: &Path, general: &Named, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
     let path = folder.join("pipelines.yml");
-    let all = Named::read(&path)?;
+    let all = Named::read(&path, Scope::Pipeline)?;
     let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
     if all.is_empty() || all.len() > PIPELINES_MAX {
         return Err(wrong(&format!("{} pipelines are in it; there may be 1 to {PIPELINES_MAX}", all.len())));
@@ -115,7 +147,7 @@ fn of_folder(folder: &Path, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
     let mut specs: Vec<Spec> = Vec::with_capacity(all.len());
     for named in all {
         let named = Named { fields: general.fields.clone().into_iter().chain(named.fields).collect(), ..named };
-        let id = named.text("pipeline.id").ok_or_else(|| wrong("a pipeline has no `pipeline.id`"))?;
+        let id = named.text("pipeline.id").unwrap_or_else(|| MAIN.to_owned());
         if specs.iter().any(|spec| spec.id == id) {
             return Err(wrong(&format!("two pipelines have the id `{id}`")));
         }
@@ -130,10 +162,14 @@ fn of_folder(folder: &Path, args: &Pipelines) -> Result<Vec<Spec>, Failure> {
 }
 
 /// What `logstash.yml` says, where it is there.
-fn of_all(folder: &Path) -> Result<Named, Failure> {
+fn of_all(args: &Pipelines) -> Result<Named, Failure> {
+    let Some(folder) = &args.settings else { return Ok(Named::default()) };
+    if !folder.is_dir() {
+        return Err(Failure::usage(format!("--path.settings {}: there is no such folder", folder.display())));
+    }
     let path = folder.join("logstash.yml");
     match path.exists() {
-        true => Ok(Named::read(&path)?.pop().unwrap_or_default()),
+        true => Ok(Named::read(&path, Scope::All)?.pop().unwrap_or_default()),
         false => Ok(Named::default()),
     }
 }
@@ -146,8 +182,8 @@ struct Named {
 }
 
 impl Named {
-    /// The settings of a file: one set of them, or a list.
-    fn read(path: &Path) -> Result<Vec<Named>, Failure> {
+    /// The settings of a file: one set of them, or a list. All that is wrong with them is said at once.
+    fn read(path: &Path, scope: Scope) -> Result<Vec<Named>, Failure> {
         let wrong = |cause: &dyn std::fmt::Display| Failure::usage(format!("cannot read {}: {cause}", path.display()));
         if std::fs::metadata(path).map_err(|cause| wrong(&cause))?.len() > FILE_BYTES_MAX {
             return Err(wrong(&format!("it is longer than {FILE_BYTES_MAX} bytes")));
@@ -170,7 +206,30 @@ impl Named {
             }
             other => Err(wrong(&format!("`{other}` is no pipeline: write `- pipeline.id: NAME`, its settings below"))),
         };
-        items.into_iter().map(named).collect()
+        let all = items.into_iter().map(named).collect::<Result<Vec<_>, Failure>>()?;
+        let complaints: Vec<String> = all.iter().flat_map(|named| named.complaints(scope)).collect();
+        match complaints.is_empty() {
+            true => Ok(all),
+            false => Err(Failure::usage(complaints.join("\n"))),
+        }
+    }
+
+    /// What is wrong with names, values and variables.
+    fn complaints(&self, scope: Scope) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (name, value) in &self.fields {
+            let text = self.text(name).filter(|_| !value.is_array());
+            // What is missing in a config is said of the config.
+            let missing = value.as_str().filter(|_| name != "config.string").and_then(missing_variable);
+            wrong.extend(match missing {
+                Some(variable) => Some(format!(
+                    "`{name}`: the variable `{variable}` is not set and has no default: set it in the environment, or write \
+                     `${{{variable}:default}}`"
+                )),
+                None => complaint(scope, name, text.as_deref()),
+            });
+        }
+        wrong.into_iter().map(|what| format!("{}: {what}", self.path.display())).collect()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -204,6 +263,13 @@ fn flatten(before: &str, fields: Map<String, Json>, flat: &mut Map<String, Json>
             value => _ = flat.insert(name, value),
         }
     }
+}
+
+/// The first variable of a text that is not set and has no default.
+fn missing_variable(text: &str) -> Option<String> {
+    let mut pieces = text.split("${").skip(1).filter_map(|piece| Some(piece.split_once('}')?.0));
+    let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    pieces.find(|name| !name.is_empty() && is_name(name) && std::env::var_os(name).is_none()).map(str::to_owned)
 }
 
 /// `${NAME}` and `${NAME:default}`; a variable that is not set and has no default stays as it is written.
@@ -335,14 +401,39 @@ mod tests {
     fn what_is_wrong_is_told_with_the_file() {
         let check = |text: &str, expected: &str| {
             let error = specs_of(&[("pipelines.yml", text)]).map(|_| ()).unwrap_err();
-            assert!(error.contains("pipelines.yml") && error.contains(expected), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         };
         check("", "0 pipelines");
-        check("- path.config: x", "pipeline.id");
+        check("- path.config: x", "no file or folder");
         check("- pipeline.id: a", "path.config");
         check("- {pipeline.id: a, config.string: x}\n- {pipeline.id: a, config.string: x}", "two pipelines");
         check("- {pipeline.id: a, config.string: x, queue.type: paper}", "`queue.type` cannot be `paper`");
+        check("- {pipeline.id: a, config.string: x, pipeline.worker: 1}", "pipelines.yml: there is no setting");
+        check("- {pipeline.id: a, path.config: '${LOGSHIP_NO_SUCH}/x'}", "the variable `LOGSHIP_NO_SUCH` is not set");
+        check("- {pipeline.id: a, config.string: x, pipeline.workers: 0, queue.drain: 1}", "`pipeline.workers` cannot");
+        check("- {pipeline.id: a, config.string: x, pipeline.workers: 0, queue.drain: 1}", "`queue.drain` cannot");
         check("a: [", "");
+    }
+
+    #[test]
+    fn one_pipeline_needs_no_list() {
+        let specs_with = |yml: &str, more: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("logstash.yml"), yml).unwrap();
+            let args = ["logship", "--path.settings", folder.path().to_str().unwrap()];
+            let args = Args::parse_from(args.iter().chain(more));
+            specs(&args.pipelines).map_err(|failure| failure.message)
+        };
+        let check = |yml: &str, more: &[&str], id: &str, text: &str, escapes: bool| {
+            let specs = specs_with(yml, more).unwrap_or_else(|message| panic!("{message}"));
+            assert_eq!((specs.len(), specs[0].id.as_str(), specs[0].support_escapes), (1, id, escapes), "{yml}");
+            assert_eq!(specs[0].sources[0].text, text, "{yml}");
+        };
+        check("config.support_escapes: true\n", &["-e", "output { }"], "main", "output { }", true);
+        check("config.string: 'input { }'\npipeline.id: a\n", &[], "a", "input { }", false);
+        check("config.string: 'input { }'\n", &["-e", "output { }", "--pipeline.id", "b"], "b", "output { }", false);
+        let error = specs_with("config.string: x\npath.config: y\n", &[]).map(|_| ()).unwrap_err();
+        assert!(error.contains("cannot be used together"), "{error}");
     }
 
     #[test]
@@ -361,6 +452,8 @@ mod tests {
         let usual = Api::default;
         check("", &[], (false, 3, usual()));
         check("", &["-r", "--config.reload.interval", "7s"], (true, 7, usual()));
+        check("config.reload.interval: 2m", &["-r", "--no-config.reload.automatic"], (false, 120, usual()));
+        check("config.reload.interval: 5000ms", &["--no-config.reload.automatic", "-r"], (true, 5, usual()));
         check("config: { reload: { automatic: true, interval: 5s } }", &[], (true, 5, usual()));
         let yml = "api.http.host: 0.0.0.0\napi.http.port: 9601\napi.enabled: false";
         let given = Api { is_enabled: Some(false), host: "0.0.0.0".to_owned(), ports: 9601..=9601 };
@@ -374,6 +467,7 @@ mod tests {
         let wrong = |yml: &str, more: &[&str]| general_of(yml, more).map(|_| ()).unwrap_err();
         assert!(wrong("api.http.port: x", &[]).contains("logstash.yml: `api.http.port` cannot be `x`"));
         assert!(wrong("", &["--api.http.port", "x"]).contains("9600-9700"));
+        assert!(wrong("", &["--config.reload.interval", "3"]).contains("such as 3s"));
     }
 
     #[test]

@@ -86,7 +86,29 @@ pub struct Reading {
     /// Cuts records.
     pub framing: Framing,
     /// What encoding text is in, where it is not UTF-8.
-    pub charset: Option<&'static Encoding>,
+    pub charset: Option<Charset>,
+}
+
+/// What encoding text is in.
+#[derive(Clone, Copy, Debug)]
+pub enum Charset {
+    /// Each byte below 128 is a character, and others are none: `US-ASCII`, `ASCII-8BIT`.
+    Ascii,
+    /// Each byte is a character, `ISO-8859-1`; browsers, whose names these are otherwise, mean `windows-1252` by it.
+    Latin1,
+    /// Any other.
+    Other(&'static Encoding),
+}
+
+impl Charset {
+    fn text(self, bytes: &[u8]) -> String {
+        let ascii = |byte: u8| if byte.is_ascii() { char::from(byte) } else { char::REPLACEMENT_CHARACTER };
+        match self {
+            Charset::Ascii => bytes.iter().map(|byte| ascii(*byte)).collect(),
+            Charset::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
+            Charset::Other(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
+        }
+    }
 }
 
 impl Reading {
@@ -96,7 +118,7 @@ impl Reading {
         match self.charset {
             None => ByteString::try_from(record.clone())
                 .unwrap_or_else(|_| String::from_utf8_lossy(&record).into_owned().into()),
-            Some(charset) => charset.decode_without_bom_handling(&record).0.into_owned().into(),
+            Some(charset) => charset.text(&record).into(),
         }
     }
 
@@ -152,10 +174,11 @@ pub fn reading_as(options: &mut Options<'_>, given: Option<Value>, default: &str
 }
 
 /// An encoding by its name; none for UTF-8.
-fn charset(value: &Value) -> typed::Read<Option<&'static Encoding>> {
+fn charset(value: &Value) -> typed::Read<Option<Charset>> {
     let name = typed::text(value)?;
     let label = match name {
-        "BINARY" | "ASCII-8BIT" => "windows-1252",
+        "BINARY" | "ASCII-8BIT" | "US-ASCII" | "ASCII" => return Ok(Some(Charset::Ascii)),
+        "ISO-8859-1" | "ISO8859-1" => return Ok(Some(Charset::Latin1)),
         "external" | "locale" => "utf-8",
         "CP932" | "SJIS" | "PCK" => "shift_jis",
         "macCyrillic" => "x-mac-cyrillic",
@@ -166,7 +189,7 @@ fn charset(value: &Value) -> typed::Read<Option<&'static Encoding>> {
         name => name,
     };
     match Encoding::for_label(label.as_bytes()) {
-        Some(encoding) => Ok((encoding != encoding_rs::UTF_8).then_some(encoding)),
+        Some(encoding) => Ok((encoding != encoding_rs::UTF_8).then_some(Charset::Other(encoding))),
         None => Err(Diagnostic::error(value.span.0, format!("there is no charset `{name}`"))
             .expected("a name such as `UTF-8`, `ISO-8859-1`, `windows-1252` or `Shift_JIS`")),
     }
@@ -211,7 +234,8 @@ fn built<T>(
         return None;
     };
     let settings = crate::config::Settings { ecs, ..settings.clone() };
-    let built = build(kind, &mut Options::new(&plugin, (Role::Codec, kind.options), &settings, diagnostics));
+    let known = if plugin.name.text == json::KIND.name { json::KIND.options } else { kind.options };
+    let built = build(kind, &mut Options::new(&plugin, (Role::Codec, known), &settings, diagnostics));
     built.unwrap_or_else(|verb| {
         diagnostics.push(Diagnostic::error(plugin.name.span.0, format!("the codec `{name}` does not {verb} events")));
         None
@@ -258,6 +282,14 @@ fn unknown(name: &Name) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn charsets_are_those_of_ruby() {
+        let check = |charset: Charset, expected: &str| assert_eq!(charset.text(b"a\x80\xe9"), expected);
+        check(Charset::Ascii, "a\u{fffd}\u{fffd}");
+        check(Charset::Latin1, "a\u{80}é");
+        check(Charset::Other(encoding_rs::WINDOWS_1252), "a€é");
+    }
 
     #[test]
     fn codecs_are_sorted() {

@@ -148,7 +148,8 @@ impl Predicate {
                 Some(other) => texts.contains(&text_of(other)),
             },
             Predicate::In(list) => is_in(value, Some(list)),
-            Predicate::Has(item) => is_in(Some(item), value),
+            // A number is in a list only: Logstash never finds it in another number.
+            Predicate::Has(item) => matches!(value, Some(Value::Str(_) | Value::List(_))) && is_in(Some(item), value),
             Predicate::Truthy => is_truthy(value),
         }
     }
@@ -342,6 +343,8 @@ mod tests {
         check(event, "\"a\" in [l]", true);
         check(event, "5 in [l]", true);
         check(event, "\"5\" in [l]", false);
+        check(event, "5 in [n]", false);
+        check(event, "[n] in [n]", true);
         check(event, "\"a\" in [m]", false);
         check(event, "[s] in \"xabcx\"", true);
         check(event, "[b] in [\"a\", 5]", true);
