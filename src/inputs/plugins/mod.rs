@@ -16,6 +16,7 @@ mod logship;
 mod pipe;
 mod pipeline;
 mod requests;
+mod schedule;
 pub mod sockets;
 mod stdin;
 mod subject;
