@@ -13,6 +13,7 @@ mod heartbeat;
 mod http;
 mod kept;
 mod logship;
+mod names;
 mod pipe;
 mod pipeline;
 mod requests;
