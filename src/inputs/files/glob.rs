@@ -179,7 +179,8 @@ impl Globs {
     /// Whether a pattern means the file of this path, or a folder above it.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
-        let means = |above: &str| self.include.iter().flat_map(|include| &include.choices).any(|one| one.excludes(above));
+        let means =
+            |above: &str| self.include.iter().flat_map(|include| &include.choices).any(|one| one.excludes(above));
         Path::new(path).ancestors().filter_map(Path::to_str).any(means)
     }
 

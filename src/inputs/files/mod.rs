@@ -88,8 +88,8 @@ pub struct Settings {
     pub delete_after: Option<Duration>,
     /// How the text of files without a byte order mark is written.
     pub encoding: transcode::Encoding,
-    /// No line joins another.
-    pub alone: bool,
+    /// No line joins another, and each ends with this byte.
+    pub alone: Option<u8>,
     /// Nothing is announced by the system: everything is found by looking.
     pub polling: bool,
     /// What all records share.

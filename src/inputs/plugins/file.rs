@@ -106,18 +106,31 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
     let whole = whole::Completed::read(options);
     let every = options.get("discover_interval", typed::integer).and_then(|count| u32::try_from(count).ok());
     let stat = options.get("stat_interval", |value| typed::duration(value, SECOND)).unwrap_or(SECOND);
+    let delimiter = delimiter(options);
     let globs = globs.ok()?;
     if is_read.unwrap_or_default() {
         let every = every.map_or(LOOK_EVERY, |count| stat * count.max(1));
         let path = if options.ecs().is_on() { &["log", "file", "path"][..] } else { &["path"] };
         let path = FieldRef { parts: path.iter().map(|part| (*part).to_owned()).collect() };
-        return Some(Box::new(whole::Whole::new((globs, path), sincedb, whole?, ignore_older, every)));
+        return Some(Box::new(whole::Whole::new(
+            (globs, path, delimiter.filter(|end| end != b"\n")),
+            sincedb,
+            whole?,
+            ignore_older,
+            every,
+        )));
     }
+    let &[line_end] = delimiter.as_deref().unwrap_or(b"\n") else {
+        let place = options.value("delimiter").map_or(place, |value| value.span.0);
+        let error = Diagnostic::error(place, "lines of files that grow end with one byte");
+        options.report(error.help("give one, or read files that are there whole: `mode => \"read\"`"));
+        return None;
+    };
     let forgets = sincedb.as_ref().is_some_and(|path| path.as_os_str() == FORGETTING);
     let settings = files::Settings {
         from_end: start.is_none_or(|start| start == "end"),
         ignore_older,
-        alone: true,
+        alone: Some(line_end),
         ..files::Settings::default()
     };
     let sincedb = sincedb.filter(|_| !forgets).map(|path| Sincedb::new(path, written, kept));
@@ -154,13 +167,25 @@ fn unused(options: &mut Options<'_>) {
         _ = options.get(name, typed::integer);
     }
     _ = options.flag("check_archive_validity", false);
-    if let Some(place) =
-        options.value("delimiter").filter(|value| value.as_str() != Some("\n")).map(|value| value.span.0)
-    {
-        options.report(Diagnostic::error(
-            place,
-            "lines of files end with a line feed: another `delimiter` is not supported",
-        ));
+}
+
+/// What lines end with.
+fn delimiter(options: &mut Options<'_>) -> Option<Vec<u8>> {
+    let (place, text) =
+        options.value("delimiter").and_then(|value| Some((value.span.0, value.as_str()?.to_owned())))?;
+    match text.as_str() {
+        "" => {
+            options.report(Diagnostic::error(place, "a `delimiter` has at least one character"));
+            None
+        }
+        // What ends with it may have the other before it.
+        "\n" | "\r\n" => Some(b"\n".to_vec()),
+        "\\n" | "\\r\\n" => {
+            let warning = Diagnostic::warning(place, "this is a backslash and a letter, and is taken for a line end");
+            options.report(warning.help("leave the option out, or set `config.support_escapes`"));
+            Some(b"\n".to_vec())
+        }
+        text => Some(text.as_bytes().to_vec()),
     }
 }
 

@@ -56,7 +56,8 @@ const WEEKDAY: Field = Field { name: "day of the week", from: 0, to: 7, names: &
 
 impl Field {
     fn read(&self, text: &str) -> Result<Set, String> {
-        let wrong = || format!("`{text}` is no {}: it is {} to {}, `*`, `1-3`, `1,2`, `*/5`", self.name, self.from, self.to);
+        let wrong =
+            || format!("`{text}` is no {}: it is {} to {}, `*`, `1-3`, `1,2`, `*/5`", self.name, self.from, self.to);
         let mut set = 0;
         for part in text.split(',') {
             let (range, step) = part.split_once('/').map_or((part, "1"), |(range, step)| (range, step));

@@ -64,12 +64,18 @@ impl Default for Style {
     }
 }
 
+/// A separator as it is meant: the documentation of Logstash writes `"\t"` and `"\r\n"`, which without `config.support_escapes` are
+/// backslashes and letters, and nobody separates by these.
+fn separator(text: &str) -> String {
+    text.replace("\\t", "\t").replace("\\r", "\r").replace("\\n", "\n")
+}
+
 fn style(value: &ast::Value) -> typed::Read<Style> {
     let mut style = Style::default();
     for entry in &*typed::hash(value)? {
         match typed::text(&entry.key)? {
-            "col_sep" => style.col_sep = typed::text(&entry.value)?.to_owned(),
-            "row_sep" => style.row_sep = typed::text(&entry.value)?.to_owned(),
+            "col_sep" => style.col_sep = separator(typed::text(&entry.value)?),
+            "row_sep" => style.row_sep = separator(typed::text(&entry.value)?),
             "force_quotes" => style.force_quotes = typed::boolean(&entry.value)?,
             "quote_empty" => style.quote_empty = typed::boolean(&entry.value)?,
             "quote_char" => {
@@ -188,6 +194,8 @@ mod tests {
         check("fields => a spreadsheet_safe => false", r#"{"a":"=1+1"}"#, "=1+1\n");
         let tabs = r#"fields => [a, d] csv_options => { "col_sep" => "	" "row_sep" => "|" "force_quotes" => true }"#;
         check(tabs, r#"{"a":"x"}"#, "\"x\"\t\"\"|");
+        let windows = r#"fields => [a, d] csv_options => { "col_sep" => "\t" "row_sep" => "\r\n" }"#;
+        check(windows, r#"{"a":"x","d":1}"#, "x\t1\r\n");
         check(
             "fields => a csv_options => { quote_char => \"'\" quote_empty => false }",
             r#"{"a":"it's"}"#,

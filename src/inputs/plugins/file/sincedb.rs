@@ -1,6 +1,6 @@
 //! `sincedb_path`: how far files were read, for who looks at it, and for a start without a log that knows.
 //!
-//! The log's own table is what counts where it knows a file. The sincedb is what can be deleted, so that files are read anew, copied
+//! Where the log and the sincedb both know a file, the one that is further counts. The sincedb is what can be deleted, so that files are read anew, copied
 //! to another machine, or taken over from Logstash, whose format it has: inode, major and minor device, position, when that
 //! was (seconds since 1970), path.
 
@@ -68,11 +68,16 @@ impl Sincedb {
         Sincedb { path, every, keeps, entries: BTreeMap::new(), failed: None }
     }
 
-    /// What a start knows: what the log does, and of other files what the sincedb says. Nothing where there is no sincedb.
+    /// What a start knows: what the log does, and of files that it knows less of what the sincedb says. Nothing where there is no sincedb; then
+    /// it is made, so that a crash after that forgets nothing.
     pub(super) fn known(&mut self, input: &str, log: SourceTable, globs: &mut Globs) -> SourceTable {
         let text = match fs::read(&self.path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return SourceTable::default(),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                self.write(&FilesStatus::default());
+                // Where there cannot be one, that there is none says nothing.
+                return if self.failed.is_none() { SourceTable::default() } else { log };
+            }
             Err(cause) => {
                 tracing::warn!("cannot read {}: {cause}: what the log knows counts", self.path.display());
                 return log;
@@ -82,19 +87,19 @@ impl Sincedb {
         let mut known = log;
         let mut found = Vec::new();
         globs.walk(&RealTree, &mut found);
-        let is_known = |known: &SourceTable, id: (u64, u64)| {
-            known.iter().filter_map(|(_, state)| state.file.as_ref()).any(|file| (file.mark.device, file.mark.inode) == id)
-        };
         for file in &found {
             let (device, inode) = (file.stat.device, file.stat.inode);
             let Some(entry) = self.entries.get(&(inode, major(device), minor(device))) else { continue };
-            if is_known(&known, (device, inode)) {
-                continue;
-            }
+            let is_this = |known: &KnownFile| (known.mark.device, known.mark.inode) == (device, inode);
+            let own = known.iter().find(|(_, state)| state.file.as_ref().is_some_and(is_this));
+            // The log is ahead of what is written now and then, but not of another log's.
+            let source = match own {
+                Some((_, state)) if state.positions.end() >= entry.position => continue,
+                Some((source, _)) => source.to_owned(),
+                None => format!("{}{}", files::prefix(input), LogId::random()),
+            };
             match state(file, entry) {
-                Ok(Some(state)) => {
-                    _ = known.swap(&format!("{}{}", files::prefix(input), LogId::random()), Some(state));
-                }
+                Ok(Some(state)) => _ = known.swap(&source, Some(state)),
                 // It was written anew since.
                 Ok(None) => {}
                 Err(cause) => tracing::warn!("{}: {cause}: it is read from its beginning", file.path),
@@ -214,5 +219,10 @@ mod tests {
         assert_eq!(again, known);
         fs::write(&log, "one\n").unwrap();
         assert!(sincedb().known("f", SourceTable::default(), &mut globs).is_empty());
+        fs::remove_file(&path).unwrap();
+        assert!(sincedb().known("f", known.clone(), &mut globs).is_empty());
+        assert!(path.exists());
+        let nowhere = Sincedb::new(folder.path().join("none/sincedb"), Duration::ZERO, Duration::ZERO);
+        assert_eq!({ nowhere }.known("f", known.clone(), &mut globs), known);
     }
 }

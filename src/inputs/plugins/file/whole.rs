@@ -68,6 +68,8 @@ pub(super) struct Whole {
     globs: Globs,
     /// The field that has the path.
     path: FieldRef,
+    /// What lines end with, where that is no line end.
+    delimiter: Option<Vec<u8>>,
     sincedb: Option<PathBuf>,
     completed: Completed,
     ignore_older: Option<Duration>,
@@ -78,13 +80,13 @@ pub(super) struct Whole {
 
 impl Whole {
     pub(super) fn new(
-        (globs, path): (Globs, FieldRef),
+        (globs, path, delimiter): (Globs, FieldRef, Option<Vec<u8>>),
         sincedb: Option<PathBuf>,
         completed: Completed,
         ignore_older: Option<Duration>,
         every: Duration,
     ) -> Whole {
-        Whole { globs, path, sincedb, completed, ignore_older, every, noted: BTreeMap::new() }
+        Whole { globs, path, delimiter, sincedb, completed, ignore_older, every, noted: BTreeMap::new() }
     }
 
     /// Files that are to be read now, in their order.
@@ -119,7 +121,8 @@ impl Whole {
             }
         };
         let mut reader = opened;
-        let mut stream = entrance.stream([(self.path.clone(), Value::from(file.path.clone()))]);
+        let cut = self.delimiter.as_ref().map(|delimiter| entrance.cut_at(delimiter));
+        let mut stream = cut.as_ref().unwrap_or(entrance).stream([(self.path.clone(), Value::from(file.path.clone()))]);
         let mut is_whole = true;
         loop {
             match stream.read_from(&mut reader) {

@@ -85,8 +85,11 @@ impl Servers {
         }
         let is_secure = hosts.iter().all(|host| host.is_secure);
         let login = hosts.iter().find_map(|host| host.login.clone());
-        let all =
-            hosts.into_iter().map(|host| Server { url: host.url(&path, bulk_path.as_deref(), &query), root: host.root(&path), resting: None });
+        let all = hosts.into_iter().map(|host| Server {
+            url: host.url(&path, bulk_path.as_deref(), &query),
+            root: host.root(&path),
+            resting: None,
+        });
         Some(Servers { all: all.collect(), last: usize::MAX, rest, is_secure, login })
     }
 
