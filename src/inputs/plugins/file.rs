@@ -166,7 +166,6 @@ fn unused(options: &mut Options<'_>) {
     for name in ["file_chunk_count", "file_chunk_size", "max_open_files"] {
         _ = options.get(name, typed::integer);
     }
-    _ = options.flag("check_archive_validity", false);
 }
 
 /// What lines end with.
