@@ -63,7 +63,15 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
 
 impl Default for Style {
     fn default() -> Style {
-        Style { col_sep: ",".into(), row_sep: "\n".into(), quote: '"', force_quotes: false, quote_empty: true, headers: Vec::new(), writes_headers: false }
+        Style {
+            col_sep: ",".into(),
+            row_sep: "\n".into(),
+            quote: '"',
+            force_quotes: false,
+            quote_empty: true,
+            headers: Vec::new(),
+            writes_headers: false,
+        }
     }
 }
 
