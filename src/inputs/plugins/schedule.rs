@@ -72,8 +72,10 @@ impl Field {
                 }
             };
             // Nights and weekends go round: `22-4`, `fri-mon`.
-            let round = if from <= to { (from..=to).chain(1..=0) } else { (from..=self.to).chain(self.from..=to) };
-            round.step_by(step).for_each(|number| set |= 1_u64 << number);
+            let count = self.to - self.from + 1;
+            let length = (to + count - from) % count + 1;
+            let number = |step: u32| self.from + (from - self.from + step) % count;
+            (0..length).step_by(step).for_each(|step| set |= 1_u64 << number(step));
         }
         Ok(Set(set))
     }
