@@ -267,7 +267,7 @@ fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure>
         ignore_older: settings::age("ignore-older", &options.ignore_older)?,
         delete_after: settings::age("delete-after", &options.delete_after)?,
         encoding: Encoding::parse(&options.encoding).map_err(|cause| Failure::usage(format!("--encoding: {cause}")))?,
-        alone: false,
+        alone: None,
         polling: false,
         origin: options.origin(shared)?,
         containers: options.containers()?,

@@ -112,8 +112,8 @@ pub struct Lines {
     /// Finished records that nobody took yet, and their bytes.
     ready: Vec<Ready>,
     ready_bytes: usize,
-    /// Each line is a record, an empty one, too.
-    alone: bool,
+    /// Each line is a record, an empty one, too, and ends with this byte.
+    alone: Option<u8>,
     /// The rest of an overlong line is being dropped.
     skipping: bool,
     /// The beginning of the unfinished line is missing.
@@ -146,7 +146,7 @@ impl Lines {
             mix: Mix::default(),
             ready: Vec::new(),
             ready_bytes: 0,
-            alone: false,
+            alone: None,
             skipping: false,
             headless: false,
             lines: 0,
@@ -154,9 +154,9 @@ impl Lines {
         }
     }
 
-    /// Lines of which none joins another, where `alone`: each is a record, an empty one, too.
+    /// Lines of which none joins another, where `alone`: each is a record, an empty one, too, and ends with that byte.
     #[must_use]
-    pub fn alone(self, alone: bool) -> Lines {
+    pub fn alone(self, alone: Option<u8>) -> Lines {
         Lines { alone, ..self }
     }
 
@@ -177,8 +177,9 @@ impl Lines {
     }
 
     fn push_piece(&mut self, mut piece: &[u8]) {
+        let line_end = self.alone.unwrap_or(b'\n');
         if self.skipping {
-            let end = memchr::memchr(b'\n', piece);
+            let end = memchr::memchr(line_end, piece);
             self.dropped_bytes += end.unwrap_or(piece.len()) as u64;
             self.places.pass_over(self.buffer.len(), end.map_or(piece.len(), |end| end + 1) as u64);
             let Some(end) = end else { return };
@@ -186,7 +187,7 @@ impl Lines {
             piece = &piece[end + 1..];
         }
         self.buffer.extend_from_slice(piece);
-        while let Some(found) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) {
+        while let Some(found) = memchr::memchr(line_end, &self.buffer[self.scanned..]) {
             let end = self.scanned + found;
             self.scanned = end + 1;
             self.line(self.line_start..end);
@@ -228,13 +229,13 @@ impl Lines {
             range.end = range.start + self.line_max;
             return self.cut_line(range);
         }
-        if self.buffer[range.clone()].last() == Some(&b'\r') {
+        if self.buffer[range.clone()].last() == Some(&b'\r') && self.alone.is_none_or(|end| end == b'\n') {
             range.end -= 1;
         }
         if headless {
             return self.cut_line(range);
         }
-        if self.alone {
+        if self.alone.is_some() {
             return self.keep(range, RecordKind::default());
         }
         if self.mixed(range.clone()) {
@@ -488,6 +489,15 @@ mod tests {
         records.extend(lines.take(usize::MAX));
         let texts: Vec<_> = records.iter().map(|r| std::str::from_utf8(&r.bytes).unwrap()).collect();
         assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn lines_alone_end_with_any_byte() {
+        let mut lines = Lines::starting_at(0).alone(Some(b';'));
+        lines.push(b"a\r;;b\nc;d");
+        let (records, reach) = lines.take_up_to(usize::MAX, usize::MAX);
+        let texts: Vec<_> = records.iter().map(|record| &record.bytes[..]).collect();
+        assert_eq!((texts, reach), (vec![&b"a\r"[..], b"", b"b\nc"], 8));
     }
 
     #[test]

@@ -56,6 +56,7 @@ use smallvec::SmallVec;
 use std::{borrow::Cow, fmt};
 use stops::Stops;
 
+pub use dns::Resolver;
 pub use known::unknown;
 
 /// Seconds from one tick to the next, for filters that count by them as Logstash's do.

@@ -114,6 +114,32 @@ fn a_reload_loses_and_doubles_nothing_and_a_wrong_config_changes_nothing() {
 }
 
 #[test]
+fn a_sincedb_says_where_to_go_on_and_without_it_files_are_new() {
+    let home = folder();
+    let (file, conf, sincedb) = (home.path().join("app.log"), home.path().join("x.conf"), home.path().join("sincedb"));
+    let options = format!("delimiter => ';' sincedb_path => '{}' start_position =>", sincedb.display());
+    fs::write(&conf, marked(&file, "got").replace("start_position =>", &options)).unwrap();
+    append(&file, "1;2;");
+    let start = |data: &str| Live::start(&home.path().join(data), &["-f", conf.to_str().unwrap()]);
+    let mut first = start("data");
+    assert_eq!([first.line(), first.line()], ["got 1", "got 2"]);
+    assert!(first.stop().is_empty());
+    // Another log, which knows nothing, and then the first, which knows less.
+    for (data, number) in [("other", 3), ("data", 4)] {
+        append(&file, &format!("{number};"));
+        let mut next = start(data);
+        assert_eq!(next.line(), format!("got {number}"), "{data}");
+        assert!(next.stop().is_empty());
+        let text = fs::read_to_string(&sincedb).unwrap();
+        assert!(text.contains(&format!(" {} ", number * 2)) && text.trim_end().ends_with("/app.log"), "{text}");
+    }
+    fs::remove_file(&sincedb).unwrap();
+    let mut anew = start("data");
+    assert_eq!([anew.line(), anew.line(), anew.line(), anew.line()], ["got 1", "got 2", "got 3", "got 4"]);
+    assert!(anew.stop().is_empty());
+}
+
+#[test]
 fn a_killed_pipeline_goes_on_where_it_was() {
     const LINES: usize = 3_000;
     let home = folder();

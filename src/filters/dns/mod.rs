@@ -17,7 +17,8 @@ use crate::{
 };
 use logship_parsers::config::{Diagnostic, FieldRef, ast, typed};
 use lru::LruCache;
-use resolver::{Failure, Hosts, Resolver, SYSTEM_HOSTS, Servers};
+pub use resolver::Resolver;
+use resolver::{Failure, Hosts, SYSTEM_HOSTS, Servers};
 use std::{
     hash::RandomState,
     net::SocketAddr,

@@ -24,7 +24,7 @@ pub(super) const SYSTEM_HOSTS: &str = "/etc/hosts";
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Failure {
+pub enum Failure {
     /// In time.
     Timeout,
     /// No server can be reached.
@@ -118,8 +118,9 @@ pub(super) fn server(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, PORT)))
 }
 
+/// Who knows names and addresses.
 #[derive(Debug)]
-pub(super) struct Resolver {
+pub struct Resolver {
     pub(super) hosts: Hosts,
     pub(super) servers: Option<Servers>,
     /// How long one answer is waited for.
@@ -131,6 +132,16 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
+    /// The one of the system, with so long for each answer.
+    #[must_use]
+    pub fn of_system(timeout: Duration) -> Resolver {
+        let mut hosts = Hosts::default();
+        // A system without the file knows no hosts.
+        _ = hosts.read(SYSTEM_HOSTS);
+        let servers = Some(Servers::of_system());
+        Resolver { hosts, servers, timeout, retries: 0, numbers: RandomState::new(), asked: AtomicU64::default() }
+    }
+
     /// The address of a name; none where it has none. An address is its own.
     pub(super) fn address(&self, name: &str) -> Result<Option<String>, Failure> {
         if name.parse::<IpAddr>().is_ok() {
@@ -143,7 +154,10 @@ impl Resolver {
     }
 
     /// The name of an address; none where it has none.
-    pub(super) fn name(&self, address: IpAddr) -> Result<Option<String>, Failure> {
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn name(&self, address: IpAddr) -> Result<Option<String>, Failure> {
         if let Some(name) = self.hosts.names.get(&address) {
             return Ok(Some(name.clone()));
         }

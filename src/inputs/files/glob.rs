@@ -176,6 +176,14 @@ impl Globs {
         walked
     }
 
+    /// Whether a pattern means the file of this path, or a folder above it.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        let means =
+            |above: &str| self.include.iter().flat_map(|include| &include.choices).any(|one| one.excludes(above));
+        Path::new(path).ancestors().filter_map(Path::to_str).any(means)
+    }
+
     /// The folders in which files may appear, as the last walk saw them: those it listed, those of files given by name, and
     /// for what does not exist yet the folder in which it is missing.
     #[must_use]
@@ -534,6 +542,17 @@ mod tests {
         assert_eq!(found, expected, "{include:?} but {exclude:?} in {lines:?}");
         assert_eq!(said, problems, "{include:?} but {exclude:?} in {lines:?}");
         assert_eq!(look(&mut globs, &root), (strings(expected), vec![]), "said again");
+    }
+
+    #[test]
+    fn paths_are_covered_whether_they_are_there_or_not() {
+        let globs = Globs::below("/w", &["/var/log/*.log".into(), "/srv/{a,b}/".into(), "x/**/y".into()], &[]).unwrap();
+        let check = |path: &str, expected: bool| assert_eq!(globs.covers(path), expected, "{path}");
+        check("/var/log/app.log", true);
+        check("/var/log/app.log.1", false);
+        check("/srv/b/c/d", true);
+        check("/srv/c/d", false);
+        check("/w/x/1/2/y", true);
     }
 
     #[test]

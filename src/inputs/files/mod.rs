@@ -88,8 +88,8 @@ pub struct Settings {
     pub delete_after: Option<Duration>,
     /// How the text of files without a byte order mark is written.
     pub encoding: transcode::Encoding,
-    /// No line joins another.
-    pub alone: bool,
+    /// No line joins another, and each ends with this byte.
+    pub alone: Option<u8>,
     /// Nothing is announced by the system: everything is found by looking.
     pub polling: bool,
     /// What all records share.
@@ -150,12 +150,14 @@ impl FileInput {
         look(&self.status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stops when all that is there is read, or after a moment. What is not durable then is read at the next start.
-    pub fn stop(self) {
+    /// Stops when all that is there is read, or after a moment, and says how far that is. What is not durable then is read at the
+    /// next start.
+    pub fn stop(self) -> FilesStatus {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
         // A panic has been printed.
         let _ = self.thread.join();
+        std::mem::take(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -450,7 +450,7 @@ pub struct Place {
     /// Its first bytes.
     head: Vec<u8>,
     encoding: Encoding,
-    alone: bool,
+    alone: Option<u8>,
 }
 
 impl Place {
@@ -458,7 +458,7 @@ impl Place {
     ///
     /// # Errors
     /// The content cannot be read up to there.
-    pub fn read(reader: &mut Reader, from: u64, (encoding, alone): (Encoding, bool)) -> io::Result<Place> {
+    pub fn read(reader: &mut Reader, from: u64, (encoding, alone): (Encoding, Option<u8>)) -> io::Result<Place> {
         let before = from.min(FileMark::MARKER_BYTES);
         Ok(Place {
             from,

@@ -16,7 +16,7 @@ pub const HEAD_BYTES: u64 = 3;
 #[derive(Debug)]
 pub struct Text {
     lines: Lines,
-    alone: bool,
+    alone: Option<u8>,
     first_line: Option<FirstLine>,
     form: Form,
     /// How far records were taken.
@@ -37,8 +37,8 @@ enum Form {
 
 impl Text {
     /// The text of a content from a place on, where a line begins; `head` is what lies at its beginning and before this place.
-    /// Its lines join, unless they are to stay `alone`.
-    pub fn new(wanted: Encoding, alone: bool, from: u64, head: &[u8]) -> Text {
+    /// Its lines join, unless they are to stay `alone` and end with that byte.
+    pub fn new(wanted: Encoding, alone: Option<u8>, from: u64, head: &[u8]) -> Text {
         let form = Form::Undecided(wanted);
         let lines = Lines::starting_at(from).alone(alone);
         let first_line = None;

@@ -24,6 +24,8 @@ pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 pub const PROXY_WAIT: Duration = Duration::from_secs(10);
 /// How long somebody who is answered may not read.
 pub const WRITE_WAIT: Duration = Duration::from_secs(30);
+/// How long a stop waits for what is on its way: of a line that follows at once on its connection nobody would know that it is lost.
+const LAST_WAIT: Duration = Duration::from_millis(100);
 /// How often a connection is read once the stop was asked for.
 pub const DRAINED_READS_MAX: usize = 64;
 /// The longest header of a proxy, by the protocol's version 1.
@@ -225,9 +227,10 @@ impl Connection {
                 Woken::Stop => break,
             }
         }
-        let never = Stop::new()?;
+        let (never, begun) = (Stop::new()?, clock::instant());
         for _ in 0..DRAINED_READS_MAX {
-            if self.wait(&never, Some(Duration::ZERO))? != Woken::Readable || !stream.read_from(self)? {
+            let left = LAST_WAIT.saturating_sub(clock::since(begun));
+            if self.wait(&never, Some(left))? != Woken::Readable || !stream.read_from(self)? {
                 break;
             }
         }

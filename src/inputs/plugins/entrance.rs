@@ -116,6 +116,16 @@ impl Entrance {
         &self.framing
     }
 
+    /// The same for records that are cut at these ends of lines, where the codec has no framing of its own.
+    #[must_use]
+    pub fn cut_at(&self, end: &[u8]) -> Entrance {
+        let framing = match &self.framing {
+            own @ Framing::Own(_) => own.clone(),
+            Framing::Lines(_) | Framing::Messages(_) => Framing::Lines(end.into()),
+        };
+        Entrance { framing, ..self.clone() }
+    }
+
     /// One more stream; its events get these fields where they have none of that name.
     #[must_use]
     pub fn stream(&self, fields: impl Into<Fields>) -> Stream {

@@ -1,10 +1,10 @@
-//! `exec { command => "uptime" interval => 60 }`: what a command prints, at each interval.
+//! `exec { command => "uptime" interval => 60 }`: what a command prints, at each interval or by a schedule.
 //!
 //! All that it prints is one message, or what the codec makes of it; [`OUTPUT_BYTES_MAX`] of it are kept, then it is tagged
 //! `_truncated`. Where a command takes longer than the interval, it runs again at once. At the stop it is ended and what it
 //! printed is left out.
 
-use super::{Entrance, InputError, InputKind, Source, command::Program};
+use super::{Entrance, InputError, InputKind, Source, command::Program, schedule::Schedule};
 use crate::{
     clock,
     config::Options,
@@ -15,7 +15,7 @@ use logship_parsers::config::{Diagnostic, FieldRef, typed};
 use std::{
     io::{self, Read as _},
     process::ExitStatus,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(super) const KIND: InputKind = InputKind {
@@ -31,29 +31,46 @@ pub(super) const KIND: InputKind = InputKind {
 
 /// What is kept of what a command prints.
 pub const OUTPUT_BYTES_MAX: usize = FRAME_BYTES_MAX;
+/// The longest wait for a scheduled time before the clock is looked at again.
+const CLOCK_WAIT: Duration = Duration::from_secs(60);
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
 struct Exec {
     command: String,
-    interval: Duration,
+    when: When,
     is_ecs: bool,
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
-    if let Some(schedule) = options.value("schedule") {
-        let error = Diagnostic::error(schedule.span.0, "schedules are not supported");
-        options.report(error.help("write `interval => 60`: the seconds from one start to the next"));
-        return None;
-    }
     let command = options.required("command", |value| typed::text(value).map(str::to_owned));
-    let interval = options.required("interval", |value| {
+    let interval = options.get("interval", |value| {
         let seconds = typed::number(value)?;
         Duration::try_from_secs_f64(seconds)
             .map_err(|_| Diagnostic::error(value.span.0, format!("{seconds} is no number of seconds")))
     });
-    Some(Box::new(Exec { command: command?, interval: interval?, is_ecs: options.ecs().is_on() }))
+    let schedule = options.get("schedule", |value| {
+        Schedule::parse(typed::text(value)?).map_err(|wrong| Diagnostic::error(value.span.0, wrong))
+    });
+    let when = match (options.is_given("interval"), options.is_given("schedule")) {
+        (true, false) => interval.map(When::Every),
+        (false, true) => schedule.map(When::At),
+        _ => {
+            let error = Diagnostic::error(options.place(), "`exec` needs one of `interval` and `schedule`");
+            options.report(error.help("write `interval => 60` or `schedule => \"*/5 * * * *\"`"));
+            None
+        }
+    };
+    Some(Box::new(Exec { command: command?, when: when?, is_ecs: options.ecs().is_on() }))
+}
+
+/// When the command runs.
+#[derive(Debug)]
+enum When {
+    /// At once, and so long after each start.
+    Every(Duration),
+    At(Schedule),
 }
 
 /// What a command did.
@@ -108,21 +125,51 @@ impl Exec {
     }
 }
 
+impl Exec {
+    /// Runs the command and gives what it prints. `false` at the stop.
+    fn run_once(&self, entrance: &Entrance, stop: &Stop) -> Result<bool, InputError> {
+        match self.once(stop) {
+            Ok(None) => return Ok(false),
+            Ok(Some(ran)) => {
+                let mut stream = entrance.stream(self.fields(&ran));
+                stream.message(ran.output.into())?;
+                stream.finish()?;
+                stream.settle()?;
+            }
+            Err(error) => tracing::warn!(%error, "a command could not be run; it is tried again"),
+        }
+        Ok(true)
+    }
+
+    /// Waits for the next time. `false` at the stop.
+    fn wait(&self, begun: Option<Instant>, stop: &Stop) -> bool {
+        match (&self.when, begun) {
+            (When::Every(interval), Some(begun)) => !stop.wait(interval.saturating_sub(clock::since(begun))),
+            (When::Every(_), None) => true,
+            (When::At(schedule), _) => {
+                let now = || jiff::Timestamp::from_nanosecond(clock::now().as_nanos().into()).unwrap_or_default();
+                let Some(due) = schedule.after(now()) else { return false };
+                loop {
+                    let left = due.duration_since(now());
+                    if left.is_negative() || left.is_zero() {
+                        return true;
+                    }
+                    // In pieces, as the clock may be set meanwhile.
+                    if stop.wait(left.unsigned_abs().min(CLOCK_WAIT)) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Source for Exec {
     fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
-        loop {
-            let begun = clock::instant();
-            match self.once(stop) {
-                Ok(None) => break,
-                Ok(Some(ran)) => {
-                    let mut stream = entrance.stream(self.fields(&ran));
-                    stream.message(ran.output.into())?;
-                    stream.finish()?;
-                    stream.settle()?;
-                }
-                Err(error) => tracing::warn!(%error, "a command could not be run; it is tried again"),
-            }
-            if stop.wait(self.interval.saturating_sub(clock::since(begun))) {
+        let mut begun = None;
+        while self.wait(begun, stop) {
+            begun = Some(clock::instant());
+            if !self.run_once(entrance, stop)? {
                 break;
             }
         }
@@ -182,13 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn it_runs_by_a_schedule() {
+        let running = start("exec { command => 'echo x' schedule => '* * * * * *' }", Ecs::V8);
+        assert_eq!(running.messages(2), ["x\n", "x\n"]);
+        running.end();
+    }
+
+    #[test]
     fn mistakes_are_told() {
         let check = |input: &str, expected: &[&str]| {
             let told: Vec<_> = mistakes(input).into_iter().map(|diagnostic| diagnostic.message).collect();
             assert_eq!(told, expected, "{input}");
         };
-        check("exec { command => 'x' schedule => '* * * * *' }", &["schedules are not supported"]);
-        check("exec { }", &["`exec` needs the option `command`", "`exec` needs the option `interval`"]);
+        let neither = "`exec` needs one of `interval` and `schedule`";
+        check("exec { command => 'x' schedule => '* * * * *' interval => 1 }", &[neither]);
+        check("exec { command => 'x' schedule => 'daily' }", &["`daily` has 1 fields, a schedule has five or six"]);
+        check("exec { }", &["`exec` needs the option `command`", neither]);
         check("exec { command => 'x' interval => -1 }", &["-1 is no number of seconds"]);
     }
 }

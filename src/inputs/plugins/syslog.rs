@@ -51,6 +51,8 @@ pub(super) const KIND: InputKind = InputKind {
 
 /// The port of syslog.
 const PORT: u16 = 514;
+/// The type of the service that sends syslog, by the schema.
+const SERVICE: &str = "system";
 /// What is told of messages that the pattern does not match.
 const FAILURE: &str = "_grokparsefailure_sysloginput";
 const TIME_FORMATS: [&str; 4] = ["MMM dd HH:mm:ss", "MMM  d HH:mm:ss", "MMM d HH:mm:ss", "ISO8601"];
@@ -231,6 +233,10 @@ impl Relay {
             }
         };
         self.set_priority(event, priority);
+        let service = field("service.type");
+        if self.ecs.is_on() && !event.contains(&service) {
+            _ = event.set(&service, Value::from(SERVICE));
+        }
     }
 
     /// Whether a filter did not fail.
@@ -328,7 +334,7 @@ mod tests {
             r#""severity":{"code":2,"name":"Critical"}}}"#
         );
         let host = r#""host":{"hostname":"web1","ip":"127.0.0.1"}"#;
-        let process = r#""process":{"name":"su","pid":42}"#;
+        let process = r#""process":{"name":"su","pid":42},"service":{"type":"system"}"#;
         let expected =
             format!(r#"{{"message":"failed for ann","event":{{"original":"{LINE}"}},{syslog},{host},{process}}}"#);
         check("", Ecs::V8, LINE, &expected);

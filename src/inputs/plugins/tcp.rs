@@ -1,12 +1,13 @@
 //! `tcp { port => 5000 codec => json }`: lines of connections, taken in (`mode => server`) or made (`mode => client`).
 //!
 //! A connection is a stream of its own: what one sends is never mixed with what another does. There is no acknowledgement in
-//! it; a pipeline that is behind makes senders wait. Where nobody listens, a client tries again after [`RECONNECT_WAIT`]. Names
-//! of addresses are not looked up: the name of a source is its address.
+//! it; a pipeline that is behind makes senders wait. Where nobody listens, a client tries again after [`RECONNECT_WAIT`]. A server
+//! looks names of senders up, unless `dns_reverse_lookup_enabled` is false; a sender without a name has its address as one.
 
 use super::{
     Entrance, Fields, InputError, InputKind, Kept, Source,
     connection::{Connection, Proxied},
+    names::PeerNames,
     sockets::{self, Server, connect, host_and_port},
     tls::{self, Clients},
 };
@@ -59,6 +60,8 @@ struct Tcp {
     side: Side,
     is_proxied: bool,
     names: Arc<Names>,
+    /// Who knows the names of those who connect, where they are asked for.
+    peers: Option<Arc<PeerNames>>,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,7 @@ struct Names {
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
     let host = options.text("host").unwrap_or_else(|| "0.0.0.0".to_owned());
     let port = options.required("port", sockets::port);
-    _ = options.flag("dns_reverse_lookup_enabled", true);
+    let looks_up = options.flag("dns_reverse_lookup_enabled", true);
     let keep_alive = options.flag("tcp_keep_alive", false);
     let is_server = options.or("mode", |value| typed::choice(value, &["client", "server"]), "server") == "server";
     let address = Address::Tcp(host_and_port(&host, port.unwrap_or_default()));
@@ -89,9 +92,10 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Source>> {
         true => Side::Server(Server { keep_alive, ..Server::new(address, tls::server(options, Clients::Verified)) }),
         false => Side::Client { address, keep_alive, tls: tls::client(options, &host) },
     };
-    let tcp =
-        Tcp { side, is_proxied: options.flag("proxy_protocol", false), names: Arc::new(Names::of(options.ecs())) };
-    port.map(|_| Box::new(tcp) as Box<dyn Source>)
+    let is_proxied = options.flag("proxy_protocol", false);
+    let peers = (looks_up && is_server && !is_proxied).then(|| Arc::new(PeerNames::new()));
+    let names = Arc::new(Names::of(options.ecs()));
+    port.map(|_| Box::new(Tcp { side, is_proxied, names, peers }) as Box<dyn Source>)
 }
 
 impl Names {
@@ -115,7 +119,7 @@ impl Names {
     }
 
     /// What is known of a connection. A proxy's numbers are texts, as in Logstash.
-    fn fields(&self, peer: Option<SocketAddr>, proxied: Option<Proxied>) -> Fields {
+    fn fields(&self, peer: Option<SocketAddr>, proxied: Option<Proxied>, peers: Option<&PeerNames>) -> Fields {
         let field = |name: &FieldRef, value: Value| (name.clone(), value);
         match (proxied, peer) {
             (Some(Proxied { client, proxy }), _) => [
@@ -127,21 +131,28 @@ impl Names {
             ]
             .into(),
             (None, Some(peer)) => {
-                let ip = Value::from(peer.ip().to_string());
+                let ip = peer.ip().to_string();
+                let name = peers.map_or_else(|| ip.clone(), |peers| peers.of(peer.ip()));
                 let port = Value::Int(i64::from(peer.port()));
-                [field(&self.host, ip.clone()), field(&self.ip, ip), field(&self.port, port)].into()
+                [field(&self.host, name.into()), field(&self.ip, ip.into()), field(&self.port, port)].into()
             }
             (None, None) => [].into(),
         }
     }
 
-    fn read(&self, mut connection: Connection, is_proxied: bool, to: &Entrance, stop: &Stop) -> Result<(), InputError> {
+    fn read(
+        &self,
+        mut connection: Connection,
+        (is_proxied, peers): (bool, Option<&PeerNames>),
+        to: &Entrance,
+        stop: &Stop,
+    ) -> Result<(), InputError> {
         if connection.is_encrypted() {
             // Then it is known who that is.
             connection.wait(stop, None)?;
         }
         let proxied = is_proxied.then(|| connection.proxied(stop)).transpose()?;
-        let mut fields = self.fields(connection.peer, proxied);
+        let mut fields = self.fields(connection.peer, proxied, peers);
         if let Some(identity) = connection.identity() {
             fields = fields.iter().cloned().chain([(self.subject.clone(), Value::from(identity.subject))]).collect();
         }
@@ -166,9 +177,9 @@ impl Source for Tcp {
     }
 
     fn run(self: Box<Self>, entrance: &Entrance, stop: &Stop) -> Result<(), InputError> {
-        let Tcp { side, is_proxied, names } = *self;
+        let Tcp { side, is_proxied, names, peers } = *self;
         let (entrance, asked) = (entrance.clone(), stop.clone());
-        let read = move |connection| names.read(connection, is_proxied, &entrance, &asked);
+        let read = move |connection| names.read(connection, (is_proxied, peers.as_deref()), &entrance, &asked);
         match side {
             Side::Server(server) => server.serve(stop, read),
             Side::Client { address, keep_alive, tls } => sockets::again_and_again(stop, RECONNECT_WAIT, || {
@@ -194,7 +205,8 @@ mod tests {
     #[test]
     fn lines_of_connections_have_the_address_of_the_sender() {
         let check = |ecs: Ecs, expected: &dyn Fn(u16) -> String| {
-            let running = start("tcp { host => '127.0.0.1' port => 0 }", ecs);
+            let plain = "tcp { host => '127.0.0.1' port => 0 dns_reverse_lookup_enabled => false }";
+            let running = start(plain, ecs);
             let mut client = TcpStream::connect(running.at.unwrap()).unwrap();
             let port = client.local_addr().unwrap().port();
             client.write_all(b"one\r\ntwo").unwrap();

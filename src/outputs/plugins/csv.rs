@@ -47,6 +47,9 @@ struct Style {
     quote: char,
     force_quotes: bool,
     quote_empty: bool,
+    /// Names that come before each row: Ruby's CSV makes each one anew.
+    headers: Vec<String>,
+    writes_headers: bool,
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
@@ -60,18 +63,37 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
 
 impl Default for Style {
     fn default() -> Style {
-        Style { col_sep: ",".into(), row_sep: "\n".into(), quote: '"', force_quotes: false, quote_empty: true }
+        Style {
+            col_sep: ",".into(),
+            row_sep: "\n".into(),
+            quote: '"',
+            force_quotes: false,
+            quote_empty: true,
+            headers: Vec::new(),
+            writes_headers: false,
+        }
     }
+}
+
+/// A separator as it is meant: the documentation of Logstash writes `"\t"` and `"\r\n"`, which without `config.support_escapes` are
+/// backslashes and letters, and nobody separates by these.
+fn separator(text: &str) -> String {
+    text.replace("\\t", "\t").replace("\\r", "\r").replace("\\n", "\n")
 }
 
 fn style(value: &ast::Value) -> typed::Read<Style> {
     let mut style = Style::default();
     for entry in &*typed::hash(value)? {
         match typed::text(&entry.key)? {
-            "col_sep" => style.col_sep = typed::text(&entry.value)?.to_owned(),
-            "row_sep" => style.row_sep = typed::text(&entry.value)?.to_owned(),
+            "col_sep" => style.col_sep = separator(typed::text(&entry.value)?),
+            "row_sep" => style.row_sep = separator(typed::text(&entry.value)?),
             "force_quotes" => style.force_quotes = typed::boolean(&entry.value)?,
             "quote_empty" => style.quote_empty = typed::boolean(&entry.value)?,
+            "headers" => {
+                let names = typed::list(&entry.value).iter().map(|name| typed::text(name).map(str::to_owned));
+                style.headers = names.collect::<typed::Read<_>>()?;
+            }
+            "write_headers" => style.writes_headers = typed::boolean(&entry.value)?,
             "quote_char" => {
                 let mut chars = typed::text(&entry.value)?.chars();
                 let (Some(quote), None) = (chars.next(), chars.next()) else {
@@ -80,7 +102,8 @@ fn style(value: &ast::Value) -> typed::Read<Style> {
                 style.quote = quote;
             }
             _ => {
-                let known = ["col_sep", "row_sep", "quote_char", "force_quotes", "quote_empty"];
+                let known =
+                    ["col_sep", "row_sep", "quote_char", "force_quotes", "quote_empty", "headers", "write_headers"];
                 return typed::choice(&entry.key, &known).map(|_| style);
             }
         }
@@ -91,6 +114,7 @@ fn style(value: &ast::Value) -> typed::Read<Style> {
 impl Output for Csv {
     fn encode(&self, event: &Event, now: Timestamp, out: &mut Encoded) {
         let row = out.text_mut();
+        self.style.write_headers(row);
         let mut text = String::new();
         for (n, field) in self.fields.iter().enumerate() {
             if n > 0 {
@@ -138,6 +162,17 @@ impl Csv {
 }
 
 impl Style {
+    fn write_headers(&self, row: &mut String) {
+        if !self.writes_headers || self.headers.is_empty() {
+            return;
+        }
+        for (n, name) in self.headers.iter().enumerate() {
+            row.push_str(if n > 0 { &self.col_sep } else { "" });
+            self.write(row, Some(name));
+        }
+        row.push_str(&self.row_sep);
+    }
+
     fn write(&self, row: &mut String, field: Option<&str>) {
         let is_special =
             |text: &str| text.contains(['\r', '\n', self.quote]) || text.contains(|c: char| self.col_sep.contains(c));
@@ -188,6 +223,11 @@ mod tests {
         check("fields => a spreadsheet_safe => false", r#"{"a":"=1+1"}"#, "=1+1\n");
         let tabs = r#"fields => [a, d] csv_options => { "col_sep" => "	" "row_sep" => "|" "force_quotes" => true }"#;
         check(tabs, r#"{"a":"x"}"#, "\"x\"\t\"\"|");
+        let named = "fields => [a, d] csv_options => { write_headers => true headers => ['A', 'the D'] }";
+        check(named, r#"{"a":"x","d":1}"#, "A,the D\nx,1\n");
+        check(&named.replace("true", "false"), r#"{"a":"x","d":1}"#, "x,1\n");
+        let windows = r#"fields => [a, d] csv_options => { "col_sep" => "\t" "row_sep" => "\r\n" }"#;
+        check(windows, r#"{"a":"x","d":1}"#, "x\t1\r\n");
         check(
             "fields => a csv_options => { quote_char => \"'\" quote_empty => false }",
             r#"{"a":"it's"}"#,
@@ -199,7 +239,7 @@ mod tests {
     fn wrong_options_are_told() {
         assert!(errors("csv { path => \"/a\" }").contains("needs the option `fields`"));
         assert!(
-            errors("csv { path => \"/a\" fields => a csv_options => { headers => true } }").contains("cannot stand")
+            errors("csv { path => \"/a\" fields => a csv_options => { converters => all } }").contains("cannot stand")
         );
         assert!(
             errors("csv { path => \"/a\" fields => a csv_options => { quote_char => \"ab\" } }").contains("one char")

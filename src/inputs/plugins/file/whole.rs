@@ -35,6 +35,8 @@ pub(super) struct Completed {
     by_path: bool,
     descending: bool,
     exits: bool,
+    /// Compressed files are read through before anything of them is taken.
+    checks: bool,
 }
 
 impl Completed {
@@ -59,6 +61,7 @@ impl Completed {
             by_path: by.as_deref() == Some("path"),
             descending: direction.as_deref() == Some("desc"),
             exits: options.flag("exit_after_read", false),
+            checks: options.flag("check_archive_validity", false),
         })
     }
 }
@@ -68,6 +71,8 @@ pub(super) struct Whole {
     globs: Globs,
     /// The field that has the path.
     path: FieldRef,
+    /// What lines end with, where that is no line end.
+    delimiter: Option<Vec<u8>>,
     sincedb: Option<PathBuf>,
     completed: Completed,
     ignore_older: Option<Duration>,
@@ -78,13 +83,13 @@ pub(super) struct Whole {
 
 impl Whole {
     pub(super) fn new(
-        (globs, path): (Globs, FieldRef),
+        (globs, path, delimiter): (Globs, FieldRef, Option<Vec<u8>>),
         sincedb: Option<PathBuf>,
         completed: Completed,
         ignore_older: Option<Duration>,
         every: Duration,
     ) -> Whole {
-        Whole { globs, path, sincedb, completed, ignore_older, every, noted: BTreeMap::new() }
+        Whole { globs, path, delimiter, sincedb, completed, ignore_older, every, noted: BTreeMap::new() }
     }
 
     /// Files that are to be read now, in their order.
@@ -111,6 +116,14 @@ impl Whole {
     }
 
     fn read(&mut self, file: &Found, entrance: &Entrance, stop: &Stop) -> Result<bool, InputError> {
+        if self.completed.checks
+            && is_compressed(&file.path)
+            && let Err(cause) = open(&file.path).and_then(|mut whole| io::copy(&mut whole, &mut io::sink()))
+        {
+            tracing::warn!("{}: {cause}: nothing of it is taken until it has changed", file.path);
+            self.note(file, false);
+            return Ok(true);
+        }
         let opened = match open(&file.path) {
             Ok(opened) => opened,
             Err(cause) => {
@@ -119,7 +132,8 @@ impl Whole {
             }
         };
         let mut reader = opened;
-        let mut stream = entrance.stream([(self.path.clone(), Value::from(file.path.clone()))]);
+        let cut = self.delimiter.as_ref().map(|delimiter| entrance.cut_at(delimiter));
+        let mut stream = cut.as_ref().unwrap_or(entrance).stream([(self.path.clone(), Value::from(file.path.clone()))]);
         let mut is_whole = true;
         loop {
             match stream.read_from(&mut reader) {
@@ -205,10 +219,14 @@ fn identity(file: &Found) -> Identity {
     (file.stat.device, file.stat.inode, file.stat.size, file.stat.modified_ns)
 }
 
+fn is_compressed(path: &str) -> bool {
+    path.ends_with(".gz") || path.ends_with(".gzip")
+}
+
 /// A file, inflated where its name says that it is compressed.
 fn open(path: &str) -> io::Result<Box<dyn Read>> {
     let file = File::open(path)?;
-    match path.ends_with(".gz") || path.ends_with(".gzip") {
+    match is_compressed(path) {
         true => Ok(Box::new(MultiGzDecoder::new(io::BufReader::new(file)))),
         false => Ok(Box::new(file)),
     }

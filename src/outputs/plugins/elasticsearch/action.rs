@@ -1,6 +1,6 @@
 //! What an event becomes: a line that says what to do, and the document.
 
-use super::super::EVENT_ID;
+use super::{super::EVENT_ID, script::Script};
 use crate::{
     config::{Ecs, Options},
     event::{
@@ -8,8 +8,8 @@ use crate::{
         render::{rendered, write_text},
     },
 };
-use logship_parsers::config::{Diagnostic, Template, ast, typed};
-use std::fmt::Write as _;
+use logship_parsers::config::{Diagnostic, FieldRef, Template, ast, typed};
+use std::{borrow::Cow, fmt::Write as _};
 
 /// What can be done with a document.
 const ACTIONS: [&str; 4] = ["index", "create", "update", "delete"];
@@ -30,6 +30,9 @@ pub(super) struct Documents {
     version_type: Option<String>,
     doc_as_upsert: bool,
     upsert: Option<Template>,
+    script: Option<Script>,
+    /// The parent's id, and the field that says what a document is to it.
+    parent: Option<(Template, Option<FieldRef>)>,
     retry_on_conflict: i64,
     /// Whether an index whose name has a piece without a value is refused.
     wants_whole_names: bool,
@@ -64,6 +67,8 @@ impl Documents {
             version_type,
             doc_as_upsert: options.flag("doc_as_upsert", false),
             upsert: options.get("upsert", typed::template).filter(|upsert| upsert.as_literal() != Some("")),
+            script: Script::read(options),
+            parent: options.get("parent", typed::template).zip(Some(options.get("join_field", typed::field))),
             retry_on_conflict: conflicts,
             wants_whole_names: options.flag("dlq_on_failed_indexname_interpolation", true),
         })
@@ -83,6 +88,7 @@ impl Documents {
         if id.is_none() && matches!(action.as_str(), "update" | "delete") {
             return Err(format!("to {action}, a document needs its id"));
         }
+        let event = &*self.joined(event, now);
         _ = write!(out, "{{\"{action}\":{{");
         let mut pair = Pairs { out, is_first: true };
         if let Some(id) = &id {
@@ -110,8 +116,13 @@ impl Documents {
         if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.is_empty()) {
             pair.text("pipeline", &pipeline);
         }
-        if let Some(routing) = given(&self.routing, "routing") {
+        let parent = self.parent.as_ref().map(|(parent, field)| (rendered(parent, event, now), field.is_some()));
+        let joins = |(parent, joins): &(String, bool)| joins.then(|| parent.clone());
+        if let Some(routing) = parent.as_ref().and_then(joins).or_else(|| given(&self.routing, "routing")) {
             pair.text("routing", &routing);
+        }
+        if let Some((parent, false)) = parent {
+            pair.text("parent", &parent);
         }
         if action == "update" {
             pair.raw("retry_on_conflict", &self.retry_on_conflict.to_string());
@@ -169,10 +180,32 @@ impl Documents {
         }
     }
 
+    /// The event with its parent in the field that joins them.
+    fn joined<'e>(&self, event: &'e Event, now: Timestamp) -> Cow<'e, Event> {
+        let Some((parent, Some(field))) = &self.parent else { return Cow::Borrowed(event) };
+        let mut join = Map::with_capacity(2);
+        join.insert(Key::from("name"), event.get(field).map_or(Value::Null, Cow::into_owned));
+        join.insert(Key::from("parent"), Value::from(rendered(parent, event, now)));
+        let mut joined = event.clone();
+        _ = joined.set(field, Value::Map(join));
+        Cow::Owned(joined)
+    }
+
     fn update(&self, event: &Event, now: Timestamp, out: &mut String) -> Result<(), String> {
-        out.push_str("{\"doc\":");
-        self.document(event, out);
-        if self.doc_as_upsert {
+        let mut document = String::new();
+        self.document(event, &mut document);
+        match &self.script {
+            Some(script) => {
+                out.push('{');
+                script.write(event, now, &document, out);
+            }
+            None => _ = write!(out, "{{\"doc\":{document}"),
+        }
+        if self.script.as_ref().is_some_and(Script::upserts) {
+            out.push_str(",\"scripted_upsert\":true,\"upsert\":{}");
+        } else if self.doc_as_upsert && self.script.is_some() {
+            _ = write!(out, ",\"upsert\":{document}");
+        } else if self.doc_as_upsert {
             out.push_str(",\"doc_as_upsert\":true");
         } else if let Some(upsert) = &self.upsert {
             let upsert = rendered(upsert, event, now);
@@ -300,8 +333,7 @@ fn target(options: &mut Options<'_>) -> Option<Target> {
         });
         return None;
     }
-    let is_managed = options.value("ilm_enabled").and_then(ast::Value::as_str) != Some("false");
-    let alias = options.text("ilm_rollover_alias").filter(|_| is_managed);
+    let alias = super::setup::alias(options);
     let default =
         if options.ecs() == Ecs::Disabled { "logstash-%{+yyyy.MM.dd}" } else { "ecs-logstash-%{+yyyy.MM.dd}" };
     let name = match alias {

@@ -3,15 +3,16 @@
 use super::{
     super::{
         Encoded, Item, Refused, Sink, SinkError,
-        requests::{Answer, Pool, Request, Verdict, joined, quoted},
+        requests::{self, Answer, Pool, Request, Verdict, joined, quoted},
     },
     servers::Servers,
+    setup::{self, Next, Step},
 };
 use crate::{config::Options, flow::Stop};
 use logship_parsers::config::{Diagnostic, ast::Value, typed};
 use serde::Deserialize;
-use std::collections::HashMap;
-use ureq::http::{HeaderName, HeaderValue, Method};
+use std::collections::{HashMap, VecDeque};
+use ureq::http::{HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
 
 /// Most bytes of a request, before it is compressed. A document that is larger goes alone.
 pub const BULK_BYTES_MAX: usize = 20 << 20;
@@ -56,6 +57,8 @@ pub(super) struct Bulks {
     headers: Vec<(HeaderName, HeaderValue)>,
     codes: Codes,
     pool: Pool,
+    /// What has to be there before the first document.
+    setup: VecDeque<Step>,
     /// Most bytes of a request that the cluster takes.
     bytes_max: usize,
 }
@@ -99,7 +102,53 @@ struct Entry {
 
 impl Bulks {
     pub(super) fn new(servers: Servers, headers: Vec<(HeaderName, HeaderValue)>, codes: Codes, pool: Pool) -> Bulks {
-        Bulks { servers, headers, codes, pool, bytes_max: BULK_BYTES_MAX }
+        Bulks { servers, headers, codes, pool, setup: VecDeque::new(), bytes_max: BULK_BYTES_MAX }
+    }
+
+    /// With what has to be there before the first document.
+    pub(super) fn after(self, setup: VecDeque<Step>) -> Bulks {
+        Bulks { setup, ..self }
+    }
+
+    /// Makes what has to be there and is not.
+    fn set_up(&mut self, stop: &Stop) -> Result<(), SinkError> {
+        while let Some(mut step) = self.setup.pop_front() {
+            let (number, root) = self.servers.next_root();
+            let mut question = step.first();
+            loop {
+                let mut headers = self.headers.clone();
+                headers.retain(|(name, _)| *name != CONTENT_TYPE);
+                headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+                let (method, url) = (question.method.clone(), requests::url(&format!("{root}/{}", question.path)));
+                let request = Request { method: method.clone(), url, headers, body: question.body };
+                let mut outcome = None;
+                let ran = self.pool.run(std::iter::once(request), stop, &mut |_, answered| {
+                    outcome = Some(answered);
+                    Verdict::Good
+                });
+                let cause = match (ran, outcome) {
+                    (Ok(()), Some(Ok(answer))) => match step.answered(&method, &answer) {
+                        Next::Ask(next) => {
+                            question = next;
+                            continue;
+                        }
+                        Next::Done(None) => break,
+                        Next::Done(Some(warning)) => {
+                            tracing::warn!("{root}/{}: {warning}", step.path);
+                            break;
+                        }
+                    },
+                    (Ok(()), Some(Err(none))) => setup::unanswered(&step, &none),
+                    (Ok(()), None) => "no answer before the end".to_owned(),
+                    (Err(cause), _) => cause.to_string(),
+                };
+                self.servers.failed(number);
+                self.setup.push_front(step);
+                return Err(SinkError::again(format!("{root}: {cause}")));
+            }
+            self.servers.worked(number);
+        }
+        Ok(())
     }
 
     /// Sends everything, request by request, until something is in the way.
@@ -259,7 +308,9 @@ impl Sink for Bulks {
         let items: Vec<_> = batch.items().collect();
         let unable = |item: &Item| if item.to.is_empty() { Fate::Left } else { Fate::Refused(item.to.clone()) };
         let mut fates: Vec<Fate> = items.iter().map(|(_, item)| unable(item)).collect();
-        let outcome = self.sent(&items, &mut fates, stop);
+        let is_needed = items.iter().any(|(_, item)| item.to.is_empty());
+        let ready = if is_needed { self.set_up(stop) } else { Ok(()) };
+        let outcome = ready.and_then(|()| self.sent(&items, &mut fates, stop));
         for ((_, item), fate) in items.iter().zip(&fates) {
             if let (Fate::Refused(reason), Some(event)) = (fate, &item.event) {
                 refused.push(Refused { event: event.clone(), reason: reason.clone() });

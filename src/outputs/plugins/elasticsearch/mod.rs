@@ -8,12 +8,14 @@
 //! however often it is sent; without one, a request whose answer was lost is sent again and its documents are doubled. There is
 //! one request at a time, so that of two changes of one document the later one is the last.
 //!
-//! Other than in Logstash: templates, index lifecycle policies and sniffing are not done (a warning says so); scripts are not supported.
+//! Other than in Logstash: there is no template of our own, and no sniffing (a warning says so).
 //! `retry_initial_interval` and its like mean nothing: all outputs wait alike.
 
 mod action;
 mod bulk;
+mod script;
 mod servers;
+mod setup;
 
 use super::{
     Encoded, Output, OutputKind, Sink,
@@ -28,7 +30,8 @@ use action::Documents;
 use bulk::{Bulks, Codes};
 use logship_parsers::config::{Diagnostic, ast::Value, typed};
 use servers::Servers;
-use std::{io, str::FromStr as _, time::Duration};
+use setup::Step;
+use std::{collections::VecDeque, io, str::FromStr as _, time::Duration};
 use ureq::http::{HeaderName, HeaderValue, header};
 
 pub(super) const KIND: OutputKind = OutputKind {
@@ -130,6 +133,7 @@ struct Elasticsearch {
     headers: Vec<(HeaderName, HeaderValue)>,
     codes: Codes,
     client: Client,
+    setup: VecDeque<Step>,
 }
 
 fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
@@ -139,43 +143,28 @@ fn build(options: &mut Options<'_>) -> Option<Box<dyn Output>> {
     let headers = headers(options, servers.as_ref());
     let codes = Codes::read(options);
     let client = client(options);
+    let setup = setup::steps(options);
     Some(Box::new(Elasticsearch {
         documents: documents?,
         servers: servers?,
         headers: headers?,
         codes: codes?,
         client: client?,
+        setup: setup?,
     }))
 }
 
-/// Says what is taken and not done, and what cannot be.
+/// Says what is taken and not done.
 fn warn(options: &mut Options<'_>) {
     let place = |options: &Options<'_>, name: &str| {
         options.value(name).map(|value| (value.span.0, value.as_str() == Some("false")))
     };
-    for name in ["script", "script_lang", "script_type", "script_var_name", "scripted_upsert", "parent", "join_field"] {
-        if let Some((place, false)) =
-            place(options, name).filter(|_| options.value(name).and_then(Value::as_str) != Some(""))
-        {
-            let error = Diagnostic::error(place, format!("`{name}` is not supported"));
-            options.report(match name {
-                "parent" | "join_field" => error.help("set the join field in `filter { }`, and `routing` here"),
-                _ => error.help("change the event in `filter { }`, or in an ingest pipeline by `pipeline`"),
-            });
-        }
-    }
-    for name in ["manage_template", "template", "template_api", "template_name", "template_overwrite"] {
-        if let Some((place, false)) = place(options, name) {
-            let warning = Diagnostic::warning(place, format!("`{name}` does nothing here: no template is installed"));
-            options.report(warning.help("install it with `PUT _index_template/NAME`"));
-        }
-    }
-    for name in ["ilm_enabled", "ilm_pattern", "ilm_policy", "ilm_rollover_alias"] {
-        if let Some((place, false)) =
-            place(options, name).filter(|_| options.value(name).and_then(Value::as_str) != Some("auto"))
-        {
-            let warning = Diagnostic::warning(place, format!("`{name}`: neither policies nor indices are made here"));
-            options.report(warning.help("make the policy and the first index of the alias, or use a data stream"));
+    if !options.is_given("template") {
+        for name in ["template_api", "template_name", "template_overwrite"] {
+            if let Some((place, false)) = place(options, name) {
+                let warning = Diagnostic::warning(place, format!("`{name}` does nothing without `template`"));
+                options.report(warning.help("there is no template of our own: name the file of yours"));
+            }
         }
     }
     for name in ["sniffing", "document_type"] {
@@ -269,7 +258,8 @@ impl Output for Elasticsearch {
 
     fn open(&self) -> io::Result<Box<dyn Sink>> {
         let pool = Pool::new(self.client.clone(), 1);
-        Ok(Box::new(Bulks::new(self.servers.clone(), self.headers.clone(), self.codes.clone(), pool)))
+        let bulks = Bulks::new(self.servers.clone(), self.headers.clone(), self.codes.clone(), pool);
+        Ok(Box::new(bulks.after(self.setup.clone())))
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) struct Servers {
 
 #[derive(Clone, Debug)]
 struct Server {
+    /// Of bulk requests.
     url: String,
+    /// Of everything else.
+    root: String,
     /// Until when it is left alone, and how often it failed since it worked.
     resting: Option<(Instant, u32)>,
 }
@@ -82,8 +85,11 @@ impl Servers {
         }
         let is_secure = hosts.iter().all(|host| host.is_secure);
         let login = hosts.iter().find_map(|host| host.login.clone());
-        let all =
-            hosts.into_iter().map(|host| Server { url: host.url(&path, bulk_path.as_deref(), &query), resting: None });
+        let all = hosts.into_iter().map(|host| Server {
+            url: host.url(&path, bulk_path.as_deref(), &query),
+            root: host.root(&path),
+            resting: None,
+        });
         Some(Servers { all: all.collect(), last: usize::MAX, rest, is_secure, login })
     }
 
@@ -105,6 +111,12 @@ impl Servers {
         let next = next.or_else(|| turn.min_by_key(rest)).unwrap_or_default();
         self.last = next;
         (next, self.all.get(next).map(|server| server.url.clone()).unwrap_or_default())
+    }
+
+    /// Where the one that is asked next is asked for something else.
+    pub(super) fn next_root(&mut self) -> (usize, String) {
+        let (number, _) = self.next();
+        (number, self.all.get(number).map(|server| server.root.clone()).unwrap_or_default())
     }
 
     /// Whether somebody else may be asked at once.
@@ -139,6 +151,13 @@ struct Host {
 }
 
 impl Host {
+    fn root(&self, path: &str) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        let path = if self.path.is_empty() { path } else { &self.path }.trim_matches('/');
+        let slash = if path.is_empty() { "" } else { "/" };
+        format!("{scheme}://{}{slash}{path}", self.address)
+    }
+
     fn url(&self, path: &str, bulk_path: Option<&str>, query: &str) -> String {
         let scheme = if self.is_secure { "https" } else { "http" };
         let path = match bulk_path {
@@ -239,7 +258,7 @@ mod tests {
     use logship_parsers::config::{Source, ast::Statement, parse};
 
     fn servers(count: usize) -> Servers {
-        let server = |number| Server { url: format!("{number}"), resting: None };
+        let server = |number| Server { url: format!("{number}"), root: String::new(), resting: None };
         let rest = Duration::from_secs(3_600);
         Servers { all: (0..count).map(server).collect(), last: usize::MAX, rest, is_secure: false, login: None }
     }

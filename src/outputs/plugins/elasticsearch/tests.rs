@@ -344,14 +344,61 @@ fn servers_show_who_they_are() {
     assert!(cause.contains("ssl_certificate_authorities"), "{cause}");
 }
 
+/// What is asked of a cluster that has nothing, before the first document.
+fn asked(options: &str, status: u16, root: &'static str) -> Vec<String> {
+    let server = Server::start(move |_, seen| match seen.line.as_str() {
+        line if line.contains("_bulk") => answer(200, r#"{"errors":false}"#),
+        "GET /" => answer(200, root),
+        line if line.starts_with("HEAD") => answer(status, ""),
+        _ => answer(200, "{}"),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("template.json");
+    std::fs::write(&path, r#"{"index_patterns":["x-*"],"template":{"mappings":{}}}"#).unwrap();
+    let options = options.replace("FILE", path.to_str().unwrap());
+    let output = built(&format!("elasticsearch {{ hosts => \"{}\" data_stream => false {options} }}", server.url()));
+    let mut sink = output.open().unwrap();
+    for _ in 0..2 {
+        assert!(attempt(&mut *sink, &mut batch(&*output, &events(1))).unwrap().is_empty());
+    }
+    let seen = server.seen();
+    let line = |seen: &Seen| format!("{} {}", seen.line, if seen.line.contains("_bulk") { "" } else { &seen.body });
+    seen.iter().map(|seen| line(seen).split("?filter").next().unwrap().trim().to_owned()).collect()
+}
+
+#[test]
+fn templates_and_aliases_are_made_where_they_are_not() {
+    let bulk = "POST /_bulk";
+    let template = r#"{"index_patterns":["x-*"],"template":{"mappings":{}}}"#;
+    let put = format!("PUT /_index_template/mine {template}");
+    let new = r#"{"version":{"number":"8.9.0"}}"#;
+    let named = "template => 'FILE' template_name => mine";
+    assert_eq!(asked(named, 404, new), ["GET /", "HEAD /_index_template/mine", &put, bulk, bulk]);
+    assert_eq!(asked(named, 200, new), ["GET /", "HEAD /_index_template/mine", bulk, bulk]);
+    assert_eq!(asked(&format!("{named} template_overwrite => true"), 200, new), ["GET /", &put, bulk, bulk]);
+    assert_eq!(asked(&format!("{named} manage_template => false"), 404, new), [bulk, bulk]);
+    let old = r#"{"version":{"number":"7.17.1"}}"#;
+    let legacy = format!("PUT /_template/ecs-logstash {template}");
+    assert_eq!(asked("template => 'FILE'", 404, old), ["GET /", "HEAD /_template/ecs-logstash", &legacy, bulk, bulk]);
+    let refused = asked(&format!("{named} template_api => legacy"), 500, new);
+    assert_eq!(refused, ["HEAD /_template/mine", bulk, bulk], "documents are sent all the same");
+    let lifecycle = asked("ilm_rollover_alias => al ilm_pattern => '{now/d}-1'", 404, new);
+    let rollover = r#"{"policy":{"phases":{"hot":{"actions":{"rollover":{"max_size":"50gb","max_age":"30d"}}}}}}"#;
+    let policy = format!("PUT /_ilm/policy/logstash-policy {rollover}");
+    let first = r#"PUT /%3Cal-%7Bnow%2Fd%7D-1%3E {"aliases":{"al":{"is_write_index":true}}}"#;
+    assert_eq!(lifecycle, ["HEAD /al", first, "HEAD /_ilm/policy/logstash-policy", &policy, bulk, bulk]);
+    let own = asked("ilm_enabled => true ilm_policy => mine", 404, new);
+    assert_eq!(own[..1], ["HEAD /ecs-logstash"]);
+    assert_eq!(own[2..], ["HEAD /_ilm/policy/mine", bulk, bulk]);
+}
+
 #[test]
 fn wrong_options_are_told() {
     let check = |options: &str, expected: &str| {
         let said = errors(&format!("elasticsearch {{ {options} }}"));
         assert!(said.contains(expected), "{options}: {said}");
     };
-    check("script => \"ctx.x = 1\"", "`script` is not supported");
-    check("scripted_upsert => true", "`scripted_upsert` is not supported");
+    check("script => \"ctx.x = 1\" script_type => stored", "`stored` cannot stand here");
     check("action => burn", "cannot stand here");
     check("action => update", "a document needs its id");
     check("data_stream => true index => x", "`index` cannot stand beside");
@@ -365,6 +412,7 @@ fn wrong_options_are_told() {
     check("hosts => [\"https://a\"] ssl => false", "says one thing");
     check("hosts => [\"http://a/x\"] path => y", "beside hosts that have one");
     check("dlq_custom_codes => 409", "has its meaning already");
+    check("template => \"/none\"", "/none: No such file");
     check("truststore => \"/a\"", "`truststore` is not supported");
 }
 
@@ -377,7 +425,7 @@ fn what_is_not_done_is_said() {
     };
     check("", None);
     check("manage_template => false ilm_enabled => false sniffing => false script => \"\"", None);
-    check("template_name => x", Some("no template is installed"));
-    check("ilm_rollover_alias => x", Some("neither policies"));
+    check("template_name => x", Some("does nothing without `template`"));
+    check("ilm_rollover_alias => x", None);
     check("sniffing => true", Some("does nothing"));
 }

@@ -40,7 +40,8 @@ impl PathPattern {
             Some(Piece::Literal(literal)) => literal.rsplit_once('/').map_or("", |(folder, _)| folder),
             _ => "",
         };
-        if root.is_empty() && template.as_literal().is_none() {
+        let is_relative = text.starts_with("%{");
+        if (root.is_empty() || is_relative) && template.as_literal().is_none() {
             let error = wrong("the first folder of a path cannot come from the event".to_owned());
             return Err(error.help("write `/folder/%{field}`: values then stay inside of the folder"));
         }
