@@ -62,7 +62,7 @@ lint:
 
 # Whoever starts it may ignore signals (a shell does for what it puts in the background), which programs under test inherit.
 # Cargo wants no part in make's jobs.
-CARGO_TEST = env --default-signal --unset=MAKEFLAGS cargo test --quiet
+CARGO_TEST = env --default-signal --unset=MAKEFLAGS --unset=MFLAGS cargo test --quiet
 
 test-processes:
 	$(CARGO_TEST) --package logship --test it

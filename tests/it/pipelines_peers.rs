@@ -181,6 +181,7 @@ fn parsed(messages: [(&str, &str, &str); 2]) -> [Value; 2] {
         json!({
             "@timestamp": time, "@version": "1", "message": message, "event": {"original": original},
             "log": {"syslog": priority[n]}, "process": process[n], "host": {"hostname": "web1", "ip": "127.0.0.1"},
+            "service": {"type": "system"},
         })
     })
 }
