@@ -6,11 +6,14 @@
 //! again by, its first [`FileMark::PREFIX_BYTES`] and the [`BACK_BYTES`] before where one is, is kept and costs nothing.
 //!
 //! A compressed file that ends too early is one that is still being written: there is nothing more *yet*, until it grows or
-//! [`Content::finish`] says that it will not. A damaged one is an error for ever, with its place. Memory: a window of the
-//! decoder ([`ZSTD_WINDOW_LOG_MAX`]), [`INPUT_BYTES`] and what is kept, however much the file inflates to.
+//! [`Content::finish`] says that it will not. Behind [`Damage`] the content goes on with the next gzip member (`members`), on a
+//! line of its own; where there is none, and behind damaged zstd, it ends. Text of two bytes a character may be out of step
+//! there. Memory: a window of the decoder ([`ZSTD_WINDOW_LOG_MAX`]), [`INPUT_BYTES`] and what is kept, however much the file
+//! inflates to.
 
 use super::{
     gunzip::{self, Gunzip, Progress},
+    members::{Found, Search},
     tree::OpenFile,
 };
 use crate::flow::FileMark;
@@ -66,8 +69,6 @@ pub enum ContentError {
     Io(io::Error),
     /// The compressed file became shorter than what was read of it: it is another one now, and wants a new [`Content`].
     Shrunk,
-    /// The compressed file cannot be decoded any further, now or later.
-    Damaged(Damage),
 }
 
 /// What is wrong with a compressed file.
@@ -79,6 +80,8 @@ pub struct Damage {
     pub content: u64,
     /// What is wrong.
     pub problem: String,
+    /// Where in the file the content goes on, if that is known.
+    pub goes_on: Option<u64>,
 }
 
 impl fmt::Display for ContentError {
@@ -86,9 +89,16 @@ impl fmt::Display for ContentError {
         match self {
             ContentError::Io(cause) => cause.fmt(out),
             ContentError::Shrunk => out.write_str("the compressed file became shorter while it was read"),
-            ContentError::Damaged(Damage { at, content, problem }) => {
-                write!(out, "damaged at byte {at}: {problem}; {content} bytes of content before it are read")
-            }
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "damaged at byte {}: {}", self.at, self.problem)?;
+        match self.goes_on {
+            Some(at) => write!(out, "; it is read on from byte {at}"),
+            None => write!(out, "; nothing behind it can be read"),
         }
     }
 }
@@ -132,8 +142,7 @@ impl Content {
     /// Reads content at an offset. Only ever give it the same file.
     ///
     /// # Errors
-    /// Reading failed, or the compressed file is damaged; then all later calls for what is behind the damage say the same
-    /// without reading.
+    /// Reading failed, or the file shrank.
     pub fn read(&mut self, file: &dyn OpenFile, offset: u64, into: &mut [u8]) -> Result<Step, ContentError> {
         if into.is_empty() {
             return Ok(Step::Nothing);
@@ -171,6 +180,15 @@ impl Content {
             State::Compressed(decoder) => decoder.ended.then_some(decoder.position),
             State::Undecided | State::Plain => None,
         }
+    }
+
+    /// The last damage that was come upon, once it is known what comes behind it, and how many bytes of the file are lost by
+    /// all of it.
+    #[must_use]
+    pub fn damage(&self) -> Option<(&Damage, u64)> {
+        let State::Compressed(decoder) = &self.state else { return None };
+        let is_sought = matches!(decoder.behind, Behind::Sought(_));
+        decoder.damage.as_ref().filter(|_| !is_sought).map(|damage| (damage, decoder.lost()))
     }
 
     /// How many bytes of a compressed file were read: its lag is measured in them.
@@ -238,7 +256,30 @@ struct Decoder {
     pending: bool,
     /// The file ends here, after a whole member.
     ended: bool,
+    /// Where the member begins that is decoded.
+    member: u64,
     damage: Option<Damage>,
+    behind: Behind,
+    /// A line end comes first.
+    breaks_line: bool,
+    /// Damaged members, and what only looked like one.
+    damages: u32,
+    /// Bytes of the file that earlier damage took.
+    lost: u64,
+}
+
+/// What comes behind damage.
+#[derive(Debug, Default)]
+enum Behind {
+    /// None, or it has been passed.
+    #[default]
+    Content,
+    /// It is not known yet whether there is anything.
+    Sought(Search),
+    /// The search came to the end that the file had.
+    Waiting(Search),
+    /// Nothing, though the file was so long.
+    Nothing(u64),
 }
 
 enum Machine {
@@ -277,6 +318,15 @@ impl Machine {
             Machine::Zstd { between, .. } => *between,
         }
     }
+
+    /// Whether it may give more without input, when its last output was full.
+    fn holds_more(&self, full: bool) -> bool {
+        match self {
+            Machine::Gzip(gunzip) => gunzip.holds_more(),
+            // Asked for more where a frame ends, zstd would begin the next.
+            Machine::Zstd { between, .. } => full && !between,
+        }
+    }
 }
 
 impl Decoder {
@@ -292,7 +342,12 @@ impl Decoder {
             back: Vec::new(),
             pending: false,
             ended: false,
+            member: 0,
             damage: None,
+            behind: Behind::Content,
+            breaks_line: false,
+            damages: 0,
+            lost: 0,
         })
     }
 
@@ -303,7 +358,8 @@ impl Decoder {
         into: &mut [u8],
         finished: bool,
     ) -> Result<Step, ContentError> {
-        let mut filled = self.kept(offset, into);
+        let kept = self.kept(offset, into);
+        let mut filled = kept;
         if filled > 0 && offset + (filled as u64) < self.position {
             return Ok(Step::Bytes(filled));
         }
@@ -320,7 +376,7 @@ impl Decoder {
             // What is skipped is decoded into the buffer of the caller, who sees none of it.
             let room = missing.min(into.len());
             match self.next(file, &mut into[..room], finished)? {
-                0 => return Ok(Step::Nothing),
+                0 => return Ok(self.nothing()),
                 count => budget -= count as u64,
             }
         }
@@ -329,11 +385,19 @@ impl Decoder {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 // It will be said again to who asks for what is behind.
-                Err(_) if filled > 0 => break,
+                Err(_) if filled > kept => break,
                 Err(error) => return Err(error),
             }
         }
+        // Who asked for what is behind what is kept is to ask again.
+        if filled == kept && kept < into.len() && matches!(self.behind, Behind::Sought(_)) {
+            return Ok(Step::Skipping);
+        }
         Ok(given(filled))
+    }
+
+    fn nothing(&self) -> Step {
+        if matches!(self.behind, Behind::Sought(_)) { Step::Skipping } else { Step::Nothing }
     }
 
     /// Gives what is kept from an offset on.
@@ -358,33 +422,90 @@ impl Decoder {
 
     /// Decodes some of what comes next; nothing if there is no more yet.
     fn next(&mut self, file: &dyn OpenFile, into: &mut [u8], finished: bool) -> Result<usize, ContentError> {
-        if let Some(damage) = &self.damage {
-            return Err(ContentError::Damaged(damage.clone()));
-        }
         loop {
+            if !matches!(self.behind, Behind::Content) && !self.pass_damage(file)? {
+                return Ok(0);
+            }
+            if self.breaks_line {
+                // What stands before the damage and what stands behind it are no line.
+                self.breaks_line = false;
+                into[0] = b'\n';
+                self.keep(b"\n");
+                return Ok(1);
+            }
             if self.used == self.input.len() && !self.pending && !self.refill(file)? {
                 self.ended = self.machine.is_between();
                 if finished && !self.ended {
-                    return Err(self.damaged("it ends within a member".to_owned()));
+                    self.damaged("it ends within a member".to_owned());
+                    continue;
                 }
                 return Ok(0);
+            }
+            if matches!(&self.machine, Machine::Gzip(gunzip) if gunzip.is_at_start()) {
+                self.member = self.taken();
             }
             let had_input = self.used < self.input.len();
             let Progress { taken, made } = match self.machine.step(&self.input[self.used..], into) {
                 Ok(progress) => progress,
-                Err(problem) => return Err(self.damaged(problem)),
+                Err(problem) => {
+                    self.damaged(problem);
+                    continue;
+                }
             };
             self.used += taken;
             self.keep(&into[..made]);
-            // Asked for more where a frame ends, zstd would begin the next.
-            self.pending = made == into.len() && !self.machine.is_between();
+            self.pending = self.machine.holds_more(made == into.len());
             if made > 0 {
                 return Ok(made);
             }
             if taken == 0 && had_input {
-                return Err(self.damaged("the decoder does not go on".to_owned()));
+                self.damaged("the decoder does not go on".to_owned());
             }
         }
+    }
+
+    /// Goes on behind damage, or comes nearer to where that is; whether there is content.
+    fn pass_damage(&mut self, file: &dyn OpenFile) -> Result<bool, ContentError> {
+        let size = file.stat()?.size;
+        if size < self.taken() {
+            return Err(ContentError::Shrunk);
+        }
+        let mut search = match std::mem::take(&mut self.behind) {
+            Behind::Content => return Ok(true),
+            Behind::Nothing(_) => {
+                self.behind = Behind::Nothing(size);
+                return Ok(false);
+            }
+            Behind::Sought(search) | Behind::Waiting(search) => search,
+        };
+        let found = search.step(file);
+        self.damages = search.damages;
+        self.behind = match found {
+            Ok(Found::Member(at)) => {
+                self.go_on_at(at)?;
+                return Ok(true);
+            }
+            Ok(Found::TooMuch) => Behind::Nothing(size),
+            Ok(Found::Nothing) => Behind::Waiting(search),
+            Ok(Found::Further) => Behind::Sought(search),
+            Err(cause) => {
+                self.behind = Behind::Sought(search);
+                return Err(cause.into());
+            }
+        };
+        Ok(false)
+    }
+
+    fn go_on_at(&mut self, at: u64) -> io::Result<()> {
+        if let Some(damage) = &mut self.damage {
+            self.lost += at.saturating_sub(damage.at);
+            damage.goes_on = Some(at);
+        }
+        self.machine = Machine::new(self.form)?;
+        self.breaks_line = self.back.last().is_some_and(|last| *last != b'\n');
+        (self.source, self.used, self.pending) = (at, 0, false);
+        self.input.clear();
+        Ok(())
     }
 
     /// Reads more of the file; false at its end.
@@ -403,14 +524,34 @@ impl Decoder {
         if file.stat()?.size < self.source { Err(ContentError::Shrunk) } else { Ok(false) }
     }
 
-    fn damaged(&mut self, problem: String) -> ContentError {
-        let damage = Damage { at: self.taken(), content: self.position, problem };
-        self.damage = Some(damage.clone());
-        ContentError::Damaged(damage)
+    /// Nothing of this member can be read any more.
+    fn damaged(&mut self, problem: String) {
+        let at = self.taken();
+        self.damage = Some(Damage { at, content: self.position, problem, goes_on: None });
+        self.damages += 1;
+        self.behind = match self.form {
+            Form::Gzip => Behind::Sought(Search::new(self.member + 1, self.damages)),
+            _ => Behind::Nothing(at),
+        };
+        self.ended = false;
     }
 
     fn taken(&self) -> u64 {
-        self.source - (self.input.len() - self.used) as u64
+        let read = self.source - (self.input.len() - self.used) as u64;
+        match &self.behind {
+            Behind::Content => read,
+            Behind::Sought(search) | Behind::Waiting(search) => read.max(search.looked()),
+            Behind::Nothing(size) => read.max(*size),
+        }
+    }
+
+    /// Bytes of the file that no content was made of.
+    fn lost(&self) -> u64 {
+        let now = match (&self.behind, &self.damage) {
+            (Behind::Waiting(_) | Behind::Nothing(_), Some(damage)) => self.taken().saturating_sub(damage.at),
+            _ => 0,
+        };
+        self.lost + now
     }
 }
 
@@ -482,12 +623,12 @@ mod tests {
     fn damage(bytes: Vec<u8>) -> Damage {
         let (file, mut content) = (Growing::new(bytes), Content::new());
         content.finish();
-        let Err(ContentError::Damaged(damage)) = read(&mut content, &file, 0, 100) else { panic!("no damage") };
-        let reads = file.reads.get();
-        let again = content.read(&file, damage.content, &mut [0; 9]);
-        assert!(matches!(again, Err(ContentError::Damaged(again)) if again == damage));
-        assert_eq!(file.reads.get(), reads, "it is given up");
-        damage
+        let text = read(&mut content, &file, 0, 100).unwrap();
+        let (damage, lost) = content.damage().expect("no damage");
+        assert_eq!((text.len() as u64, damage.goes_on), (damage.content, None));
+        assert_eq!(lost, file.bytes.len() as u64 - damage.at);
+        assert_eq!(content.bytes_read(), Some(file.bytes.len() as u64), "nothing is behind");
+        damage.clone()
     }
 
     #[test]
@@ -534,6 +675,72 @@ mod tests {
         *wrong.last_mut().unwrap() ^= 1;
         assert_eq!(damage(wrong).at, 2 * good.len() as u64 - 4);
         assert_eq!(damage([&good[..], b"text"].concat()).at, good.len() as u64);
+    }
+
+    /// Five members of two lines each, and where each begins.
+    fn members() -> (Vec<u8>, Vec<usize>) {
+        let (mut bytes, mut begins) = (Vec::new(), Vec::new());
+        for number in 0..5 {
+            begins.push(bytes.len());
+            bytes.extend(gzip(format!("{number} one\n{number} two\n").as_bytes()));
+        }
+        (bytes, begins)
+    }
+
+    #[test]
+    fn content_goes_on_behind_damage() {
+        let (bytes, begins) = members();
+        let all: Vec<_> = (0..5).flat_map(|number| [format!("{number} one\n"), format!("{number} two\n")]).collect();
+        let check = |at: usize, with: &[u8], left: &[usize], lost: Option<usize>| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + with.len()].copy_from_slice(with);
+            let (file, mut content) = (Growing::new(bytes), Content::new());
+            let text = read(&mut content, &file, 0, 1000).unwrap();
+            assert_eq!(String::from_utf8(text).unwrap(), left.iter().map(|line| &*all[*line]).collect::<String>());
+            let found = content.damage().unwrap().1;
+            assert!(lost.is_none_or(|lost| found == lost as u64), "{at}: {found} instead of {lost:?}");
+            assert_eq!(content.bytes_read(), Some(file.bytes.len() as u64));
+        };
+        // Its checksum, its header, the magic number, the type of its block, the last header.
+        check(begins[2] - 5, &[0], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], Some(8));
+        check(begins[2] + 3, &[0xff], &[0, 1, 2, 3, 6, 7, 8, 9], Some(begins[3] - begins[2]));
+        check(begins[2], b"\0\0\0", &[0, 1, 2, 3, 6, 7, 8, 9], Some(begins[3] - begins[2] - 8));
+        check(begins[1] + 10, &[0xff], &[0, 1, 4, 5, 6, 7, 8, 9], None);
+        check(begins[4], b"x", &[0, 1, 2, 3, 4, 5, 6, 7], Some(bytes.len() - begins[4]));
+    }
+
+    #[test]
+    fn a_line_that_damage_cut_ends_there() {
+        let begin = gzip(b"cut ");
+        let bytes = [&begin[..begin.len() - 4], b"\x1f\x8b\x08 noise", &gzip(b"whole\n")].concat();
+        let (file, mut content) = (Growing::new(bytes), Content::new());
+        assert_eq!(read(&mut content, &file, 0, 3).unwrap(), b"cut \nwhole\n");
+        assert_eq!(read(&mut content, &file, 6, 3).unwrap(), b"hole\n");
+        let (damage, _) = content.damage().unwrap();
+        assert_eq!((damage.content, damage.goes_on.is_some()), (4, true));
+        assert!(damage.to_string().contains("; it is read on from byte "), "{damage}");
+    }
+
+    #[test]
+    fn what_is_appended_behind_damage_is_read() {
+        let (bytes, begins) = members();
+        let mut bytes = bytes;
+        bytes[begins[3]] = 0xff;
+        let (file, mut content) = (Growing::new(bytes), Content::new());
+        file.there.set(begins[4] + 9);
+        let first = read(&mut content, &file, 0, 1000).unwrap();
+        assert_eq!((first.len(), content.damage().unwrap().0.goes_on), (36, None));
+        assert_eq!(content.bytes_read(), Some(begins[4] as u64 + 9));
+        file.there.set(file.bytes.len());
+        assert_eq!(read(&mut content, &file, 36, 1000).unwrap(), b"4 one\n4 two\n");
+        assert_eq!(content.damage().unwrap().0.goes_on, Some(begins[4] as u64));
+        assert_eq!(content.whole_len(), Some(48));
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_tried() {
+        let bytes = [gzip(b"a\n"), b"\x1f\x8b\x08\xff".repeat(2_000), gzip(b"b\n")].concat();
+        assert!(damage(bytes).to_string().ends_with("nothing behind it can be read"));
     }
 
     #[test]
@@ -635,6 +842,28 @@ mod tests {
                 let offset = offset.index(text.len() + 1);
                 prop_assert_eq!(&read(&mut content, &file, offset, piece).unwrap(), &text[offset..]);
             }
+        }
+
+        #[test]
+        fn damage_has_one_meaning(
+            texts in proptest::collection::vec("[a-z \n]{0,300}", 1..6),
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+            piece in 1..5000_usize,
+            most in prop_oneof![1..20_usize, Just(usize::MAX)],
+            offset in any::<proptest::sample::Index>(),
+        ) {
+            let mut bytes = texts.iter().flat_map(|text| gzip(text.as_bytes())).collect::<Vec<_>>();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len() - 3) + 3;
+                bytes[at] = byte;
+            }
+            let file = Growing { most, ..Growing::new(bytes) };
+            let (mut content, mut other) = (Content::new(), Content::new());
+            let whole = read(&mut content, &file, 0, 1 << 16).unwrap();
+            prop_assert_eq!(&read(&mut other, &file, 0, piece).unwrap(), &whole);
+            prop_assert_eq!(content.damage(), other.damage());
+            let offset = offset.index(whole.len() + 1);
+            prop_assert_eq!(&read(&mut Content::new(), &file, offset, piece).unwrap(), &whole[offset..]);
         }
 
         #[test]

@@ -13,6 +13,7 @@ pub mod glob;
 mod gunzip;
 pub mod identity;
 mod known;
+mod members;
 #[cfg(test)]
 mod model;
 mod origin;

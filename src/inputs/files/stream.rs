@@ -67,6 +67,17 @@ struct Flight {
     pause: Duration,
 }
 
+/// What a content lost to damage of its compressed file.
+#[derive(Debug)]
+pub struct Damaged {
+    /// Where and why, for people.
+    pub text: String,
+    /// Bytes of the file.
+    pub lost: u64,
+    /// More can be read behind it.
+    pub goes_on: bool,
+}
+
 /// One content.
 #[derive(Debug)]
 pub struct Stream {
@@ -82,6 +93,10 @@ pub struct Stream {
     pub origin: Arc<Origin>,
     /// The open file; none while nothing happens to it.
     pub file: Option<Reader>,
+    /// Bytes that it had, that were not read, and that are not in its file any more.
+    lost: u64,
+    /// The file is shorter than what was read of it: what it holds now is another content.
+    is_cut: bool,
     /// The file's size at the last look,
     pub size: u64,
     /// and when it had changed.
@@ -94,6 +109,8 @@ pub struct Stream {
     pub at_end: bool,
     /// The last failure to read it or to store what was read.
     pub failure: Option<String>,
+    /// What it lost to damage of its compressed file.
+    pub damage: Option<Damaged>,
     /// Reading it failed, and is tried again then, after this pause.
     pub again: Option<(Instant, Duration)>,
     /// How much of the file has been looked at: of a compressed one that is not how far its content was read.
@@ -103,6 +120,8 @@ pub struct Stream {
     /// Its few bytes may begin a compressed file.
     is_unclear: bool,
     text: Text,
+    /// Where its reading began.
+    from: u64,
     read: u64,
     cut: u64,
     durable: u64,
@@ -127,17 +146,21 @@ impl Stream {
             id,
             origin: about.origin,
             file: None,
+            lost: 0,
+            is_cut: false,
             size: 0,
             modified_ns: 0,
             grown: now,
             behind_since: now,
             at_end: false,
             failure: None,
+            damage: None,
             again: None,
             taken: 0,
             is_plain: false,
             is_unclear: false,
             text,
+            from: at.from,
             read: at.from,
             cut: at.from,
             durable: at.from,
@@ -166,6 +189,20 @@ impl Stream {
     /// Durable in the log up to here; what makes no record needs no log.
     pub fn durable_to(&self) -> u64 {
         if self.is_quiet() && !self.has_partial() { self.read } else { self.durable }
+    }
+
+    /// How much of the file is durable: of a compressed one about, until all that was read of it is.
+    pub fn durable_of_file(&self) -> u64 {
+        match (self.durable_to(), self.read) {
+            (durable, read) if durable >= read => self.taken,
+            (durable, _) if !self.is_compressed() => durable,
+            (durable, read) => (u128::from(self.taken) * u128::from(durable) / u128::from(read)) as u64,
+        }
+    }
+
+    /// Whether something of it cannot be read or stored.
+    pub fn is_failing(&self) -> bool {
+        self.failure.is_some() || self.damage.is_some()
     }
 
     /// The hashes of what was read.
@@ -205,9 +242,21 @@ impl Stream {
     /// What was seen of the file without opening it; whether it has changed since it was read.
     pub fn seen(&mut self, stat: &Stat) -> bool {
         let changed = stat.size != self.taken || stat.modified_ns != self.modified_ns;
+        if stat.size < self.size {
+            // Reading may be kept waiting until the file has grown again: what was there is known only now.
+            let held = if self.is_cut { stat.size } else { self.taken.max(stat.size) };
+            self.lost += self.size.saturating_sub(held);
+            self.is_cut |= stat.size < self.taken;
+        }
         (self.size, self.modified_ns) = (stat.size, stat.modified_ns);
         self.at_end &= !changed;
         changed
+    }
+
+    /// The bytes that it had and that nobody can read any more, if it `ends` here; before that, those that its file lost.
+    pub fn take_lost(&mut self, ends: bool) -> u64 {
+        let rest = if ends && !self.is_cut { self.size.saturating_sub(self.taken) } else { 0 };
+        if ends || !self.is_cut { std::mem::take(&mut self.lost) + rest } else { 0 }
     }
 
     /// Whether the log has refused its batch, which is tried again.
@@ -258,8 +307,8 @@ impl Stream {
     /// Reads once.
     ///
     /// # Errors
-    /// As the operating system says, or what is compressed is damaged; the place of reading is what it was.
-    pub fn advance(&mut self, buffer: &mut [u8], now: Instant) -> Result<Came, ContentError> {
+    /// As the operating system says; the place of reading is what it was.
+    pub fn advance(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<Came> {
         let Some(file) = &mut self.file else { return Ok(Came::End) };
         let before = self.kept.len().min(FileMark::MARKER_BYTES as usize);
         let count = match file.step(buffer, self.read - before as u64) {
@@ -267,9 +316,7 @@ impl Stream {
             Ok(Step::Skipping) => return Ok(Came::Read(0)),
             Ok(Step::Nothing) => 0,
             Err(ContentError::Shrunk) => return Ok(Came::Replaced),
-            // What was text is compressed now: its inode is another file's.
-            Err(ContentError::Damaged(_)) if self.is_plain => return Ok(Came::Replaced),
-            Err(other) => return Err(other),
+            Err(ContentError::Io(cause)) => return Err(cause),
         };
         (self.is_plain, self.is_unclear) = (file.is_plain(), file.is_undecided());
         let Some((again, data)) = buffer[..count].split_at_checked(before) else {
@@ -300,6 +347,26 @@ impl Stream {
             self.kept.drain(..self.kept.len() - KEPT_BYTES_MAX / 2);
         }
         Ok(Came::Read(count))
+    }
+
+    /// What was lost to damage since the last call: bytes of the file, and what to say of it, which is little of a file with
+    /// much damage.
+    pub fn take_damage(&mut self) -> Option<(u64, Option<String>)> {
+        let (damage, lost) = self.file.as_ref()?.damage()?;
+        let before = self.damage.as_ref().map_or(0, |before| before.lost);
+        let goes_on = damage.goes_on.is_some();
+        let is_known = self.damage.as_ref().is_some_and(|before| lost <= before.lost && goes_on == before.goes_on);
+        // What a life before this one came upon it has told.
+        let is_old = damage.content < self.from && goes_on;
+        if is_known || is_old {
+            return None;
+        }
+        let lost = lost.max(before);
+        let text = format!("{damage}; {lost} bytes of it are lost");
+        let ended = self.damage.as_ref().is_some_and(|before| before.goes_on && !goes_on);
+        let say = (self.damage.is_none() || ended).then(|| text.clone());
+        self.damage = Some(Damaged { text, lost, goes_on });
+        Some((lost - before, say))
     }
 
     /// Ends the record that no line has continued for long enough; with `all` those of mixed streams one round earlier.
@@ -434,6 +501,7 @@ impl Stream {
     pub fn continue_in(&mut self, stat: Stat, file: Reader) {
         self.id = (stat.device, stat.inode);
         (self.size, self.modified_ns, self.taken) = (stat.size, stat.modified_ns, 0);
+        (self.lost, self.is_cut) = (0, false);
         self.is_plain = false;
         self.open(file);
     }
