@@ -9,6 +9,7 @@
 
 pub mod content;
 mod copies;
+mod decoder;
 pub mod glob;
 mod gunzip;
 pub mod identity;
