@@ -18,8 +18,11 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Puts what was lost since the last call into the spool; while that has no room it is kept for the next call.
+    /// Puts what was lost since the last call into the spool; while that has no room it is kept for the next call. Streams
+    /// of which nothing comes are told there what a rate limit dropped.
     pub fn tell(&mut self, agent: &Agent, host: &str) {
+        // A log that is gone is told of by who writes to it.
+        let _ = agent.spool().intake().tell(false);
         let now = lost(agent);
         let before = |key: &(String, String)| self.told.get(key).copied().unwrap_or(0);
         let news = now.iter().filter(|(key, count)| **count > before(key));

@@ -134,7 +134,13 @@ impl Agent {
         let AgentSettings { spool, files, sources, stdin: _ } = settings;
         let globs = Globs::new(&files.files, &files.exclude).map_err(AgentError::new)?;
         let same_gate = self.spool.is_behind(spool.gate.as_ref());
+        let before = self.spool.intake();
         self.spool.reload(&spool)?;
+        if !same_gate {
+            // A log that is gone is told of by who writes to it.
+            let _ = before.tell(true);
+        }
+        drop(before);
         self.stdin.iter().for_each(|stdin| stdin.pass(self.spool.shared_gate()));
         if let Some(files) = self.files.take() {
             files.stop();
@@ -161,6 +167,8 @@ impl Agent {
             files.stop();
         }
         self.sources.stop();
+        // As above.
+        let _ = self.spool.intake().tell(true);
         Finished { shipped: self.spool.finish(drain), lost }
     }
 }

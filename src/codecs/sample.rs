@@ -78,8 +78,7 @@ impl Sampler {
         sampler
     }
 
-    /// Drops from the stream's next records, which came `now`, what is not to be kept. Adds a note where it is time for one:
-    /// call it without records, too, now and then.
+    /// Drops from the stream's next records, which came `now`, what is not to be kept. Adds a note where it is time for one.
     pub fn apply(&mut self, records: &mut Vec<Record>, now: Instant) {
         let unlimited = self.sampling.per_second.is_none();
         if unlimited && self.sampling.one_in == NonZeroU32::MIN {
@@ -90,9 +89,19 @@ impl Sampler {
             self.dropped.sampled += u64::from(!sampled);
             sampled && (unlimited || self.spend(now))
         });
-        if self.untold.is_some_and(|(_, since)| now.saturating_duration_since(since) >= NOTE_INTERVAL) {
-            records.extend(self.finish());
-        }
+        records.extend(self.note(now));
+    }
+
+    /// The note about what the stream was not told yet, where it is time for it.
+    pub fn note(&mut self, now: Instant) -> Option<Record> {
+        let (_, since) = self.untold?;
+        (now.saturating_duration_since(since) >= NOTE_INTERVAL).then(|| self.finish())?
+    }
+
+    /// Whether there is something that the stream was not told yet.
+    #[must_use]
+    pub fn has_untold(&self) -> bool {
+        self.untold.is_some()
     }
 
     /// The note about what the stream was not told yet: its last record.

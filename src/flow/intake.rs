@@ -113,6 +113,11 @@ impl Pending {
 pub trait Gate: fmt::Debug + Send + Sync {
     /// Changes and drops records; what is dropped is counted here.
     fn pass(&self, batch: &mut RawBatch);
+
+    /// What streams of which nothing comes are to be told by now, or `all` of them, since nothing will come.
+    fn notes(&self, _all: bool) -> Vec<RawBatch> {
+        Vec::new()
+    }
 }
 
 /// The log's writing end: cheap to clone, one for each input.
@@ -134,6 +139,20 @@ impl Intake {
     #[must_use]
     pub fn behind(self, gate: Option<Arc<dyn Gate>>) -> Intake {
         Intake { gate, ..self }
+    }
+
+    /// Gives the log what the gate has to tell of streams of which nothing comes: call it now and then, and with `all` at the
+    /// end. Does not wait for durability.
+    ///
+    /// # Errors
+    /// [`AppendError::Closed`] when the log thread is gone.
+    pub fn tell(&self, all: bool) -> Result<(), AppendError> {
+        for batch in self.gate.iter().flat_map(|gate| gate.notes(all)) {
+            let (answer, _) = oneshot::channel();
+            let append = Append { batch, class: SyncClass::Relaxed, answer };
+            self.appends.blocking_send(append).map_err(|_| AppendError::Closed)?;
+        }
+        Ok(())
     }
 
     fn enter(&self, mut batch: RawBatch) -> RawBatch {

@@ -254,6 +254,7 @@ impl Framer {
             if clock::since(aged_at) >= JOINED_IDLE {
                 self.streams.age();
                 aged_at = clock::instant();
+                self.tell(false);
             }
             if ended {
                 // What was read before the stop is kept. It ends, since each reader adds at most one chunk more.
@@ -273,8 +274,14 @@ impl Framer {
         }
         self.streams.finish();
         self.hand_over(true);
+        self.tell(true);
         self.collect_answers(0);
         self.first_failure
+    }
+
+    /// What was dropped by a rate limit; a log that is gone is told of by the records that it does not take.
+    fn tell(&self, all: bool) {
+        let _ = self.intake.as_ref().map(|intake| intake.tell(all));
     }
 
     fn push(&mut self, chunk: &Chunk) {

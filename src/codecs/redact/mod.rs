@@ -225,6 +225,8 @@ impl Redactor {
         if let Some(forms) = &self.tokens {
             forms.find(text, &mut hits);
             tokens::named(text, &mut hits);
+            tokens::options(text, &mut hits);
+            tokens::private_keys(text, &mut hits);
         }
         (!hits.is_empty()).then(|| self.without(text, merged(hits)))
     }

@@ -2,10 +2,12 @@
 //!
 //! By form: JSON web tokens, keys of AWS, GitHub, GitLab, Google, npm, OpenAI and the like, Slack, Stripe, and what follows
 //! `Bearer`. By name: the values of keys that end in one of [`NAMES`], as `key=value` (logfmt, query strings) and
-//! `"key": "value"` (JSON, also inside of a string of JSON), of headers also as `key: value`.
+//! `"key": "value"` (JSON, also inside of a string of JSON, and the strings and numbers of a list), `key => value`,
+//! `key: value`, `key = value` and `--key value`, where the value does not look like the next word of a sentence. And what
+//! stands between the lines around a private key, where they are in one record.
 
 use super::{Hit, Rule, escape, strings::Strings};
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use regex::bytes::Regex;
 use std::ops::Range;
 
@@ -27,6 +29,59 @@ const NAMES: &[&[u8]] = &[
     b"secretkey",
     b"passphrase",
 ];
+/// What stands behind such a name in sentences.
+const NO_SECRETS: &[&[u8]] = &[
+    b"and",
+    b"argument",
+    b"changed",
+    b"denied",
+    b"empty",
+    b"error",
+    b"expired",
+    b"failed",
+    b"failure",
+    b"false",
+    b"flag",
+    b"for",
+    b"from",
+    b"in",
+    b"incorrect",
+    b"invalid",
+    b"is",
+    b"mismatch",
+    b"missing",
+    b"must",
+    b"nil",
+    b"no",
+    b"none",
+    b"not",
+    b"null",
+    b"ok",
+    b"option",
+    b"or",
+    b"rejected",
+    b"required",
+    b"requires",
+    b"reset",
+    b"revoked",
+    b"to",
+    b"true",
+    b"undefined",
+    b"unknown",
+    b"unset",
+    b"updated",
+    b"valid",
+    b"was",
+    b"with",
+    b"wrong",
+    b"yes",
+];
+/// How the line before a private key begins,
+const KEY_BEGINS: &[u8] = b"-----BEGIN ";
+/// and how each ends.
+const DASHES: &[u8] = b"-----";
+/// What it is called is shorter.
+const LABEL_BYTES_MAX: usize = 40;
 /// Of a name so much is looked at.
 const NAME_BYTES_MAX: usize = 16;
 /// The name of the pair behind a value, or a scheme before one, is shorter.
@@ -111,7 +166,16 @@ pub(super) fn named(text: &[u8], hits: &mut Vec<Hit>) {
         if sign < end || !may_end {
             continue;
         }
-        let Some(mut hit) = value(text, sign) else { continue };
+        let Some(key) = key(text, sign) else { continue };
+        if text.get(key.start) == Some(&b'[') {
+            let before = hits.len();
+            end = list(text, key, hits);
+            if hits.len() > before {
+                continue;
+            }
+            end = sign;
+        }
+        let Some(mut hit) = value(text, key) else { continue };
         // A string that ends in `token=` has no value, and none reaches out of its string.
         if let Some(closes) = strings.as_mut().and_then(|strings| strings.end(sign)) {
             hit.range.end = hit.range.end.min(closes);
@@ -130,8 +194,19 @@ struct Quote {
     backslashes: usize,
 }
 
-/// The value behind this sign, if it is a secret's.
-fn value(text: &[u8], sign: usize) -> Option<Hit> {
+/// The name of a secret, and where its value begins.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    name: &'static [u8],
+    quoted: Option<Quote>,
+    start: usize,
+    /// As in prose: a value without quotes has to look like one.
+    is_loose: bool,
+    is_colon: bool,
+}
+
+/// The name before this sign, if it is a secret's.
+fn key(text: &[u8], sign: usize) -> Option<Key> {
     let spaces = text[..sign].iter().rev().take_while(|b| **b == b' ').count();
     let (name_end, quoted) = match text[..sign - spaces] {
         [.., quote @ (b'"' | b'\'')] => {
@@ -143,13 +218,26 @@ fn value(text: &[u8], sign: usize) -> Option<Hit> {
     };
     let name = name(&text[..name_end])?;
     let is_header = name == b"authorization" || name == b"api-key" || name == b"apikey" || name == b"api_key";
-    if (quoted.is_none() && spaces > 0) || (text[sign] == b':' && quoted.is_none() && !is_header) {
-        return None;
-    }
-    let start = sign + 1 + text[sign + 1..].iter().take_while(|b| **b == b' ').count();
-    if start > sign + 1 && text[sign] == b'=' && quoted.is_none() {
-        return None;
-    }
+    // `=>` and `:=` say as much as `=`; a comparison and a path of names say nothing.
+    let (is_colon, behind) = match (text[sign], text.get(sign + 1)) {
+        (b'=', Some(b'>')) | (b':', Some(b'=')) => (false, sign + 2),
+        (b'=', Some(b'=')) if spaces > 0 => return None,
+        (b':', Some(b':')) => return None,
+        (other, _) => (other == b':', sign + 1),
+    };
+    let start = behind + text[behind..].iter().take_while(|b| **b == b' ').count();
+    let is_spaced = spaces > 0 || start > behind;
+    let is_loose = quoted.is_none() && if is_colon { !is_header || spaces > 0 } else { is_spaced };
+    // Nothing stands behind the sign but the next pair, or the next word.
+    let next = is_pair(&text[start..], if is_colon { b": " } else { b"=" });
+    let is_empty =
+        is_loose && start > behind && (next || (text[behind - 1] == b'=' && behind == sign + 1 && spaces == 0));
+    (!is_empty).then_some(Key { name, quoted, start, is_loose, is_colon })
+}
+
+/// The value of a secret.
+fn value(text: &[u8], key: Key) -> Option<Hit> {
+    let Key { name, quoted, start, .. } = key;
     let rest = &text[start..];
     let backslashes = rest.iter().take_while(|b| **b == b'\\').count();
     let closes = quoted.is_none() && matches!(rest.get(backslashes + 1), Some(b',' | b':' | b'}' | b']'));
@@ -161,13 +249,133 @@ fn value(text: &[u8], sign: usize) -> Option<Hit> {
         }
         _ if quoted.is_some() => return bare(text, start, quoted),
         _ if name == b"authorization" => start..header_end(text, start),
-        _ => start..unquoted_end(text, start),
+        _ => {
+            let end = unquoted_end(text, start);
+            if key.is_loose && !is_likely(&text[start..end], &text[end..], key.is_colon) {
+                return None;
+            }
+            start..end
+        }
     };
     let range = if name == b"authorization" { behind_scheme(text, inside) } else { inside };
-    let value = &text[range.clone()];
+    is_secret(name, &text[range.clone()]).then(|| Hit::new(range, Rule::Token))
+}
+
+fn is_secret(name: &[u8], value: &[u8]) -> bool {
     let is_folder = name == b"pwd" && value.starts_with(b"/");
-    let is_secret = !value.is_empty() && !value.starts_with(b"[redacted") && !is_folder;
-    is_secret.then(|| Hit::new(range, Rule::Token))
+    !value.is_empty() && !value.starts_with(b"[redacted") && !value.starts_with(b"[FILTERED") && !is_folder
+}
+
+/// Whether a value without quotes is one, and not the next word of a sentence.
+fn is_likely(value: &[u8], behind: &[u8], is_colon: bool) -> bool {
+    let is_word = value.iter().all(|b| b.is_ascii_alphabetic());
+    let goes_on = matches!(behind, [b' ', next, ..] if next.is_ascii_alphabetic()) && !is_pair(&behind[1..], b"=");
+    let is_prose = is_word && ((is_colon && goes_on) || NO_SECRETS.iter().any(|no| value.eq_ignore_ascii_case(no)));
+    value.iter().any(u8::is_ascii_alphanumeric) && !is_prose
+}
+
+/// The strings and numbers of a list, up to what is neither; where they end.
+fn list(text: &[u8], key: Key, hits: &mut Vec<Hit>) -> usize {
+    let (mut at, mut depth) = (key.start, 0_usize);
+    loop {
+        while let Some(byte @ (b'[' | b',' | b' ')) = text.get(at) {
+            depth += usize::from(*byte == b'[');
+            at += 1;
+        }
+        let backslashes = text[at..].iter().take_while(|b| **b == b'\\').count();
+        match text.get(at + backslashes) {
+            Some(quote @ (b'"' | b'\'')) if (backslashes + 1).is_power_of_two() => {
+                let start = at + backslashes + 1;
+                let end = quoted_end(text, start, Quote { sign: *quote, backslashes });
+                if is_secret(key.name, &text[start..end]) {
+                    hits.push(Hit::new(start..end, Rule::Token));
+                }
+                let closes = text[end..].iter().take_while(|b| **b == b'\\').count() + 1;
+                if text.get(end + closes - 1) != Some(quote) {
+                    return end;
+                }
+                at = end + closes;
+            }
+            Some(b']') => {
+                (at, depth) = (at + 1, depth - 1);
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => match bare(text, at, key.quoted) {
+                Some(hit) if key.quoted.is_some() => {
+                    at = hit.range.end;
+                    hits.push(hit);
+                }
+                _ => return at,
+            },
+        }
+        if !matches!(text.get(at), Some(b',' | b']' | b' ')) {
+            return at;
+        }
+    }
+}
+
+/// Finds the values of options that are named as secrets: `--password x`, and `"--password", "x"` of a list of arguments.
+pub(super) fn options(text: &[u8], hits: &mut Vec<Hit>) {
+    let mut strings = Strings::of(text);
+    for dash in memchr::memchr_iter(b'-', text) {
+        let begins = dash == 0 || matches!(text[dash - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'[' | b',');
+        if !begins {
+            continue;
+        }
+        let end = dash + text[dash..].iter().take_while(|b| is_part(b)).count();
+        let Some(name) = name(&text[dash..end]) else { continue };
+        let is_end = |b: &&u8| matches!(b, b'\\' | b'"' | b'\'' | b',');
+        let closes = text[end..].iter().take_while(is_end).count();
+        let start = end + closes + text[end + closes..].iter().take_while(|b| **b == b' ').count();
+        let opens = text[start..].iter().take_while(is_end).count();
+        let begin = start + opens;
+        if begin == end || (closes > 0 && opens == 0 && strings.is_none()) || text.get(begin) == Some(&b'-') {
+            continue;
+        }
+        let mut stop = begin + text[begin..].iter().take_while(|b| !ends_value(b)).count();
+        if let Some(strings) = &mut strings {
+            // A number in a list of arguments is no secret.
+            let Some(closes) = strings.end(begin) else { continue };
+            stop = stop.min(closes);
+        }
+        let value = &text[begin..stop];
+        if is_secret(name, value) && is_likely(value, b"", false) {
+            hits.push(Hit::new(begin..stop, Rule::Token));
+        }
+    }
+}
+
+/// Finds what stands between the first and the last line of a private key, or behind the first.
+pub(super) fn private_keys(text: &[u8], hits: &mut Vec<Hit>) {
+    let mut from = 0;
+    while let Some(begin) = memmem::find(&text[from..], KEY_BEGINS).map(|found| from + found + KEY_BEGINS.len()) {
+        let is_label = |b: &&u8| b.is_ascii_uppercase() || b.is_ascii_digit() || **b == b' ';
+        let label = begin + text[begin..].iter().take(LABEL_BYTES_MAX).take_while(is_label).count();
+        from = label;
+        let is_private = text[begin..label].ends_with(b"PRIVATE KEY") || text[begin..label].ends_with(b"KEY BLOCK");
+        if !is_private || !text[label..].starts_with(DASHES) || text[begin..label].starts_with(b"PGP PUBLIC") {
+            continue;
+        }
+        let start = label + DASHES.len();
+        let mut end = start;
+        while text.get(end).is_some_and(is_key_byte) && !text[end..].starts_with(DASHES) {
+            end += 1;
+        }
+        from = end;
+        // They belong to the quote behind them.
+        end -= escape::backslashes_before(text, end).min(end - start);
+        if text[start..end].iter().any(u8::is_ascii_alphanumeric) {
+            hits.push(Hit::new(start..end, Rule::Token));
+        }
+    }
+}
+
+fn is_key_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || byte.is_ascii_whitespace()
+        || matches!(byte, b'+' | b'/' | b'=' | b'\\' | b':' | b',' | b'.' | b'-' | b'(' | b')')
 }
 
 /// Which of the names this text ends in.
@@ -213,10 +421,9 @@ fn quoted_end(text: &[u8], start: usize, quote: Quote) -> usize {
 
 /// Where a value without quotes ends: not at each comma, since secrets have some, but before `,next=`.
 fn unquoted_end(text: &[u8], start: usize) -> usize {
-    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'&' | b';' | b'\\' | b'<' | b'>' | b'`');
     let mut end = start;
-    while let Some(byte) = text.get(end).filter(|b| !ends(b)) {
-        if *byte == b',' && is_pair(&text[end + 1..]) {
+    while let Some(byte) = text.get(end).filter(|b| !ends_value(b)) {
+        if *byte == b',' && (is_pair(&text[end + 1..], b"=") || is_pair(&text[end + 1..], b":")) {
             break;
         }
         end += 1;
@@ -225,9 +432,14 @@ fn unquoted_end(text: &[u8], start: usize) -> usize {
     end - closers
 }
 
-fn is_pair(text: &[u8]) -> bool {
+fn ends_value(b: &u8) -> bool {
+    b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'&' | b';' | b'\\' | b'<' | b'>' | b'`')
+}
+
+/// Whether a word and then this sign comes.
+fn is_pair(text: &[u8], sign: &[u8]) -> bool {
     let word = text.iter().take(NEXT_BYTES_MAX).take_while(|b| escape::is_word(**b)).count();
-    word > 0 && matches!(text.get(word), Some(b'=' | b':'))
+    word > 0 && text[word..].starts_with(sign)
 }
 
 /// A header's value: a scheme and what follows it.
@@ -272,7 +484,7 @@ mod tests {
         );
         check(r"{'a':'\nsk_live_0123456789'}", &["sk_live_0123456789"]);
         check("password=a,b,user=c token=(x) Secret=", &["a,b", "(x"]);
-        check("password= x password : y token_type=bearer", &[]);
+        check("password= x password : y token_type=bearer", &["y"]);
         check("password='a b' apiKey=\"c\" PWD=/x", &["a b", "c"]);
         check("X-Api-Key: abc\r\nproxy-authorization: Digest abc", &["abc", "abc"]);
         check(r#""passwd" : "a\"b\\","b":"c""#, &[r#"a\"b\\"#]);
@@ -280,6 +492,75 @@ mod tests {
         check(r#"{\"token\":\"a\\\"b\",\"c\":1}"#, &[r#"a\\\"b"#]);
         check(r#"{"token":null,"secret":-7.5,"pwd":{"a":1}}"#, &["-7.5"]);
         check("token=[redacted:token] password=\"\"", &[]);
+        for (text, secret) in [
+            ("password: hunter2", "hunter2"),
+            ("db password: hunter2 for bob", "hunter2"),
+            ("password: \"x y\"", "x y"),
+            ("user: bob, password: 'x'", "x"),
+            ("password = x", "x"),
+            ("password = correct horse", "correct"),
+            ("password := \"x\"", "x"),
+            ("password => \"x\"", "x"),
+            ("{\"password\"=>\"x\", \"a\"=>1}", "x"),
+            (":password=>'x'", "x"),
+            ("token: abc", "abc"),
+            ("token: abc, user: bob", "abc"),
+            ("token: abc user=bob", "abc"),
+            ("token:123:abc", "123:abc"),
+            ("secret_key : k1", "k1"),
+            ("{password: hunter2}", "hunter2"),
+            (r#"{"msg":"password: hunter2","a":1}"#, "hunter2"),
+            (r#"{"msg":"password: \"x\"","a":1}"#, "x"),
+            (r#"{"a":"{\"b\":\"{\\\"token\\\":\\\"x\\\"}\"}"}"#, "x"),
+        ] {
+            check(text, &[secret]);
+        }
+        check(r#"{"password":["x", "y"],"a":["b"]}"#, &["x", "y"]);
+        check(r#"{"token":[1,[-2]],"a":1}"#, &["1", "-2"]);
+        check(r#"{"log":"{\"token\":[\"x\",\"y\"],\"a\":\"b\"}"}"#, &["x", "y"]);
+        check(r#"{"token":[],"secret":[{"a":"b"}],"password":[null]}"#, &[]);
+        for text in [
+            "password reset requested",
+            "Invalid password: user not found",
+            "password: expired",
+            "unexpected token: }, token: ;",
+            "token::new and Secret::from(x)",
+            "if password == stored",
+            "password= user=bob",
+            "password: ",
+            "password: ****",
+            "password => [FILTERED]",
+            "enter the password:\nuser",
+            r#"{"msg":"enter password: ","user":"bob"}"#,
+            "pwd: /srv/app",
+            "Top secret: the plan is old",
+            "max_tokens: 100",
+        ] {
+            check(text, &[]);
+        }
+    }
+
+    #[test]
+    fn options_and_private_keys_are_found() {
+        let check = |text: &str, expected: &[&str]| {
+            let mut hits = Vec::new();
+            options(text.as_bytes(), &mut hits);
+            private_keys(text.as_bytes(), &mut hits);
+            let found: Vec<_> = hits.iter().map(|hit| &text[hit.range.clone()]).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check("mysql --password x --user bob", &["x"]);
+        check("run -token abc --db-password 'a b'", &["abc", "a"]);
+        check(r#"{"args":["--api-key","k1","--port",1],"cmd":"x --password y"}"#, &["k1", "y"]);
+        check(r#"exec ["x", "--password", "y"]"#, &["y"]);
+        check("use --password to set it, --password-stdin x, --password --user, --password", &[]);
+        check("2026-01-02 a-token x, well-password y", &[]);
+        check(r#"{"args":["--token",7],"a":"--token"}"#, &[]);
+        check("-----BEGIN RSA PRIVATE KEY-----\nMIIE+/=\nab\n-----END RSA PRIVATE KEY----- x", &["\nMIIE+/=\nab\n"]);
+        check(r#"{"key":"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"}"#, &[r"\nMIIE\n"]);
+        check(r#"{"log":"{\"key\":\"-----BEGIN PRIVATE KEY-----MIIE\",\"a\":1}"}"#, &["MIIE"]);
+        check("-----BEGIN EC PRIVATE KEY-----", &[]);
+        check("-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----", &[]);
     }
 
     #[test]
@@ -299,6 +580,12 @@ mod tests {
             "xhf_",
             "token=a,",
             "password='",
+            "password: a",
+            "--token ",
+            "\"token\":[",
+            "\"token\":[1,",
+            "-----BEGIN PRIVATE KEY-----a",
+            "token => ",
             "token=\\\"",
             "a%40",
             "://a:",

@@ -6,23 +6,25 @@
 //! again by, its first [`FileMark::PREFIX_BYTES`] and the [`BACK_BYTES`] before where one is, is kept and costs nothing.
 //!
 //! A compressed file that ends too early is one that is still being written: there is nothing more *yet*, until it grows or
-//! [`Content::finish`] says that it will not. A damaged one is an error for ever, with its place. Memory: a window of the
-//! decoder ([`ZSTD_WINDOW_LOG_MAX`]), [`INPUT_BYTES`] and what is kept, however much the file inflates to.
+//! [`Content::finish`] says that it will not. Behind [`Damage`] the content goes on with the next gzip member (`members`), on a
+//! line of its own; where there is none, and behind damaged zstd, it ends. Text of two bytes a character may be out of step
+//! there. Memory: a window of the decoder ([`ZSTD_WINDOW_LOG_MAX`]), [`INPUT_BYTES`] and what is kept, however much the file
+//! inflates to.
 
 use super::{
-    gunzip::{self, Gunzip, Progress},
+    decoder::{Decoder, given},
+    gunzip,
     tree::OpenFile,
 };
 use crate::flow::FileMark;
 use std::{fmt, io};
-use zstd::stream::raw::{DParameter, Decoder as Zstd, Operation};
 
 /// Compressed bytes read at once.
 pub const INPUT_BYTES: usize = 32 << 10;
 /// Content kept that was given last.
 pub const BACK_BYTES: usize = 4 << 10;
 /// Content kept from the beginning on.
-const HEAD_BYTES: usize = FileMark::PREFIX_BYTES as usize;
+pub(super) const HEAD_BYTES: usize = FileMark::PREFIX_BYTES as usize;
 /// Most content decoded in one call without giving any of it, on the way to an offset.
 pub const SKIPPED_BYTES_MAX: u64 = 4 << 20;
 /// Largest window of a zstd frame, as a power of two: 8 MiB, which RFC 8878 asks of every decoder and all levels up to 19
@@ -66,8 +68,6 @@ pub enum ContentError {
     Io(io::Error),
     /// The compressed file became shorter than what was read of it: it is another one now, and wants a new [`Content`].
     Shrunk,
-    /// The compressed file cannot be decoded any further, now or later.
-    Damaged(Damage),
 }
 
 /// What is wrong with a compressed file.
@@ -79,6 +79,8 @@ pub struct Damage {
     pub content: u64,
     /// What is wrong.
     pub problem: String,
+    /// Where in the file the content goes on, if that is known.
+    pub goes_on: Option<u64>,
 }
 
 impl fmt::Display for ContentError {
@@ -86,9 +88,16 @@ impl fmt::Display for ContentError {
         match self {
             ContentError::Io(cause) => cause.fmt(out),
             ContentError::Shrunk => out.write_str("the compressed file became shorter while it was read"),
-            ContentError::Damaged(Damage { at, content, problem }) => {
-                write!(out, "damaged at byte {at}: {problem}; {content} bytes of content before it are read")
-            }
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "damaged at byte {}: {}", self.at, self.problem)?;
+        match self.goes_on {
+            Some(at) => write!(out, "; it is read on from byte {at}"),
+            None => write!(out, "; nothing behind it can be read"),
         }
     }
 }
@@ -132,8 +141,7 @@ impl Content {
     /// Reads content at an offset. Only ever give it the same file.
     ///
     /// # Errors
-    /// Reading failed, or the compressed file is damaged; then all later calls for what is behind the damage say the same
-    /// without reading.
+    /// Reading failed, or the file shrank.
     pub fn read(&mut self, file: &dyn OpenFile, offset: u64, into: &mut [u8]) -> Result<Step, ContentError> {
         if into.is_empty() {
             return Ok(Step::Nothing);
@@ -154,7 +162,7 @@ impl Content {
         match &self.state {
             State::Undecided => Form::Undecided,
             State::Plain => Form::Plain,
-            State::Compressed(decoder) => decoder.form,
+            State::Compressed(decoder) => decoder.form(),
         }
     }
 
@@ -168,9 +176,17 @@ impl Content {
     #[must_use]
     pub fn whole_len(&self) -> Option<u64> {
         match &self.state {
-            State::Compressed(decoder) => decoder.ended.then_some(decoder.position),
+            State::Compressed(decoder) => decoder.whole_len(),
             State::Undecided | State::Plain => None,
         }
+    }
+
+    /// The last damage that was come upon, once it is known what comes behind it, and how many bytes of the file are lost by
+    /// all of it.
+    #[must_use]
+    pub fn damage(&self) -> Option<(&Damage, u64)> {
+        let State::Compressed(decoder) = &self.state else { return None };
+        decoder.damage()
     }
 
     /// How many bytes of a compressed file were read: its lag is measured in them.
@@ -181,10 +197,6 @@ impl Content {
             State::Undecided | State::Plain => None,
         }
     }
-}
-
-fn given(count: usize) -> Step {
-    if count == 0 { Step::Nothing } else { Step::Bytes(count) }
 }
 
 fn decide(file: &dyn OpenFile, finished: bool) -> io::Result<State> {
@@ -217,200 +229,6 @@ pub fn form_of(head: &[u8]) -> Form {
         (_, true) if head.len() >= MAGIC_BYTES => Form::Zstd,
         (false, false) => Form::Plain,
         _ => Form::Undecided,
-    }
-}
-
-/// Decodes forwards.
-struct Decoder {
-    form: Form,
-    machine: Machine,
-    input: Vec<u8>,
-    /// Of `input`, this much has been taken.
-    used: usize,
-    /// Where the file is read next.
-    source: u64,
-    /// The offset in the content of what comes next.
-    position: u64,
-    /// The first content, and the last before `position`.
-    head: Vec<u8>,
-    back: Vec<u8>,
-    /// The last output was full, so there may be more without any input.
-    pending: bool,
-    /// The file ends here, after a whole member.
-    ended: bool,
-    damage: Option<Damage>,
-}
-
-enum Machine {
-    Gzip(Box<Gunzip>),
-    Zstd {
-        decoder: Zstd<'static>,
-        /// A frame ended here.
-        between: bool,
-    },
-}
-
-impl Machine {
-    fn new(form: Form) -> io::Result<Machine> {
-        if form == Form::Gzip {
-            return Ok(Machine::Gzip(Box::default()));
-        }
-        let mut decoder = Zstd::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
-        Ok(Machine::Zstd { decoder, between: false })
-    }
-
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, String> {
-        match self {
-            Machine::Gzip(gunzip) => gunzip.step(input, output).map_err(str::to_owned),
-            Machine::Zstd { decoder, between } => {
-                let status = decoder.run_on_buffers(input, output).map_err(|cause| cause.to_string())?;
-                *between = status.remaining == 0;
-                Ok(Progress { taken: status.bytes_read, made: status.bytes_written })
-            }
-        }
-    }
-
-    fn is_between(&self) -> bool {
-        match self {
-            Machine::Gzip(gunzip) => gunzip.is_between(),
-            Machine::Zstd { between, .. } => *between,
-        }
-    }
-}
-
-impl Decoder {
-    fn new(form: Form) -> io::Result<Decoder> {
-        Ok(Decoder {
-            form,
-            machine: Machine::new(form)?,
-            input: Vec::new(),
-            used: 0,
-            source: 0,
-            position: 0,
-            head: Vec::new(),
-            back: Vec::new(),
-            pending: false,
-            ended: false,
-            damage: None,
-        })
-    }
-
-    fn read(
-        &mut self,
-        file: &dyn OpenFile,
-        offset: u64,
-        into: &mut [u8],
-        finished: bool,
-    ) -> Result<Step, ContentError> {
-        let mut filled = self.kept(offset, into);
-        if filled > 0 && offset + (filled as u64) < self.position {
-            return Ok(Step::Bytes(filled));
-        }
-        if offset + (filled as u64) < self.position {
-            let form = self.form;
-            *self = Decoder::new(form)?;
-        }
-        let mut budget = SKIPPED_BYTES_MAX;
-        while self.position < offset {
-            let missing = usize::try_from((offset - self.position).min(budget)).unwrap_or(into.len());
-            if missing == 0 {
-                return Ok(Step::Skipping);
-            }
-            // What is skipped is decoded into the buffer of the caller, who sees none of it.
-            let room = missing.min(into.len());
-            match self.next(file, &mut into[..room], finished)? {
-                0 => return Ok(Step::Nothing),
-                count => budget -= count as u64,
-            }
-        }
-        while filled < into.len() {
-            match self.next(file, &mut into[filled..], finished) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                // It will be said again to who asks for what is behind.
-                Err(_) if filled > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(given(filled))
-    }
-
-    /// Gives what is kept from an offset on.
-    fn kept(&self, offset: u64, into: &mut [u8]) -> usize {
-        let back_from = self.position - self.back.len() as u64;
-        let (from, kept) = if offset >= back_from { (back_from, &self.back) } else { (0, &self.head) };
-        let there = usize::try_from(offset - from).ok().and_then(|at| kept.get(at..)).unwrap_or_default();
-        let count = there.len().min(into.len());
-        into[..count].copy_from_slice(&there[..count]);
-        count
-    }
-
-    fn keep(&mut self, made: &[u8]) {
-        let room = HEAD_BYTES - self.head.len();
-        self.head.extend_from_slice(&made[..made.len().min(room)]);
-        let last = &made[made.len().saturating_sub(BACK_BYTES)..];
-        let needless = (self.back.len() + last.len()).saturating_sub(BACK_BYTES);
-        self.back.drain(..needless);
-        self.back.extend_from_slice(last);
-        self.position += made.len() as u64;
-    }
-
-    /// Decodes some of what comes next; nothing if there is no more yet.
-    fn next(&mut self, file: &dyn OpenFile, into: &mut [u8], finished: bool) -> Result<usize, ContentError> {
-        if let Some(damage) = &self.damage {
-            return Err(ContentError::Damaged(damage.clone()));
-        }
-        loop {
-            if self.used == self.input.len() && !self.pending && !self.refill(file)? {
-                self.ended = self.machine.is_between();
-                if finished && !self.ended {
-                    return Err(self.damaged("it ends within a member".to_owned()));
-                }
-                return Ok(0);
-            }
-            let had_input = self.used < self.input.len();
-            let Progress { taken, made } = match self.machine.step(&self.input[self.used..], into) {
-                Ok(progress) => progress,
-                Err(problem) => return Err(self.damaged(problem)),
-            };
-            self.used += taken;
-            self.keep(&into[..made]);
-            // Asked for more where a frame ends, zstd would begin the next.
-            self.pending = made == into.len() && !self.machine.is_between();
-            if made > 0 {
-                return Ok(made);
-            }
-            if taken == 0 && had_input {
-                return Err(self.damaged("the decoder does not go on".to_owned()));
-            }
-        }
-    }
-
-    /// Reads more of the file; false at its end.
-    fn refill(&mut self, file: &dyn OpenFile) -> Result<bool, ContentError> {
-        self.input.resize(INPUT_BYTES, 0);
-        self.used = 0;
-        let count = file.read_at(&mut self.input, self.source).inspect_err(|_| self.input.clear())?;
-        self.input.truncate(count);
-        self.source += count as u64;
-        if count > 0 {
-            self.ended = false;
-            return Ok(true);
-        }
-        // Nobody needs the buffer while the file does not grow.
-        self.input = Vec::new();
-        if file.stat()?.size < self.source { Err(ContentError::Shrunk) } else { Ok(false) }
-    }
-
-    fn damaged(&mut self, problem: String) -> ContentError {
-        let damage = Damage { at: self.taken(), content: self.position, problem };
-        self.damage = Some(damage.clone());
-        ContentError::Damaged(damage)
-    }
-
-    fn taken(&self) -> u64 {
-        self.source - (self.input.len() - self.used) as u64
     }
 }
 
@@ -482,12 +300,12 @@ mod tests {
     fn damage(bytes: Vec<u8>) -> Damage {
         let (file, mut content) = (Growing::new(bytes), Content::new());
         content.finish();
-        let Err(ContentError::Damaged(damage)) = read(&mut content, &file, 0, 100) else { panic!("no damage") };
-        let reads = file.reads.get();
-        let again = content.read(&file, damage.content, &mut [0; 9]);
-        assert!(matches!(again, Err(ContentError::Damaged(again)) if again == damage));
-        assert_eq!(file.reads.get(), reads, "it is given up");
-        damage
+        let text = read(&mut content, &file, 0, 100).unwrap();
+        let (damage, lost) = content.damage().expect("no damage");
+        assert_eq!((text.len() as u64, damage.goes_on), (damage.content, None));
+        assert_eq!(lost, file.bytes.len() as u64 - damage.at);
+        assert_eq!(content.bytes_read(), Some(file.bytes.len() as u64), "nothing is behind");
+        damage.clone()
     }
 
     #[test]
@@ -534,6 +352,72 @@ mod tests {
         *wrong.last_mut().unwrap() ^= 1;
         assert_eq!(damage(wrong).at, 2 * good.len() as u64 - 4);
         assert_eq!(damage([&good[..], b"text"].concat()).at, good.len() as u64);
+    }
+
+    /// Five members of two lines each, and where each begins.
+    fn members() -> (Vec<u8>, Vec<usize>) {
+        let (mut bytes, mut begins) = (Vec::new(), Vec::new());
+        for number in 0..5 {
+            begins.push(bytes.len());
+            bytes.extend(gzip(format!("{number} one\n{number} two\n").as_bytes()));
+        }
+        (bytes, begins)
+    }
+
+    #[test]
+    fn content_goes_on_behind_damage() {
+        let (bytes, begins) = members();
+        let all: Vec<_> = (0..5).flat_map(|number| [format!("{number} one\n"), format!("{number} two\n")]).collect();
+        let check = |at: usize, with: &[u8], left: &[usize], lost: Option<usize>| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + with.len()].copy_from_slice(with);
+            let (file, mut content) = (Growing::new(bytes), Content::new());
+            let text = read(&mut content, &file, 0, 1000).unwrap();
+            assert_eq!(String::from_utf8(text).unwrap(), left.iter().map(|line| &*all[*line]).collect::<String>());
+            let found = content.damage().unwrap().1;
+            assert!(lost.is_none_or(|lost| found == lost as u64), "{at}: {found} instead of {lost:?}");
+            assert_eq!(content.bytes_read(), Some(file.bytes.len() as u64));
+        };
+        // Its checksum, its header, the magic number, the type of its block, the last header.
+        check(begins[2] - 5, &[0], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], Some(8));
+        check(begins[2] + 3, &[0xff], &[0, 1, 2, 3, 6, 7, 8, 9], Some(begins[3] - begins[2]));
+        check(begins[2], b"\0\0\0", &[0, 1, 2, 3, 6, 7, 8, 9], Some(begins[3] - begins[2] - 8));
+        check(begins[1] + 10, &[0xff], &[0, 1, 4, 5, 6, 7, 8, 9], None);
+        check(begins[4], b"x", &[0, 1, 2, 3, 4, 5, 6, 7], Some(bytes.len() - begins[4]));
+    }
+
+    #[test]
+    fn a_line_that_damage_cut_ends_there() {
+        let begin = gzip(b"cut ");
+        let bytes = [&begin[..begin.len() - 4], b"\x1f\x8b\x08 noise", &gzip(b"whole\n")].concat();
+        let (file, mut content) = (Growing::new(bytes), Content::new());
+        assert_eq!(read(&mut content, &file, 0, 3).unwrap(), b"cut \nwhole\n");
+        assert_eq!(read(&mut content, &file, 6, 3).unwrap(), b"hole\n");
+        let (damage, _) = content.damage().unwrap();
+        assert_eq!((damage.content, damage.goes_on.is_some()), (4, true));
+        assert!(damage.to_string().contains("; it is read on from byte "), "{damage}");
+    }
+
+    #[test]
+    fn what_is_appended_behind_damage_is_read() {
+        let (bytes, begins) = members();
+        let mut bytes = bytes;
+        bytes[begins[3]] = 0xff;
+        let (file, mut content) = (Growing::new(bytes), Content::new());
+        file.there.set(begins[4] + 9);
+        let first = read(&mut content, &file, 0, 1000).unwrap();
+        assert_eq!((first.len(), content.damage().unwrap().0.goes_on), (36, None));
+        assert_eq!(content.bytes_read(), Some(begins[4] as u64 + 9));
+        file.there.set(file.bytes.len());
+        assert_eq!(read(&mut content, &file, 36, 1000).unwrap(), b"4 one\n4 two\n");
+        assert_eq!(content.damage().unwrap().0.goes_on, Some(begins[4] as u64));
+        assert_eq!(content.whole_len(), Some(48));
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_tried() {
+        let bytes = [gzip(b"a\n"), b"\x1f\x8b\x08\xff".repeat(2_000), gzip(b"b\n")].concat();
+        assert!(damage(bytes).to_string().ends_with("nothing behind it can be read"));
     }
 
     #[test]
@@ -635,6 +519,28 @@ mod tests {
                 let offset = offset.index(text.len() + 1);
                 prop_assert_eq!(&read(&mut content, &file, offset, piece).unwrap(), &text[offset..]);
             }
+        }
+
+        #[test]
+        fn damage_has_one_meaning(
+            texts in proptest::collection::vec("[a-z \n]{0,300}", 1..6),
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+            piece in 1..5000_usize,
+            most in prop_oneof![1..20_usize, Just(usize::MAX)],
+            offset in any::<proptest::sample::Index>(),
+        ) {
+            let mut bytes = texts.iter().flat_map(|text| gzip(text.as_bytes())).collect::<Vec<_>>();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len() - 3) + 3;
+                bytes[at] = byte;
+            }
+            let file = Growing { most, ..Growing::new(bytes) };
+            let (mut content, mut other) = (Content::new(), Content::new());
+            let whole = read(&mut content, &file, 0, 1 << 16).unwrap();
+            prop_assert_eq!(&read(&mut other, &file, 0, piece).unwrap(), &whole);
+            prop_assert_eq!(content.damage(), other.damage());
+            let offset = offset.index(whole.len() + 1);
+            prop_assert_eq!(&read(&mut Content::new(), &file, offset, piece).unwrap(), &whole[offset..]);
         }
 
         #[test]

@@ -14,6 +14,7 @@ use super::{
     stream::Stream,
     tailer::{Followed, Key, Tailer},
     tree::{Entry, Files, Stat},
+    turns,
 };
 use crate::flow::FileMark;
 use std::{
@@ -207,7 +208,9 @@ pub(super) fn replaced(tailer: &mut Tailer, key: Key, now: Instant) {
         Some(copy) => go_on_in(tailer, key, copy),
         None => {
             if moved_from.is_none() {
-                tailer.counts.lost_bytes += followed.stream.size.saturating_sub(followed.stream.taken);
+                let lost = followed.stream.take_lost(true);
+                turns::say_lost(&path, lost);
+                tailer.counts.lost_bytes += lost;
             }
             followed.stream.file = None;
             followed.stream.finish();

@@ -1,8 +1,13 @@
 //! gzip, member after member, by pieces of any size: the decoder keeps its place at every byte, so a file may still be
 //! growing. The frame around the deflated data (RFC 1952) is read here, because the decoders of `flate2` for whole members
-//! take an end of input for damage.
+//! take an end of input for damage, and inflating is `miniz_oxide`'s own call, because what flate2's streams give of a damaged
+//! member depends on the sizes of the buffers: a place in the content must mean the same bytes after a restart.
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::Crc;
+use miniz_oxide::inflate::{
+    TINFLStatus,
+    core::{DecompressorOxide, decompress_with_limit, inflate_flags::TINFL_FLAG_HAS_MORE_INPUT},
+};
 
 /// A member begins with this: the magic number and the only method there is.
 pub const MAGIC: &[u8] = &[0x1f, 0x8b, 8];
@@ -17,6 +22,12 @@ const HAS_EXTRA: u8 = 1 << 2;
 const HAS_NAME: u8 = 1 << 3;
 const HAS_COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0xe0;
+/// What deflated data may refer back to.
+const WINDOW_BYTES: usize = 32 << 10;
+/// What looks like a member is one if so many bytes of it inflate without a mistake, its header included, or all of it does,
+pub const TRIAL_BYTES: usize = 16 << 10;
+/// or so much comes of it.
+const TRIAL_MADE_BYTES: usize = 1 << 20;
 
 /// What a step took and gave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,9 +39,14 @@ pub struct Progress {
 }
 
 /// A decoder.
-#[derive(Debug)]
 pub struct Gunzip {
-    inflate: Decompress,
+    inflate: DecompressorOxide,
+    window: Vec<u8>,
+    /// Where in the window the next byte goes.
+    at: usize,
+    /// There is more to give or to say, without any input.
+    holds_more: bool,
+    failed: bool,
     crc: Crc,
     place: Place,
     /// The bytes of an unfinished header or trailer.
@@ -47,7 +63,17 @@ enum Place {
 
 impl Default for Gunzip {
     fn default() -> Gunzip {
-        Gunzip { inflate: Decompress::new(false), crc: Crc::new(), place: Place::Header, kept: Vec::new(), members: 0 }
+        Gunzip {
+            inflate: DecompressorOxide::new(),
+            window: vec![0; WINDOW_BYTES],
+            at: 0,
+            holds_more: false,
+            failed: false,
+            crc: Crc::new(),
+            place: Place::Header,
+            kept: Vec::new(),
+            members: 0,
+        }
     }
 }
 
@@ -70,6 +96,18 @@ impl Gunzip {
         self.place == Place::Header && self.kept.is_empty() && self.members > 0
     }
 
+    /// Whether nothing of a member was taken yet.
+    #[must_use]
+    pub fn is_at_start(&self) -> bool {
+        self.place == Place::Header && self.kept.is_empty()
+    }
+
+    /// Whether a step without input may give more.
+    #[must_use]
+    pub fn holds_more(&self) -> bool {
+        self.holds_more
+    }
+
     fn header(&mut self, input: &[u8]) -> Result<usize, &'static str> {
         // Behind the last member there may be zeros, from tapes and block devices.
         if self.is_between() && input.first() == Some(&0) {
@@ -89,15 +127,26 @@ impl Gunzip {
     }
 
     fn body(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, &'static str> {
-        let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(input, output, FlushDecompress::None);
-        let status = status.map_err(|_| "the deflated data is not valid")?;
-        // Both differences are at most the lengths of the slices.
-        let taken = usize::try_from(self.inflate.total_in() - taken).unwrap_or(input.len());
-        let made = usize::try_from(self.inflate.total_out() - made).unwrap_or(output.len());
-        self.crc.update(&output[..made]);
-        if status == Status::StreamEnd {
-            self.place = Place::Trailer;
+        if self.failed {
+            return Err("the deflated data is not valid");
+        }
+        let (mut taken, mut made) = (0, 0);
+        loop {
+            let (input, output) = (&input[taken..], &mut output[made..]);
+            let (window, room, more) = (&mut self.window, output.len(), TINFL_FLAG_HAS_MORE_INPUT);
+            let (status, used, given) = decompress_with_limit(&mut self.inflate, input, window, self.at, room, more);
+            output[..given].copy_from_slice(&window[self.at..self.at + given]);
+            (taken, made, self.at) = (taken + used, made + given, (self.at + given) % WINDOW_BYTES);
+            self.crc.update(&output[..given]);
+            self.holds_more = status == TINFLStatus::HasMoreOutput;
+            match status {
+                TINFLStatus::HasMoreOutput if given < room => continue,
+                TINFLStatus::HasMoreOutput | TINFLStatus::NeedsMoreInput => {}
+                TINFLStatus::Done => self.place = Place::Trailer,
+                // What was whole before it is given first.
+                _ => (self.failed, self.holds_more) = (true, true),
+            }
+            break;
         }
         Ok(Progress { taken, made })
     }
@@ -112,12 +161,28 @@ impl Gunzip {
             }
             self.kept.clear();
             self.crc.reset();
-            self.inflate.reset(false);
+            self.inflate.init();
             self.members += 1;
             self.place = Place::Header;
         }
         Ok(taken)
     }
+}
+
+/// Whether these bytes begin a member, the last ones of the file if there are fewer than [`TRIAL_BYTES`]; nothing if that
+/// cannot be told yet.
+#[must_use]
+pub fn begins_member(bytes: &[u8]) -> Option<bool> {
+    let (mut gunzip, mut output) = (Gunzip::default(), vec![0; WINDOW_BYTES]);
+    let (mut rest, mut all) = (bytes, 0);
+    while !rest.is_empty() || gunzip.holds_more() {
+        let Ok(Progress { taken, made }) = gunzip.step(rest, &mut output) else { return Some(false) };
+        (rest, all) = (&rest[taken..], all + made);
+        if gunzip.is_between() || all >= TRIAL_MADE_BYTES {
+            return Some(true);
+        }
+    }
+    (bytes.len() >= TRIAL_BYTES).then_some(gunzip.place != Place::Header)
 }
 
 /// The length of a header, or `None` if more of it has to come.
@@ -166,7 +231,7 @@ mod tests {
                 let Progress { taken, made } = gunzip.step(input, &mut output)?;
                 text.extend_from_slice(&output[..made]);
                 input = &input[taken..];
-                if input.is_empty() && made < output.len() {
+                if input.is_empty() && !gunzip.holds_more() {
                     break;
                 }
             }
@@ -183,6 +248,59 @@ mod tests {
         }
         for cut in 1..member(b"text").len() {
             assert!(!gunzip(&member(b"text")[..cut], cut).unwrap().1, "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_whole_of_a_damaged_member_does_not_depend_on_pieces() {
+        let text: Vec<u8> = (0..60_000_u32).flat_map(|number| format!("{number:x} ").into_bytes()).collect();
+        let good = member(&text);
+        for at in [good.len() / 7, good.len() / 2, good.len() - 100] {
+            let mut bytes = good.clone();
+            bytes[at..at + 3].fill(0xff);
+            let given = |piece: usize, room: usize| {
+                let (mut gunzip, mut all, mut output) = (Gunzip::default(), Vec::new(), vec![0; room]);
+                for mut input in bytes.chunks(piece) {
+                    while !input.is_empty() || gunzip.holds_more() {
+                        match gunzip.step(input, &mut output) {
+                            Ok(Progress { taken, made }) => {
+                                all.extend_from_slice(&output[..made]);
+                                input = &input[taken..];
+                            }
+                            Err(_) => return all,
+                        }
+                    }
+                }
+                panic!("no damage");
+            };
+            let whole = given(bytes.len(), 1 << 20);
+            for (piece, room) in [(1, 1 << 20), (7, 1), (1000, 1000), (32 << 10, 256), (bytes.len(), 33_000)] {
+                assert!(given(piece, room) == whole, "{at} {piece} {room}");
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_told_from_what_begins_like_one() {
+        // The finalizer of splitmix64.
+        let mixed = |number: u64| {
+            let bits = (number ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            ((bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 31) as u8
+        };
+        let small = member(b"some text\n");
+        let noise: Vec<u8> = (0..20_000_u64).map(mixed).collect();
+        let large = member(&noise);
+        assert!(large.len() > TRIAL_BYTES);
+        for (bytes, expected) in [
+            (&small[..], Some(true)),
+            (&[&small[..], b"behind"].concat(), Some(true)),
+            (&small[..small.len() - 1], None),
+            (&large[..TRIAL_BYTES], Some(true)),
+            (&large[..TRIAL_BYTES - 1], None),
+            (&[MAGIC, &[0; 7], &noise[..]].concat(), Some(false)),
+            (&[MAGIC, &[HAS_NAME], &[1; TRIAL_BYTES]].concat(), Some(false)),
+        ] {
+            assert_eq!(begins_member(bytes), expected, "{}", bytes.len());
         }
     }
 

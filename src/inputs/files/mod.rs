@@ -9,10 +9,12 @@
 
 pub mod content;
 mod copies;
+mod decoder;
 pub mod glob;
 mod gunzip;
 pub mod identity;
 mod known;
+mod members;
 #[cfg(test)]
 mod model;
 mod origin;

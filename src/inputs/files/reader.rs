@@ -1,7 +1,7 @@
 //! An open file whose content is read by offset, unpacked where it is compressed.
 
 use super::{
-    content::{self, ContentError, Form, Step},
+    content::{self, ContentError, Damage, Form, Step},
     identity::Content,
     tree::{Files, OpenFile, Stat},
 };
@@ -43,7 +43,7 @@ impl Reader {
     /// Reads at an offset; of a compressed file it may only come nearer to it.
     ///
     /// # Errors
-    /// As the operating system says; or what is compressed is damaged, or another file by now.
+    /// As the operating system says; or what is compressed is another file by now.
     pub fn step(&mut self, into: &mut [u8], offset: u64) -> Result<Step, ContentError> {
         self.content.read(&*self.file, offset, into)
     }
@@ -62,7 +62,7 @@ impl Reader {
     /// How long its content is now. A compressed file is decoded for it.
     ///
     /// # Errors
-    /// As the operating system says, or what is compressed is damaged.
+    /// As the operating system says.
     pub fn extent(&mut self) -> io::Result<Extent> {
         if !self.is_compressed() {
             return Ok(Extent { length: self.stat()?.size, is_whole: true });
@@ -88,7 +88,14 @@ impl Reader {
 
     /// Whether it is compressed and ends, as far as it was read, within a member: it is still being written.
     pub fn is_unfinished(&self) -> bool {
-        matches!(self.content.form(), Form::Gzip | Form::Zstd) && !self.finished && self.content.whole_len().is_none()
+        let goes_on = self.damage().is_none_or(|(damage, _)| damage.goes_on.is_some());
+        let is_packed = matches!(self.content.form(), Form::Gzip | Form::Zstd);
+        is_packed && goes_on && !self.finished && self.content.whole_len().is_none()
+    }
+
+    /// The last damage of what is compressed, and how many bytes of the file are lost by all of it.
+    pub fn damage(&self) -> Option<(&Damage, u64)> {
+        self.content.damage()
     }
 
     /// Whether its few bytes may still begin a compressed file.

@@ -7,6 +7,8 @@
 //! Memory: the unfinished record, at most [`READY_BYTES_MAX`] of finished ones and what was read with them, a batch on its
 //! way, and [`KEPT_BYTES_MAX`] of content for the hashes by which it is known again. Nearly nothing when nothing happens.
 
+mod losses;
+
 use super::{
     content::{ContentError, Step},
     identity::{self, Content as _, Prefix},
@@ -16,6 +18,8 @@ use super::{
     transcode::Encoding,
     tree::Stat,
 };
+pub use losses::Damaged;
+
 use crate::{
     codecs::lines::WITHHELD_BYTES_MAX,
     event::Timestamp,
@@ -82,6 +86,10 @@ pub struct Stream {
     pub origin: Arc<Origin>,
     /// The open file; none while nothing happens to it.
     pub file: Option<Reader>,
+    /// Bytes that it had, that were not read, and that are not in its file any more.
+    lost: u64,
+    /// The file is shorter than what was read of it: what it holds now is another content.
+    is_cut: bool,
     /// The file's size at the last look,
     pub size: u64,
     /// and when it had changed.
@@ -94,6 +102,8 @@ pub struct Stream {
     pub at_end: bool,
     /// The last failure to read it or to store what was read.
     pub failure: Option<String>,
+    /// What it lost to damage of its compressed file.
+    pub damage: Option<Damaged>,
     /// Reading it failed, and is tried again then, after this pause.
     pub again: Option<(Instant, Duration)>,
     /// How much of the file has been looked at: of a compressed one that is not how far its content was read.
@@ -103,6 +113,8 @@ pub struct Stream {
     /// Its few bytes may begin a compressed file.
     is_unclear: bool,
     text: Text,
+    /// Where its reading began.
+    from: u64,
     read: u64,
     cut: u64,
     durable: u64,
@@ -127,17 +139,21 @@ impl Stream {
             id,
             origin: about.origin,
             file: None,
+            lost: 0,
+            is_cut: false,
             size: 0,
             modified_ns: 0,
             grown: now,
             behind_since: now,
             at_end: false,
             failure: None,
+            damage: None,
             again: None,
             taken: 0,
             is_plain: false,
             is_unclear: false,
             text,
+            from: at.from,
             read: at.from,
             cut: at.from,
             durable: at.from,
@@ -202,14 +218,6 @@ impl Stream {
         behind && self.again.is_none() && !self.is_full() && !self.finished
     }
 
-    /// What was seen of the file without opening it; whether it has changed since it was read.
-    pub fn seen(&mut self, stat: &Stat) -> bool {
-        let changed = stat.size != self.taken || stat.modified_ns != self.modified_ns;
-        (self.size, self.modified_ns) = (stat.size, stat.modified_ns);
-        self.at_end &= !changed;
-        changed
-    }
-
     /// Whether the log has refused its batch, which is tried again.
     pub fn is_refused(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.again.is_some())
@@ -258,8 +266,8 @@ impl Stream {
     /// Reads once.
     ///
     /// # Errors
-    /// As the operating system says, or what is compressed is damaged; the place of reading is what it was.
-    pub fn advance(&mut self, buffer: &mut [u8], now: Instant) -> Result<Came, ContentError> {
+    /// As the operating system says; the place of reading is what it was.
+    pub fn advance(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<Came> {
         let Some(file) = &mut self.file else { return Ok(Came::End) };
         let before = self.kept.len().min(FileMark::MARKER_BYTES as usize);
         let count = match file.step(buffer, self.read - before as u64) {
@@ -267,9 +275,7 @@ impl Stream {
             Ok(Step::Skipping) => return Ok(Came::Read(0)),
             Ok(Step::Nothing) => 0,
             Err(ContentError::Shrunk) => return Ok(Came::Replaced),
-            // What was text is compressed now: its inode is another file's.
-            Err(ContentError::Damaged(_)) if self.is_plain => return Ok(Came::Replaced),
-            Err(other) => return Err(other),
+            Err(ContentError::Io(cause)) => return Err(cause),
         };
         (self.is_plain, self.is_unclear) = (file.is_plain(), file.is_undecided());
         let Some((again, data)) = buffer[..count].split_at_checked(before) else {
@@ -434,6 +440,7 @@ impl Stream {
     pub fn continue_in(&mut self, stat: Stat, file: Reader) {
         self.id = (stat.device, stat.inode);
         (self.size, self.modified_ns, self.taken) = (stat.size, stat.modified_ns, 0);
+        (self.lost, self.is_cut) = (0, false);
         self.is_plain = false;
         self.open(file);
     }

@@ -468,22 +468,19 @@ impl Tailer {
     /// The files that are furthest behind or fail, at most so many.
     #[must_use]
     pub fn status(&self, now: Instant, files_max: usize) -> Vec<FileStatus> {
-        let lag = |stream: &Stream| {
-            let waiting = stream.read_to().saturating_sub(stream.durable_to());
-            stream.size.saturating_sub(stream.taken) + waiting
-        };
+        let lag = |stream: &Stream| stream.size.saturating_sub(stream.durable_of_file());
         let mut files: Vec<_> = self.followed.values().map(|followed| &followed.stream).collect();
-        files.sort_by_cached_key(|stream| (stream.failure.is_none(), Reverse(lag(stream))));
+        files.sort_by_cached_key(|stream| (!stream.is_failing(), Reverse(lag(stream))));
         let status = |stream: &Stream| {
             let lag_bytes = lag(stream);
             FileStatus {
                 path: stream.path.clone(),
                 size: stream.size,
-                read: stream.read_to(),
-                durable: stream.durable_to(),
+                read: stream.taken,
+                durable: stream.durable_of_file(),
                 lag_bytes,
                 lag: if lag_bytes > 0 { now.saturating_duration_since(stream.behind_since) } else { Duration::ZERO },
-                failure: stream.failure.clone(),
+                failure: stream.failure.clone().or_else(|| stream.damage.as_ref().map(|damage| damage.text.clone())),
             }
         };
         files.into_iter().take(files_max).map(status).collect()

@@ -5,7 +5,6 @@
 //! read or were written last, and as many of those that have no name any more.
 
 use super::{
-    content::ContentError,
     copies,
     stream::Came,
     tailer::{Followed, GONE_WAIT, HELD_BYTES_MAX, Key, PARTIAL_WAIT, RETRY, RETRY_MAX, Tailer},
@@ -16,7 +15,11 @@ use crate::{
     flow::{AppendError, Appended, RawBatch},
 };
 use logship_parsers::join::JOIN_WAIT_MS;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// How long a batch waits to be filled.
 pub const BATCH_WAIT: Duration = Duration::from_millis(100);
@@ -72,7 +75,7 @@ impl Tailer {
                 return Came::End;
             }
             if let Err(cause) = copies::reopen(self, key) {
-                self.fail(key, &ContentError::Io(cause), now);
+                self.fail(key, &cause, now);
                 return Came::End;
             }
         }
@@ -83,8 +86,17 @@ impl Tailer {
             }
             match followed.stream.advance(&mut self.buffer, now) {
                 Ok(came) => {
+                    if let Some((lost, say)) = followed.stream.take_damage() {
+                        self.counts.lost_bytes += lost;
+                        say.iter().for_each(|damage| warn_of(damage, &followed.stream.path));
+                    }
                     if followed.stream.again.take().is_some() {
                         followed.stream.failure = None;
+                    }
+                    if came != Came::Replaced {
+                        let lost = followed.stream.take_lost(false);
+                        say_lost(&followed.stream.path, lost);
+                        self.counts.lost_bytes += lost;
                     }
                     let Came::Read(count) = came else { return came };
                     self.counts.bytes += count as u64;
@@ -100,10 +112,10 @@ impl Tailer {
     }
 
     /// Says once why a file cannot be read any further; it is tried again less and less often.
-    fn fail(&mut self, key: Key, cause: &ContentError, now: Instant) {
+    fn fail(&mut self, key: Key, cause: &io::Error, now: Instant) {
         let Some(followed) = self.followed.get_mut(&key) else { return };
         let stream = &mut followed.stream;
-        let is_missing = matches!(cause, ContentError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound);
+        let is_missing = cause.kind() == io::ErrorKind::NotFound;
         let text = cause.to_string();
         if !is_missing && stream.failure.as_ref() != Some(&text) {
             tracing::warn!("{} cannot be read any further: {text}", stream.path.display());
@@ -111,7 +123,7 @@ impl Tailer {
         }
         let pause = stream.again.map_or(RETRY, |(_, pause)| (pause * 2).min(RETRY_MAX));
         stream.again = Some((now + pause, pause));
-        if followed.gone.is_none() && matches!(cause, ContentError::Io(_)) {
+        if followed.gone.is_none() {
             stream.file = None;
         }
     }
@@ -132,8 +144,10 @@ impl Tailer {
         let gone = followed.gone.is_some_and(|since| now.saturating_duration_since(since) >= GONE_WAIT);
         let is_left = gone && quiet >= GONE_WAIT && (stream.at_end || stream.again.is_some());
         if !stream.is_finished() && (is_copied || is_left) {
-            self.counts.lost_bytes += stream.size.saturating_sub(stream.taken);
+            let lost = stream.take_lost(true);
             stream.finish();
+            say_lost(&stream.path, lost);
+            self.counts.lost_bytes += lost;
         }
         self.counts.truncated_bytes += stream.take_dropped();
     }
@@ -236,6 +250,10 @@ impl Tailer {
         {
             return None;
         }
+        // Somebody may want to mend it.
+        if stream.damage.is_some() {
+            return None;
+        }
         if followed.quiet(now) < wait {
             return Some(stream.grown + wait);
         }
@@ -281,6 +299,24 @@ impl Followed {
         let stream = &self.stream;
         stream.at_end && stream.is_quiet() && !stream.has_partial() && self.gone.is_none()
     }
+}
+
+/// Says that what was there was truncated, replaced or deleted before it was read.
+pub(super) fn say_lost(path: &Path, bytes: u64) {
+    if bytes > 0 {
+        tracing::warn!(
+            "{}: {bytes} bytes were truncated or deleted before they were read, and are lost: rotate by renaming, and keep \
+             what is rotated for as long as the spool may be full",
+            path.display()
+        );
+    }
+}
+
+fn warn_of(damage: &str, path: &Path) {
+    let path = path.display();
+    tracing::warn!(
+        "{path} is {damage}: check it with `gzip -t` or `zstd -t`; a whole copy under its name is read from its beginning"
+    );
 }
 
 /// When a stream that has nothing to read has something to do.

@@ -5,7 +5,9 @@ use crate::{
     event::LINE_BYTES_MAX,
     inputs::files::{Counts, OPEN_FILES_MAX, transcode::Encoding},
 };
+use flate2::{Compression, write::GzEncoder};
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -142,6 +144,102 @@ fn an_unreadable_file_is_tried_again_without_haste() {
     model.world.set_readable(Path::new(FILE), true);
     model.wait(70);
     assert_eq!((unreadable(&model), model.lines()), (0, vec!["a"]));
+}
+
+#[test]
+fn what_is_truncated_before_it_was_read_is_counted() {
+    // What is appended while the log is full, what the file is cut to, and what comes then, also while it is full.
+    let line = "x".repeat(99) + "\n";
+    let check = |before: usize, cuts: &[&[u8]], expected: u64| {
+        let mut model = Model::following(Settings::default());
+        model.add(FILE, b"first\n");
+        model.wait(3);
+        model.full = true;
+        model.add(FILE, line.repeat(before).as_bytes());
+        model.wait(10);
+        let read = model.life.as_ref().unwrap().tailer.counts().bytes;
+        for content in cuts {
+            model.world.truncate(Path::new(FILE));
+            model.wait(2);
+            model.add(FILE, content);
+            model.wait(2);
+        }
+        model.full = false;
+        model.wait(70);
+        let lines = model.lines();
+        assert!(lines.contains(&"first") && lines.contains(&"last"));
+        assert_eq!(model.counts().lost_bytes, 6 + 100 * before as u64 - read + expected);
+        assert!(before < 10_000 || model.counts().lost_bytes > 10_000_000, "it was full");
+    };
+    let long = [line.repeat(200_000).as_bytes(), b"last\n"].concat();
+    check(150_000, &[b"last\n"], 0);
+    check(150_000, &[&long], 0);
+    check(150_000, &[b"second\n", b"last\n"], 7);
+    check(10, &[b"last\n"], 0);
+}
+
+#[test]
+fn damaged_compressed_files_are_said_and_counted_and_not_behind() {
+    const PACKED: &str = "/logs/app.log.1.gz";
+    let gzip = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let [first, second, third] = ["1\n2\n", "3\n4\n", "5\n6\n"].map(gzip);
+    let broken = [&second[..3], b"\xff", &second[4..]].concat();
+    let zstd = zstd::encode_all(&b"1\n2\n"[..], 3).unwrap();
+    for (bytes, behind, expected, says) in [
+        ([&first[..], &broken, &third].concat(), second.len(), &["1", "2", "5", "6"][..], "read on from byte"),
+        ([&first[..], &third, &broken].concat(), second.len(), &["1", "2", "5", "6"], "nothing behind it"),
+        ([&zstd[..], b"text\n"].concat(), 5, &["1", "2"], "nothing behind it"),
+    ] {
+        let settings = Settings { delete_after: Some(Duration::from_secs(60)), ..Settings::default() };
+        let mut model = Model::following(settings);
+        model.add(PACKED, &bytes);
+        model.wait(100);
+        let check = |model: &Model| {
+            assert_eq!(model.lines(), expected);
+            let tailer = &model.life.as_ref().unwrap().tailer;
+            let status = tailer.status(model.now, 9).remove(0);
+            let size = bytes.len() as u64;
+            assert_eq!((status.size, status.read, status.durable, status.lag_bytes), (size, size, size, 0));
+            let failure = status.failure.unwrap();
+            assert!(
+                failure.contains(says) && failure.contains(&format!("; {behind} bytes of it are lost")),
+                "{failure}"
+            );
+            assert!(tailer.is_quiet() && tailer.unreadable() == 0 && model.world.exists(Path::new(PACKED)));
+        };
+        check(&model);
+        assert_eq!(model.counts().lost_bytes, behind as u64);
+        let (_, used) = model.world.uses();
+        model.wait(100);
+        assert!(model.world.uses().1 < used + 10, "it is left alone");
+        model.kill(16);
+        model.wait(10);
+        assert_eq!(model.lines(), expected, "nothing is read again");
+    }
+}
+
+#[test]
+fn the_status_of_a_compressed_file_is_of_its_bytes() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let text = (0..200_000).fold(String::new(), |text, number| text + &format!("line {number}\n"));
+    encoder.write_all(text.as_bytes()).unwrap();
+    let bytes = encoder.finish().unwrap();
+    let mut model = Model::following(Settings::default());
+    model.add("/logs/app.log.1.gz", &bytes);
+    model.full = true;
+    model.wait(20);
+    let status = |model: &Model| model.life.as_ref().unwrap().tailer.status(model.now, 9).remove(0);
+    let waiting = status(&model);
+    assert!(waiting.read > 0 && waiting.read < waiting.size && waiting.durable == 0, "{waiting:?}");
+    assert_eq!((waiting.size, waiting.lag_bytes), (bytes.len() as u64, bytes.len() as u64));
+    model.full = false;
+    model.wait(20);
+    let done = status(&model);
+    assert_eq!((done.read, done.durable, done.lag_bytes), (done.size, done.size, 0));
 }
 
 #[test]
