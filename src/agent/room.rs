@@ -27,6 +27,8 @@ struct Looking {
     root: PathBuf,
     options: log::Options,
     counters: Arc<LogCounters>,
+    /// [`QUIET`], but in tests.
+    quiet: Duration,
 }
 
 /// Watches whether a spool takes anything in, until its log is closed.
@@ -49,8 +51,12 @@ impl RoomWatch {
         options: log::Options,
         counters: Arc<LogCounters>,
     ) -> Result<RoomWatch, AgentError> {
+        RoomWatch::of(Looking { fs, root, options, counters, quiet: QUIET })
+    }
+
+    fn of(looking: Looking) -> Result<RoomWatch, AgentError> {
         let full = Arc::new(Mutex::new(None));
-        let looking = Looking { fs, root: root.clone(), options, counters: counters.clone() };
+        let (root, counters) = (looking.root.clone(), looking.counters.clone());
         let told = full.clone();
         let thread = thread::Builder::new().name("room".into()).spawn(move || looking.run(&told));
         Ok(RoomWatch { root, counters, full, thread: thread.map_err(AgentError::new)? })
@@ -86,8 +92,8 @@ impl Looking {
                     *held(full) = Some(why);
                 }
             }
-            while room.wait_for_quiet(QUIET) != News::Closed && !self.has_room() {
-                room.pause(QUIET);
+            while room.wait_for_quiet(self.quiet) != News::Closed && !self.has_room() {
+                room.pause(self.quiet);
             }
             if room.wait_for_quiet(Duration::ZERO) == News::Closed {
                 return;
@@ -140,5 +146,65 @@ fn size(bytes: u64) -> String {
     match units.into_iter().find(|(_, bits)| bytes >= 1 << bits) {
         Some((unit, bits)) => format!("{:.1} {unit}", bytes as f64 / f64::from(1 << bits)),
         None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Timestamp,
+        flow::{AppendError, Origin, RawBatch, Record, SyncClass},
+        fs::sim::SimFs,
+        log::SourceTable,
+    };
+
+    #[test]
+    fn what_is_said_names_the_limit_and_what_to_do() {
+        let check = |why: NoRoom, parts: &[&str]| {
+            let said = sentence(&why, Path::new("/data/spool"));
+            assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        };
+        check(NoRoom::Limit { bytes_max: 8 << 20 }, &["8.0 MiB of --spool-size", "is it away"]);
+        let reserve = NoRoom::Reserve { free: 300 << 20, free_min: 1 << 30 };
+        check(reserve, &["/data/spool has 300.0 MiB free", "--free-disk keeps 1.0 GiB", "set --free-disk lower"]);
+        check(NoRoom::Disk { free: 12 }, &["is full, 12 bytes are free", "free some"]);
+        check(NoRoom::Broken("write the log /x: EIO".to_owned()), &["cannot write the log /x: EIO: nothing is stored"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_trouble_until_there_is_room() {
+        let sim = SimFs::new(1);
+        let (fs, root) = (Arc::new(sim.clone()) as Arc<dyn Fs>, PathBuf::from("/spool"));
+        let options = log::Options { free_bytes_min: 1 << 30, ..log::Options::default() };
+        sim.set_free_space(1 << 20);
+        let log = log::open(&fs, &root, options, &SourceTable::default()).unwrap();
+        let looking = Looking { fs, root, options, counters: log.counters.clone(), quiet: Duration::from_millis(1) };
+        let watch = RoomWatch::of(looking).unwrap();
+        assert_eq!(watch.trouble(), None);
+        let append = || {
+            let batch = RawBatch {
+                origin: Arc::new(Origin::default()),
+                span: None,
+                mark: None,
+                received: Timestamp::default(),
+                records: vec![Record::text("x".into())],
+            };
+            log.intake().submit(batch, SyncClass::Prompt).unwrap().wait()
+        };
+        let until = |said: &dyn Fn(Option<String>) -> bool| while !said(watch.trouble()) {};
+        assert_eq!(append().unwrap_err(), AppendError::Full);
+        until(&|trouble| trouble.is_some_and(|trouble| trouble.contains("1.0 MiB free")));
+        // Nobody asks any more.
+        sim.set_free_space(2 << 30);
+        until(&|trouble| trouble.is_none());
+        sim.set_free_space(1 << 20);
+        while append().is_ok() {}
+        until(&|trouble| trouble.is_some());
+        sim.set_free_space(2 << 30);
+        append().unwrap();
+        until(&|trouble| trouble.is_none());
+        let _ = log.join();
+        watch.end();
     }
 }

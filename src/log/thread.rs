@@ -278,7 +278,7 @@ mod tests {
     use crate::event::Timestamp;
     use crate::flow::{Appended, Frame, Origin, RawBatch, Record, Span};
     use crate::fs::{RealFs, sim::SimFs};
-    use crate::log::{Limit, Reader, list, remove, sources_of};
+    use crate::log::{Limit, News, Reader, list, remove, sources_of};
 
     fn batch(source: &str, span: Option<Span>, text: &str) -> RawBatch {
         RawBatch {
@@ -391,8 +391,42 @@ mod tests {
         sim.set_free_space(1 << 20);
         let taken = (0..).find(|_| append() == Err(AppendError::Full)).unwrap();
         assert!(taken <= 14, "{taken} batches before it looked");
+        assert_eq!(log.counters.room.why(), Some(NoRoom::Reserve { free: 1 << 20, free_min: 1 << 20 }));
+        // Once all of it is needed no more, nothing holds the room.
+        assert!(crate::log::trim(&sim, &log.dir, *log.durable.borrow()).unwrap() > 0);
+        assert!(folder::bytes(&sim, &log.dir).unwrap() < 1_000);
         sim.set_free_space(2 << 20);
         append().unwrap();
+        assert_eq!(log.counters.room.why(), None);
+    }
+
+    #[test]
+    fn a_log_waits_for_a_disk_that_has_no_room_for_it() {
+        let sim = SimFs::new(1);
+        let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+        let root = Path::new("/log");
+        let dead = open(&fs, root, Options::default(), &SourceTable::default()).unwrap();
+        let first = batch("a", Some(Span { from: 0, to: 9 }), "first");
+        dead.intake().submit(first.clone(), SyncClass::Prompt).unwrap().wait().unwrap();
+        let table = sources_of(&fs, &{
+            let dir = dead.dir.clone();
+            let _ = dead.join();
+            dir
+        })
+        .unwrap();
+        let without_room = |options| {
+            (0..20).for_each(|op| sim.inject(sim.ops() + op, crate::fs::sim::Fault::NoSpace));
+            open(&fs, root, options, &table)
+        };
+        assert!(without_room(Options::default()).unwrap_err().is_no_room());
+        let log = without_room(Options { waits_for_room: true, ..Options::default() }).unwrap();
+        let append = || log.intake().submit(first.clone(), SyncClass::Prompt).unwrap().wait();
+        assert_eq!(append(), Err(AppendError::Full));
+        assert_eq!(log.counters.room.wait(), News::Refused(NoRoom::Disk { free: sim.free_space(root).unwrap() }));
+        sim.heal();
+        let answer = std::iter::repeat_with(append).find(|answer| *answer != Err(AppendError::Full)).unwrap();
+        assert_eq!(answer, Ok(Appended { log: log.id, end: Pos(0), duplicate: true }), "it carries on what was known");
+        assert_eq!(log.counters.room.why(), None);
     }
 
     #[test]
@@ -408,8 +442,16 @@ mod tests {
             }
         };
         assert_eq!(error, AppendError::Full);
+        assert_eq!(log.counters.room.why(), Some(NoRoom::Limit { bytes_max: 8_000 }));
+        let look = |bytes| {
+            let options = Options { bytes_max: 8_000, ..Options::default() };
+            crate::log::look_for_room(&RealFs, temp.path(), &options, bytes).unwrap()
+        };
+        assert_eq!(look(400), Some(NoRoom::Limit { bytes_max: 8_000 }));
         assert!(crate::log::trim(&RealFs, &log.dir, end).unwrap() > 0);
+        assert_eq!(look(400), None);
         append().unwrap();
+        assert_eq!(log.counters.room.wait_for_quiet(Duration::ZERO), News::Quiet);
         let lost = Reader::open(&real_fs(), &log.dir, Pos(0));
         assert!(matches!(lost, Err(LogError::Gap { wanted: Pos(0), .. })));
         assert_eq!(append().map(|appended| appended.duplicate), Ok(false));

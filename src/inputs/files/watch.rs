@@ -374,4 +374,11 @@ mod tests {
             assert_eq!(watcher.take_problem().is_some(), expected);
         }
     }
+
+    #[test]
+    fn what_the_search_for_files_finds_out_too_is_not_said_here() {
+        use std::io::ErrorKind;
+        let kinds = [ErrorKind::PermissionDenied, ErrorKind::NotFound, ErrorKind::InvalidInput];
+        assert_eq!(kinds.map(is_said_elsewhere), [true, true, false]);
+    }
 }
