@@ -453,12 +453,6 @@ impl Tailer {
         self.counts
     }
 
-    /// Records that were given to the log and are not known to be durable.
-    #[must_use]
-    pub fn unanswered(&self) -> u64 {
-        self.followed.values().map(|followed| followed.stream.unanswered()).sum()
-    }
-
     /// Whether nothing of any file waits for anything.
     #[must_use]
     pub fn is_idle(&self) -> bool {
