@@ -49,6 +49,7 @@ fn lost(agent: &Agent) -> BTreeMap<(String, String), u64> {
     if let Some(ship) = agent.spool().ship_status() {
         lost.insert(("oldest records of the spool".to_owned(), "it was full".to_owned()), ship.dropped_oldest);
         lost.insert(("records of the spool".to_owned(), "the server refused them".to_owned()), ship.refused);
+        lost.insert(("bytes of the spool".to_owned(), "the disk damaged them".to_owned()), ship.bad_bytes);
     }
     if let Some(files) = agent.files() {
         let bytes = files.status(|status| status.counts.lost_bytes);

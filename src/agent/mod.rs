@@ -8,6 +8,7 @@
 //! all. Files are followed by one process at a time, which holds `files.lock` and carries on what dead logs know of files.
 
 mod losses;
+mod room;
 mod sources;
 mod spool;
 mod status;
@@ -16,7 +17,7 @@ mod stdin;
 pub use losses::Losses;
 pub use sources::{InputStatus, Sources, SourcesSettings};
 pub use spool::{Spool, SpoolSettings, WhenFull};
-pub use status::{inputs, status};
+pub use status::{inputs, status, trouble};
 pub use stdin::Stdin;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! The log that an agent's inputs write, and the shipping of all logs beside it.
 
-use super::AgentError;
+use super::{AgentError, room::RoomWatch};
 use crate::{
     clock,
     codecs::gate::Rules,
@@ -63,6 +63,7 @@ pub struct Spool {
     log: LogWriter,
     gate: Option<Arc<Rules>>,
     bytes_max: u64,
+    room: RoomWatch,
     /// Nobody else follows files here.
     _files: Option<Box<dyn Lock>>,
     shipping: Option<Shipping>,
@@ -101,10 +102,15 @@ impl Spool {
             true => carry_over(&real, &root).map_err(AgentError::new)?,
             false => (SourceTable::default(), Vec::new()),
         };
-        let log = log::open(&real, &root, settings.log, &known).map_err(AgentError::new)?;
+        // What is there is shipped also while the disk has no room for more.
+        let options = log::Options { waits_for_room: true, ..settings.log };
+        let log = log::open(&real, &root, options, &known).map_err(AgentError::new)?;
+        let room = RoomWatch::start(real.clone(), root, options, log.counters.clone())?;
         let bytes_max = settings.log.bytes_max;
         let gate = settings.gate.clone();
-        let mut spool = Spool { log, gate, bytes_max, _files: files, shipping: None, carried: dead };
+        // Until the new log is there, what the dead know must stay.
+        let carried = if is_there(&*real, &log) { dead } else { Vec::new() };
+        let mut spool = Spool { log, gate, bytes_max, room, _files: files, shipping: None, carried };
         spool.ship(&settings)?;
         Ok((spool, known))
     }
@@ -151,7 +157,18 @@ impl Spool {
     /// # Errors
     /// The log cannot be read.
     pub fn known(&self) -> Result<SourceTable, AgentError> {
-        log::sources_by_now(&(Arc::new(RealFs) as Arc<dyn Fs>), &self.log.dir).map_err(AgentError::new)
+        let real: Arc<dyn Fs> = Arc::new(RealFs);
+        match self.log.dir.parent() {
+            Some(root) if !is_there(&*real, &self.log) => carry_over(&real, root).map(|(known, _)| known),
+            _ => log::sources_by_now(&real, &self.log.dir),
+        }
+        .map_err(AgentError::new)
+    }
+
+    /// Why nothing is taken in, in a sentence; none where all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.room.trouble()
     }
 
     /// The entrance.
@@ -215,13 +232,19 @@ impl Spool {
 
     /// Closes the log once nobody holds its entrance, and ships for at most `drain`; whether all is shipped.
     pub fn finish(self, drain: Duration) -> bool {
-        let Spool { log, shipping, .. } = self;
+        let Spool { log, shipping, room, .. } = self;
         let _ = log.join();
+        room.end();
         let Some(shipping) = shipping else { return false };
         let shipped = shipping.shipper().is_some_and(|shipper| shipper.drain(drain));
         shipping.end();
         shipped
     }
+}
+
+/// Whether a log has come into being.
+fn is_there(real: &dyn Fs, log: &LogWriter) -> bool {
+    real.list(&log.dir).is_ok()
 }
 
 fn lock(real: &dyn Fs, path: &Path) -> Result<Option<Box<dyn Lock>>, AgentError> {

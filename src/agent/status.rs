@@ -1,7 +1,7 @@
 //! What an agent says of itself: to who looks at it, and to the server.
 
 use super::{Agent, InputStatus, Stdin};
-use crate::{clock, event::Timestamp};
+use crate::{clock, event::Timestamp, inputs::files::FileInput};
 use serde_json::{Value, json};
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
@@ -12,9 +12,11 @@ pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value
     let ship = spool.ship_status();
     let counters = spool.counters();
     let queued = ship.as_ref().map(|ship| ship.queued_bytes);
-    let (files, followed, problems) = agent.files().map_or((Vec::new(), 0, 0), |input| {
-        input.status(|status| (status.files.clone(), status.followed, status.problems))
-    });
+    let seen = |input: &FileInput| {
+        input.status(|status| (status.files.clone(), status.followed, status.problems, status.counts))
+    };
+    let (files, followed, problems, counts) = agent.files().map(seen).unwrap_or_default();
+    let trouble = trouble(agent);
     let files: Vec<_> = files
         .iter()
         .map(|file| {
@@ -29,9 +31,14 @@ pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value
         "started": started.0.to_string(),
         "uptime_s": clock::since(started.1).as_secs(),
         "time": clock::now().to_string(),
+        "status": if trouble.is_some() { "degraded" } else { "ok" },
+        "reason": trouble,
         "inputs": inputs(agent),
         "files_followed": followed,
         "files_unreadable": problems,
+        "files_lost_bytes": counts.lost_bytes,
+        "files_truncated_bytes": counts.truncated_bytes,
+        "files_deleted": counts.deleted,
         "files": files,
         "spool": {
             "bytes_max": spool.bytes_max(),
@@ -47,6 +54,16 @@ pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value
         },
         "ship": ship,
     })
+}
+
+/// Why it does not do what it is there for, in a sentence; none where all is well.
+#[must_use]
+pub fn trouble(agent: &Agent) -> Option<String> {
+    let unreached = || {
+        let ship = agent.spool().ship_status().filter(|ship| !ship.reachable)?;
+        ship.last_error.map(|error| format!("its server cannot be reached: {error}"))
+    };
+    agent.spool().trouble().or_else(unreached)
 }
 
 /// What each input has done.

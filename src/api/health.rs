@@ -20,8 +20,13 @@ pub(super) fn health_of(node: &dyn Node) -> Response {
         Health::Ok => (StatusCode::OK, "ok"),
         Health::Replaying => (StatusCode::SERVICE_UNAVAILABLE, "replaying"),
         Health::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+        Health::Degraded => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
     };
-    (status, Json(json!({ "status": word }))).into_response()
+    let mut body = json!({ "status": word });
+    if let Some(trouble) = node.trouble() {
+        body["reason"] = json!(trouble);
+    }
+    (status, Json(body)).into_response()
 }
 
 /// The handler of `/status`.

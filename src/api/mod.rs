@@ -254,7 +254,9 @@ mod tests {
                 "{method} {uri}"
             );
         }
-        for (health, status, word) in [(Health::Replaying, 503, "replaying"), (Health::Full, 507, "full")] {
+        for (health, status, word) in
+            [(Health::Replaying, 503, "replaying"), (Health::Full, 507, "full"), (Health::Degraded, 503, "degraded")]
+        {
             *server.node.0.lock().unwrap() = health;
             let reply = server.get("/api/v1/health").await;
             assert_eq!(

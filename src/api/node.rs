@@ -9,6 +9,8 @@ pub enum Health {
     Ok,
     /// No room is left.
     Full,
+    /// It does not do what it is there for, as [`Node::trouble`] says.
+    Degraded,
 }
 
 /// The counters of one component: `received = sent + dropped + queued`, at every moment when nothing moves.
@@ -44,6 +46,10 @@ pub struct Gauge {
 pub trait Node: Send + Sync {
     /// Whether records can be stored.
     fn health(&self) -> Health;
+    /// Why it is degraded, in a sentence.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
     /// The reply of `/api/v1/status`, as docs/API.md shows it; the API adds `tails`.
     fn status(&self) -> serde_json::Value;
     /// The counters of all components.

@@ -2,20 +2,21 @@
 
 use super::{Failure, agent::Options, args::Shared, node::component_json, resident, say::say, settings, sidecar::Page};
 use crate::{
-    agent::{Agent, AgentError, AgentSettings, Losses, inputs, status},
+    agent::{Agent, AgentError, AgentSettings, Losses, inputs, status, trouble},
     api::{self, Access, Component, Gauge, Health, Node},
     auth::Tokens,
     clock,
+    codecs::gate::Rules,
     config::ServerFile,
     event::Timestamp,
     inputs::files::FileStatus,
 };
 use axum::Router;
 use crossbeam_channel::{RecvTimeoutError, Sender};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::Ordering::Relaxed},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -42,12 +43,18 @@ impl Shown {
 
 impl Node for Shown {
     fn health(&self) -> Health {
-        Health::Ok
+        match trouble(&self.agent()) {
+            None => Health::Ok,
+            Some(_) => Health::Degraded,
+        }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        trouble(&self.agent())
     }
 
     fn status(&self) -> Value {
         let mut status = status(&self.agent(), &self.name, self.started);
-        status["status"] = json!("ok");
         status["components"] = self.components().iter().map(component_json).collect();
         status
     }
@@ -64,6 +71,7 @@ impl Node for Shown {
                 queued: input.queued,
             })
             .collect();
+        components.extend(sampling(&agent));
         if let Some(ship) = agent.spool().ship_status() {
             let dropped = [("refused", ship.refused), ("oldest", ship.dropped_oldest)];
             let dropped: Vec<_> = dropped
@@ -84,8 +92,10 @@ impl Node for Shown {
         let mut gauges =
             vec![gauge("uptime_seconds", "Seconds since the start.", clock::since(self.started.1).as_secs() as f64)];
         let agent = self.agent();
+        gauges.extend(spool_gauges(&agent));
         if let Some(ship) = agent.spool().ship_status() {
             gauges.extend([
+                gauge("ship_damaged_bytes_total", "Bytes of the spool that were damaged.", ship.bad_bytes as f64),
                 gauge("ship_reachable", "Whether the server answered last.", f64::from(u8::from(ship.reachable))),
                 gauge("ship_queued_bytes", "Bytes in the spool that no server has.", ship.queued_bytes as f64),
                 gauge("ship_bytes_total", "Bytes that the server has durably, before compression.", ship.bytes as f64),
@@ -104,9 +114,10 @@ impl Node for Shown {
                 }),
             );
         }
-        let files =
-            agent.files().map(|files| files.status(|status| (status.files.clone(), status.followed, status.counts)));
-        let Some((files, followed, counts)) = files else { return gauges };
+        let files = agent.files().map(|files| {
+            files.status(|status| (status.files.clone(), status.followed, status.counts, status.problems))
+        });
+        let Some((files, followed, counts, unreadable)) = files else { return gauges };
         gauges.extend([
             gauge("files_followed", "Files that are followed.", followed as f64),
             gauge("files_read_bytes_total", "Bytes read from files.", counts.bytes as f64),
@@ -115,6 +126,9 @@ impl Node for Shown {
                 "Bytes that went with a truncated or deleted file.",
                 counts.lost_bytes as f64,
             ),
+            gauge("files_unreadable", "What the patterns mean and cannot be read.", unreadable as f64),
+            gauge("files_truncated_bytes_total", "Bytes cut from overlong lines.", counts.truncated_bytes as f64),
+            gauge("files_deleted_total", "Files deleted because all was durable.", counts.deleted as f64),
             gauge("files_replaced_total", "Files that were truncated or written anew.", counts.replaced as f64),
         ]);
         let each = |name, help, value: &dyn Fn(&FileStatus) -> f64| -> Vec<Gauge> {
@@ -129,6 +143,33 @@ impl Node for Shown {
         gauges.extend(bytes.into_iter().chain(seconds));
         gauges
     }
+}
+
+/// What rules left out between the inputs and the spool, where there are any.
+fn sampling(agent: &Agent) -> Option<Component> {
+    let dropped = agent.spool().gate()?.dropped();
+    let sent = agent.spool().counters().records.load(Relaxed);
+    let dropped = [("rate_limited", dropped.rate_limit), ("sampled", dropped.sampled)];
+    let received = sent + dropped.iter().map(|(_, count)| count).sum::<u64>();
+    let dropped = dropped.into_iter().filter(|(_, count)| *count > 0).map(|(why, count)| (why.to_owned(), count));
+    Some(Component { name: "sampling".to_owned(), received, sent, dropped: dropped.collect(), queued: 0 })
+}
+
+fn spool_gauges(agent: &Agent) -> Vec<Gauge> {
+    let spool = agent.spool();
+    let gauge = |name, help, labels, value: f64| Gauge { name, help, labels, value };
+    let is_full = f64::from(u8::from(spool.trouble().is_some()));
+    let failed = spool.counters().failed.load(Relaxed) as f64;
+    let mut gauges = vec![
+        gauge("spool_full", "Whether the spool or its disk takes nothing more in.", Vec::new(), is_full),
+        gauge("spool_bytes_max", "How large the spool may become.", Vec::new(), spool.bytes_max() as f64),
+        gauge("spool_failed_appends_total", "Batches that the spool refused; most come again.", Vec::new(), failed),
+    ];
+    for (rule, count) in spool.gate().map(Rules::redacted).unwrap_or_default() {
+        let help = "What redaction replaced, by rule.";
+        gauges.push(gauge("redacted_total", help, vec![("rule", rule)], count as f64));
+    }
+    gauges
 }
 
 /// A running agent and who shows it.

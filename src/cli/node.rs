@@ -49,6 +49,7 @@ impl Node for ThisProcess {
                 Health::Replaying => "replaying".to_owned(),
                 Health::Full => "full".to_owned(),
                 Health::Ok => "ok".to_owned(),
+                Health::Degraded => "degraded".to_owned(),
             },
         };
         let piped = self.pipe.as_deref().is_some_and(|pipe| pipe_component(pipe).queued > 0);

@@ -52,7 +52,10 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
 fn problem(status: &Value) -> Option<String> {
     let word = status["status"].as_str().unwrap_or("unknown");
     if word != "ok" {
-        return Some(format!("its status is {word}"));
+        return Some(match status["reason"].as_str() {
+            Some(reason) => reason.to_owned(),
+            None => format!("its status is {word}"),
+        });
     }
     let ship = &status["ship"];
     if ship.is_object() && ship["reachable"] == false && ship["last_error"].is_string() {
@@ -71,14 +74,21 @@ fn problem(status: &Value) -> Option<String> {
 
 fn describe(status: &Value) -> String {
     let mut text = String::new();
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let word = match status["status"].as_str() {
+        // What a server or an agent of another version does not call so itself.
+        Some("ok") if problem(status).is_some() => "degraded",
+        word => word.unwrap_or("?"),
+    };
     let _ = writeln!(
         text,
         "logship {} up {} s: {}",
         status["version"].as_str().unwrap_or("?"),
         number(&status["uptime_s"]),
-        status["status"].as_str().unwrap_or("?")
+        word
     );
+    if let Some(reason) = status["reason"].as_str() {
+        let _ = writeln!(text, "{reason}");
+    }
     if let Some(events) = status["events"].as_u64() {
         let _ = writeln!(text, "store: {events} events, {} bytes", number(&status["bytes_on_disk"]));
     }
@@ -106,18 +116,56 @@ fn describe(status: &Value) -> String {
             pipeline["queue"].as_str().unwrap_or("?")
         );
     }
-    let ship = &status["ship"];
+    describe_ship(&mut text, &status["ship"]);
+    describe_spool(&mut text, status);
+    describe_files(&mut text, status);
+    text
+}
+
+/// A number, 0 where there is none.
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+fn describe_ship(text: &mut String, ship: &Value) {
     if ship.is_object() {
         let server = ship["servers"][usize::try_from(number(&ship["server"])).unwrap_or(0)].as_str().unwrap_or("?");
-        let reach = if ship["reachable"] == true { "reachable" } else { "not reached" };
+        let reach = match ship["reachable"] == true {
+            true => "reachable",
+            false if ship["last_error"].is_null() => "not tried yet",
+            false => "not reached",
+        };
         let _ = writeln!(text, "server: {server} {reach}, {} bytes wait in the spool", number(&ship["queued_bytes"]));
         if let Some(error) = ship["last_error"].as_str() {
             let _ = writeln!(text, "last error at {}: {error}", ship["last_error_at"].as_str().unwrap_or("?"));
         }
     }
+}
+
+/// What became of records on their way through the spool, where there is anything to say.
+fn describe_spool(text: &mut String, status: &Value) {
+    let (spool, ship) = (&status["spool"], &status["ship"]);
+    for (rule, count) in spool["redacted"].as_object().into_iter().flatten().filter(|(_, count)| number(count) > 0) {
+        let _ = writeln!(text, "redacted: {count} {rule}");
+    }
+    if number(&ship["bad_bytes"]) > 0 {
+        let (bytes, places) = (&ship["bad_bytes"], &ship["bad_regions"]);
+        let _ = writeln!(text, "damaged: {bytes} bytes of the spool, in {places} places, were skipped");
+    }
+}
+
+fn describe_files(text: &mut String, status: &Value) {
     if let Some(files) = status["files"].as_array() {
-        let _ =
-            writeln!(text, "files: {} followed, {} unreadable", status["files_followed"], status["files_unreadable"]);
+        let _ = write!(text, "files: {} followed, {} unreadable", status["files_followed"], status["files_unreadable"]);
+        let counted = [
+            ("files_lost_bytes", "bytes lost with truncated or deleted files"),
+            ("files_truncated_bytes", "bytes cut from overlong lines"),
+            ("files_deleted", "deleted, as asked for"),
+        ];
+        for (key, what) in counted.into_iter().filter(|(key, _)| number(&status[key]) > 0) {
+            let _ = write!(text, ", {} {what}", status[key]);
+        }
+        text.push('\n');
         for file in files.iter().take(FILES_MAX) {
             let path = file["path"].as_str().unwrap_or("?");
             let _ = write!(text, "  {path}: {} of {} bytes", file["durable"], file["size"]);
@@ -135,7 +183,6 @@ fn describe(status: &Value) -> String {
             text.push('\n');
         }
     }
-    text
 }
 
 #[cfg(test)]
@@ -154,6 +201,18 @@ mod tests {
         check(json!({"status": "full"}), false, "its status is full");
         let ship = json!({"servers": ["http://a"], "server": 0, "reachable": false, "last_error": "refused"});
         check(json!({"status": "ok", "ship": ship}), false, "cannot be reached: refused");
+        check(json!({"status": "ok", "uptime_s": 1, "ship": ship}), false, "up 1 s: degraded");
+        let fresh = json!({"servers": ["http://a"], "server": 0, "reachable": false, "last_error": null});
+        check(json!({"status": "ok", "ship": fresh}), true, "http://a not tried yet");
+        let full = json!({"status": "degraded", "reason": "the spool is full", "uptime_s": 1});
+        check(full.clone(), false, "up 1 s: degraded\nthe spool is full\n");
+        let damaged = json!({"status": "ok", "ship": {"reachable": true, "bad_bytes": 50, "bad_regions": 1}});
+        check(damaged, true, "damaged: 50 bytes of the spool, in 1 places");
+        let redacted = json!({"emails": 3, "cards": 0});
+        check(json!({"status": "ok", "spool": {"redacted": redacted}}), true, "redacted: 3 emails\n");
+        let files =
+            json!({"status": "ok", "files": [], "files_followed": 2, "files_unreadable": 1, "files_deleted": 4});
+        check(files, true, "files: 2 followed, 1 unreadable, 4 deleted, as asked for\n");
         let pipelines = json!({"main": {"received": 7, "filtered": 6, "workers": 2, "queue": "memory", "failing": {}}});
         check(json!({"status": "ok", "pipelines": pipelines}), true, "main: 7 events in, 6 behind");
         let pipelines = json!({"main": {"failing": {"http.0": "refused"}}});

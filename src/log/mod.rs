@@ -45,6 +45,7 @@ mod golden;
 #[cfg(test)]
 mod model;
 mod reader;
+mod room;
 mod segment;
 mod sources;
 mod thread;
@@ -54,6 +55,7 @@ mod writer;
 pub use folder::{Found, bases, begun, end_of, list, remove, settle, sources_by_now, sources_of, trim};
 pub use frame::ORIGIN_BYTES_MAX;
 pub use reader::{Limit, Reader, ReaderStats};
+pub use room::{News, NoRoom, Room, look as look_for_room};
 pub use segment::VERSION;
 pub use sources::{
     KnownFile, PositionSet, RANGES_MAX, SOURCE_BYTES_MAX, SOURCES_MAX, SourceState, SourceTable, TABLE_BYTES_MAX,
@@ -97,11 +99,19 @@ pub struct Options {
     pub together: bool,
     /// Nothing more is taken in where the disk has less room than this; 0 unless set.
     pub free_bytes_min: u64,
+    /// A disk without room for a new log is waited for: until then appends are answered `Full`.
+    pub waits_for_room: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { bytes_max: LOG_BYTES_MAX, segment_bytes_max: SEGMENT_BYTES_MAX, together: false, free_bytes_min: 0 }
+        Options {
+            bytes_max: LOG_BYTES_MAX,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            together: false,
+            free_bytes_min: 0,
+            waits_for_room: false,
+        }
     }
 }
 
@@ -154,8 +164,7 @@ impl LogError {
     /// Whether the disk has no room for what was tried.
     #[must_use]
     pub fn is_no_room(&self) -> bool {
-        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        matches!(self, LogError::Io { cause, .. } if full(cause.kind()))
+        matches!(self, LogError::Io { cause, .. } if is_no_room(cause))
     }
 }
 
@@ -183,6 +192,10 @@ impl fmt::Display for LogError {
 
 impl std::error::Error for LogError {}
 
+fn is_no_room(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// What a log writer did, counted since it was opened.
 #[derive(Debug, Default)]
 pub struct LogCounters {
@@ -202,6 +215,8 @@ pub struct LogCounters {
     pub segments: AtomicU64,
     /// Sources and ranges forgotten because a limit was reached.
     pub forgotten: AtomicU64,
+    /// Whether anything more is taken in.
+    pub room: Room,
 }
 
 impl LogCounters {

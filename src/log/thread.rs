@@ -1,14 +1,14 @@
 //! The log thread: when groups close, and the only place of the writing half that knows the time.
 
 use super::{GROUP_BYTES_MAX, LogCounters, LogError, Options, PROMPT_MAX, RELAXED_MAX, UNSYNCED_BYTES_MAX};
-use super::{folder, sources::SourceTable, writer::Writer};
+use super::{folder, room::NoRoom, sources::SourceTable, writer::Writer};
 use crate::clock;
-use crate::flow::{Append, Intake, LogId, Pos, SyncClass};
+use crate::flow::{Append, AppendError, Intake, LogId, Pos, SyncClass};
 use crate::fs::{self, Fs};
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle, Thread},
     time::{Duration, Instant},
@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 const ATTEMPTS_MAX: usize = 8;
 /// How long after a mark that could not be written the next attempt comes.
 const MARK_AGAIN: Duration = Duration::from_secs(1);
+/// The same for a log for which the disk has no room.
+const ROOM_AGAIN: Duration = Duration::from_secs(1);
 
 /// A log open for writing. The log closes when this and every [`Intake`] is dropped: what waits becomes durable and is
 /// answered, then the lock is released.
@@ -53,7 +55,8 @@ impl LogWriter {
 }
 
 /// Opens a new log in `root`, which is created if it is missing. `carried` is what the logs before it know of their
-/// sources; it is durable in the new log on return.
+/// sources; it is durable in the new log on return, unless that is waited for ([`Options::waits_for_room`]): then the log's
+/// folder is not there yet.
 ///
 /// # Errors
 /// The folder cannot be created or written.
@@ -63,23 +66,87 @@ pub fn open(fs: &Arc<dyn Fs>, root: &Path, options: Options, carried: &SourceTab
     let segment_bytes_max = options.segment_bytes_max.min(options.bytes_max / 4);
     let options = Options { segment_bytes_max, ..options };
     let (ends, durable) = watch::channel(Pos(0));
-    let mut attempts = 1;
-    let (id, writer) = loop {
-        let id = LogId::random();
-        match Writer::create(fs.clone(), root, id, options, carried.clone(), ends.clone()) {
-            Ok(writer) => break (id, writer),
-            Err(error) if attempts == ATTEMPTS_MAX || !was_tidied(&error) => return Err(error),
-            Err(_) => attempts += 1,
-        }
-    };
-    drop(ends);
+    let counters = Arc::new(LogCounters::default());
+    let opening = Opening { fs: fs.clone(), root: root.to_owned(), options, carried: carried.clone(), ends };
     let (intake, appends) = Intake::channel();
-    let (dir, counters) = (writer.dir().to_owned(), writer.counters());
-    let thread = thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(move || run(writer, appends))
-        .map_err(LogError::io("start the thread of", &dir))?;
+    let (id, dir, work): (_, _, Box<dyn FnOnce() -> Pos + Send>) = match opening.open(&counters) {
+        Ok((id, writer)) => (id, writer.dir().to_owned(), Box::new(move || run(writer, appends))),
+        Err(error) if options.waits_for_room && error.is_no_room() => {
+            let (id, counters) = (LogId::random(), counters.clone());
+            (id, root.join(id.to_string()), Box::new(move || opening.wait(id, appends, &counters)))
+        }
+        Err(error) => return Err(error),
+    };
+    let room = counters.clone();
+    let work = move || {
+        let end = work();
+        room.room.close();
+        end
+    };
+    let thread =
+        thread::Builder::new().name("log".to_owned()).spawn(work).map_err(LogError::io("start the thread of", &dir))?;
     Ok(LogWriter { id, dir, durable, counters, intake, thread })
+}
+
+/// What a log is opened with.
+struct Opening {
+    fs: Arc<dyn Fs>,
+    root: PathBuf,
+    options: Options,
+    carried: SourceTable,
+    ends: watch::Sender<Pos>,
+}
+
+impl Opening {
+    fn open(&self, counters: &Arc<LogCounters>) -> Result<(LogId, Writer), LogError> {
+        let mut attempts = 1;
+        loop {
+            let id = LogId::random();
+            match self.create(id, counters) {
+                Ok(writer) => return Ok((id, writer)),
+                Err(error) if attempts == ATTEMPTS_MAX || !was_tidied(&error) => return Err(error),
+                Err(_) => attempts += 1,
+            }
+        }
+    }
+
+    fn create(&self, id: LogId, counters: &Arc<LogCounters>) -> Result<Writer, LogError> {
+        let (carried, ends) = (self.carried.clone(), self.ends.clone());
+        let writer = Writer::create(self.fs.clone(), &self.root, id, self.options, carried, ends)?;
+        Ok(writer.counted_in(counters.clone()))
+    }
+
+    /// Refuses everything until the disk has room for the log, and opens it then.
+    fn wait(self, id: LogId, mut appends: mpsc::Receiver<Append>, counters: &Arc<LogCounters>) -> Pos {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            let why = match self.create(id, counters) {
+                Ok(writer) => {
+                    counters.room.taken();
+                    // It ends with the log.
+                    drop(self);
+                    return run(writer, appends);
+                }
+                Err(error) if error.is_no_room() => NoRoom::Disk { free: self.fs.free_space(&self.root).unwrap_or(0) },
+                Err(error) => NoRoom::Broken(error.to_string()),
+            };
+            // What the attempt left is in the way of the next.
+            let _ = folder::tidy(&*self.fs, &self.root);
+            counters.room.refused(why);
+            let again = clock::instant() + ROOM_AGAIN;
+            loop {
+                match receive(&mut appends, Some(again), &waker) {
+                    Received::Append(append) => {
+                        counters.appends.fetch_add(1, Relaxed);
+                        counters.failed.fetch_add(1, Relaxed);
+                        let _ = append.answer.send(Err(AppendError::Full));
+                    }
+                    Received::Late => break,
+                    Received::Closed => return Pos(0),
+                }
+            }
+        }
+    }
 }
 
 /// Another process took the half-made folder for one that a crash left.
@@ -209,9 +276,9 @@ fn gather(writer: &mut Writer, pace: &mut Pace, first: Append, appends: &mut mps
 mod tests {
     use super::*;
     use crate::event::Timestamp;
-    use crate::flow::{AppendError, Appended, Frame, Origin, RawBatch, Record, Span};
+    use crate::flow::{Appended, Frame, Origin, RawBatch, Record, Span};
     use crate::fs::{RealFs, sim::SimFs};
-    use crate::log::{Limit, Reader, list, remove, sources_of};
+    use crate::log::{Limit, News, Reader, list, remove, sources_of};
 
     fn batch(source: &str, span: Option<Span>, text: &str) -> RawBatch {
         RawBatch {
@@ -324,8 +391,42 @@ mod tests {
         sim.set_free_space(1 << 20);
         let taken = (0..).find(|_| append() == Err(AppendError::Full)).unwrap();
         assert!(taken <= 14, "{taken} batches before it looked");
+        assert_eq!(log.counters.room.why(), Some(NoRoom::Reserve { free: 1 << 20, free_min: 1 << 20 }));
+        // Once all of it is needed no more, nothing holds the room.
+        assert!(crate::log::trim(&sim, &log.dir, *log.durable.borrow()).unwrap() > 0);
+        assert!(folder::bytes(&sim, &log.dir).unwrap() < 1_000);
         sim.set_free_space(2 << 20);
         append().unwrap();
+        assert_eq!(log.counters.room.why(), None);
+    }
+
+    #[test]
+    fn a_log_waits_for_a_disk_that_has_no_room_for_it() {
+        let sim = SimFs::new(1);
+        let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+        let root = Path::new("/log");
+        let dead = open(&fs, root, Options::default(), &SourceTable::default()).unwrap();
+        let first = batch("a", Some(Span { from: 0, to: 9 }), "first");
+        dead.intake().submit(first.clone(), SyncClass::Prompt).unwrap().wait().unwrap();
+        let table = sources_of(&fs, &{
+            let dir = dead.dir.clone();
+            let _ = dead.join();
+            dir
+        })
+        .unwrap();
+        let without_room = |options| {
+            (0..20).for_each(|op| sim.inject(sim.ops() + op, crate::fs::sim::Fault::NoSpace));
+            open(&fs, root, options, &table)
+        };
+        assert!(without_room(Options::default()).unwrap_err().is_no_room());
+        let log = without_room(Options { waits_for_room: true, ..Options::default() }).unwrap();
+        let append = || log.intake().submit(first.clone(), SyncClass::Prompt).unwrap().wait();
+        assert_eq!(append(), Err(AppendError::Full));
+        assert_eq!(log.counters.room.wait(), News::Refused(NoRoom::Disk { free: sim.free_space(root).unwrap() }));
+        sim.heal();
+        let answer = std::iter::repeat_with(append).find(|answer| *answer != Err(AppendError::Full)).unwrap();
+        assert_eq!(answer, Ok(Appended { log: log.id, end: Pos(0), duplicate: true }), "it carries on what was known");
+        assert_eq!(log.counters.room.why(), None);
     }
 
     #[test]
@@ -341,8 +442,16 @@ mod tests {
             }
         };
         assert_eq!(error, AppendError::Full);
+        assert_eq!(log.counters.room.why(), Some(NoRoom::Limit { bytes_max: 8_000 }));
+        let look = |bytes| {
+            let options = Options { bytes_max: 8_000, ..Options::default() };
+            crate::log::look_for_room(&RealFs, temp.path(), &options, bytes).unwrap()
+        };
+        assert_eq!(look(400), Some(NoRoom::Limit { bytes_max: 8_000 }));
         assert!(crate::log::trim(&RealFs, &log.dir, end).unwrap() > 0);
+        assert_eq!(look(400), None);
         append().unwrap();
+        assert_eq!(log.counters.room.wait_for_quiet(Duration::ZERO), News::Quiet);
         let lost = Reader::open(&real_fs(), &log.dir, Pos(0));
         assert!(matches!(lost, Err(LogError::Gap { wanted: Pos(0), .. })));
         assert_eq!(append().map(|appended| appended.duplicate), Ok(false));

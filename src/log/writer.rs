@@ -6,6 +6,7 @@
 use super::{
     LogCounters, LogError, Options,
     frame::{self, HEADER_BYTES, Place},
+    room::{self, NoRoom},
     segment,
     sources::{SourceState, SourceTable},
 };
@@ -162,8 +163,10 @@ impl Writer {
         &self.dir
     }
 
-    pub fn counters(&self) -> Arc<LogCounters> {
-        self.counters.clone()
+    /// Counts there what it does.
+    pub fn counted_in(self, counters: Arc<LogCounters>) -> Writer {
+        counters.segments.fetch_add(1, Relaxed);
+        Writer { counters, ..self }
     }
 
     pub fn durable(&self) -> Pos {
@@ -194,6 +197,15 @@ impl Writer {
     pub fn mark_again(&mut self) {
         // A segment that begins at the durable end says as much as a mark.
         self.unmarked = self.rotate().is_err();
+    }
+
+    /// Ends the segment where the disk has no room: what of it is needed no more can only go once another is begun, which
+    /// takes next to nothing.
+    fn give_back(&mut self) {
+        if self.waiting.is_empty() && self.durable > self.current.base {
+            // Where not even that can be had, the next refusal tries again.
+            let _ = self.rotate();
+        }
     }
 
     /// Takes an append: it is answered now, or by the next [`Writer::commit`]. Whether it waits.
@@ -276,7 +288,11 @@ impl Writer {
         self.disk = disk + unwritten;
         // Until there is room, every append looks.
         self.unasked = 0;
-        if fits(self.disk) { Ok(()) } else { Err(AppendError::Full) }
+        if fits(self.disk) {
+            return Ok(());
+        }
+        self.counters.room.refused(NoRoom::Limit { bytes_max: self.options.bytes_max });
+        Err(AppendError::Full)
     }
 
     /// Asks from time to time how much room the disk has, and what lies beside this log.
@@ -289,11 +305,10 @@ impl Writer {
             return Ok(());
         }
         let failed = |error: io::Error| AppendError::Io(error.to_string());
-        if self.options.free_bytes_min > 0 {
-            let free = self.fs.free_space(&self.dir).map_err(failed)?;
-            if free < self.options.free_bytes_min.saturating_add(length) {
-                return Err(AppendError::Full);
-            }
+        if let Some(why) = room::reserve(&*self.fs, &self.dir, &self.options, length).map_err(failed)? {
+            self.counters.room.refused(why);
+            self.give_back();
+            return Err(AppendError::Full);
         }
         if let (true, Some(root)) = (self.options.together, self.dir.parent()) {
             let others = super::folder::bytes_beside(&*self.fs, root, self.id);
@@ -380,6 +395,7 @@ impl Writer {
         self.written = 0;
         self.mark();
         self.counters.forgotten.store(self.table.forgotten(), Relaxed);
+        self.counters.room.taken();
         self.ends.send_replace(self.durable);
         for Waiting { answer, end, records, bytes, .. } in self.waiting.drain(..) {
             self.counters.records.fetch_add(records, Relaxed);
@@ -408,13 +424,21 @@ impl Writer {
         self.swap_changes();
         self.pending.clear();
         self.written = 0;
-        let error = match cause.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full,
-            _ => AppendError::Io(format!("write the log {}: {cause}", self.dir.display())),
+        let (error, why) = if super::is_no_room(cause) {
+            let free = self.fs.free_space(&self.dir).unwrap_or(0);
+            (AppendError::Full, NoRoom::Disk { free })
+        } else {
+            let what = format!("write the log {}: {cause}", self.dir.display());
+            (AppendError::Io(what.clone()), NoRoom::Broken(what))
         };
+        let is_full = error == AppendError::Full;
+        self.counters.room.refused(why);
         self.counters.failed.fetch_add(self.waiting.len() as u64, Relaxed);
         for waiting in self.waiting.drain(..) {
             let _ = waiting.answer.send(Err(error.clone()));
+        }
+        if is_full {
+            self.give_back();
         }
     }
 

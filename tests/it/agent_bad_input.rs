@@ -3,7 +3,8 @@
 
 use crate::{
     agent_world::World,
-    harness::{Agent, Server, files, folder, get, logship, port, signal, until, wait},
+    bad_input::Disk,
+    harness::{Agent, Server, files, folder, get, logship, outcome, port, signal, until, wait},
 };
 use std::{
     fs,
@@ -78,6 +79,53 @@ fn what_is_no_file_is_told_once_and_healed() {
     world.write("fifo.log", "was a pipe", 5);
     world.arrived();
     until_counted(&world, "/files_unreadable", problems - 2);
+    world.exactly_once();
+}
+
+#[test]
+fn a_full_disk_is_said_once_waited_for_and_drained() {
+    let Some(disk) = Disk::mount("8m") else { return };
+    let mut world = World::new("*.log");
+    symlink(&disk.0, world.data("agent")).unwrap();
+    let filler = disk.0.join("filler");
+    // Less is free than is to stay free.
+    fs::write(&filler, vec![0; 15 << 19]).unwrap();
+    world.write("app.log", "app", 50);
+    world.start_server();
+    world.start_agent();
+    let agent = world.agent.as_ref().unwrap();
+    agent.until_said("--free-disk keeps 1.0 MiB free");
+    let data = world.data("agent");
+    let shown = || {
+        let output = outcome(&data, &["status"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let counted = until("what waits is counted", || Some(shown()).filter(|(_, text)| !text.contains("files: 0 in")));
+    assert_eq!(counted.0, Some(1));
+    // The last line may still wait for one that continues it.
+    for part in ["s: degraded\nthe disk of ", " in, 0 out, ", "not tried yet"] {
+        assert!(counted.1.contains(part), "{part}: {}", counted.1);
+    }
+    fs::remove_file(&filler).unwrap();
+    world.arrived();
+    agent.until_said("the spool takes lines in again");
+    let (code, text) = shown();
+    assert!(code == Some(0) && text.contains("50 in, 50 out, 0 queued"), "{text}");
+    assert_eq!(times(&agent.said(), "--free-disk keeps"), 1, "{}", agent.said());
+    // One that starts without room for a log of its own ships what the one before left.
+    world.kill_server();
+    world.write("app.log", "app", 50);
+    until("they are in the spool", || (shown().1.contains("100 in, 100 out")).then_some(()));
+    world.kill_agent();
+    let mut rest = fs::File::create(&filler).unwrap();
+    [1 << 16, 1 << 12, 1].iter().for_each(|size| while rest.write_all(&vec![0; *size]).is_ok() {});
+    drop(rest);
+    world.start_agent();
+    world.start_server();
+    world.arrived();
+    world.agent.as_ref().unwrap().until_said(" is full, ");
+    fs::remove_file(&filler).unwrap();
+    world.write("app.log", "app", 50);
     world.exactly_once();
 }
 

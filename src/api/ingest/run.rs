@@ -74,10 +74,10 @@ fn open(state: &ApiState) -> Result<Intake, ApiError> {
     let refuse = |code, message: &str| Err(ApiError::new(code, message));
     match (state.node.health(), state.intake.get()) {
         (Health::Replaying, _) => refuse(Code::Replaying, "the server reads its log and takes no records yet"),
-        (Health::Full, _) | (Health::Ok, None) => {
+        (Health::Full, _) | (Health::Ok | Health::Degraded, None) => {
             refuse(Code::StorageFull, "no room is left; records are taken again when there is")
         }
-        (Health::Ok, Some(intake)) => Ok(intake.clone()),
+        (Health::Ok | Health::Degraded, Some(intake)) => Ok(intake.clone()),
     }
 }
 

@@ -111,7 +111,7 @@ pub struct FilesStatus {
     pub followed: usize,
     /// What was done.
     pub counts: Counts,
-    /// Records given to the log and not answered yet.
+    /// Records given to the log and not durable yet, refused ones too: those are given again.
     pub queued: u64,
     /// Things that the patterns mean and that cannot be read, and files beyond the limits.
     pub problems: usize,
@@ -209,7 +209,7 @@ struct Driver {
     watcher: Option<Watcher>,
     intake: Intake,
     waker: Waker,
-    pending: Vec<(Key, u64, Pending)>,
+    pending: Vec<(Key, Pending)>,
     problems: usize,
     stop: Arc<AtomicBool>,
     status: Arc<Mutex<FilesStatus>>,
@@ -294,12 +294,11 @@ impl Driver {
             log_lives &= intake.submit(batch, SyncClass::Relaxed).is_ok();
         }
         self.tailer.step(clock::instant(), clock::now(), &mut |key, batch| {
-            let records = batch.records.len() as u64;
             // A file gives the next batch when this one is durable: a fast one must not wait for others to share its sync.
             let bytes: usize = batch.records.iter().map(|record| record.bytes.len()).sum();
             let class = if bytes >= stream::BATCH_BYTES { SyncClass::Prompt } else { SyncClass::Relaxed };
             match intake.submit(batch, class) {
-                Ok(answer) => pending.push((key, records, answer)),
+                Ok(answer) => pending.push((key, answer)),
                 Err(_) => log_lives = false,
             }
         });
@@ -309,7 +308,7 @@ impl Driver {
 
     fn collect(&mut self) {
         let (tailer, waker) = (&mut self.tailer, &self.waker);
-        self.pending.retain_mut(|(key, _, pending)| match pending.poll(waker) {
+        self.pending.retain_mut(|(key, pending)| match pending.poll(waker) {
             Poll::Ready(answer) => {
                 tailer.answered(*key, answer, clock::instant());
                 false
@@ -323,7 +322,7 @@ impl Driver {
             files: self.tailer.status(clock::instant(), FILES_SHOWN_MAX),
             followed: self.tailer.followed(),
             counts: self.tailer.counts(),
-            queued: self.pending.iter().map(|(_, records, _)| records).sum(),
+            queued: self.tailer.unanswered(),
             problems: self.problems + self.tailer.unreadable(),
         };
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;

@@ -223,6 +223,11 @@ impl Stream {
         self.flight.as_ref().is_some_and(|flight| flight.again.is_some())
     }
 
+    /// Records of the batch that the log was given and has not made durable.
+    pub fn unanswered(&self) -> u64 {
+        self.flight.as_ref().map_or(0, |flight| flight.batch.records.len() as u64)
+    }
+
     /// Whether nothing of it waits: all that was read is durable, but for an unfinished line.
     pub fn is_quiet(&self) -> bool {
         self.flight.is_none() && self.text.ready_records() == 0 && !self.text.unsettled()

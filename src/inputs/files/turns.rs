@@ -277,6 +277,12 @@ impl Tailer {
         }
     }
 
+    /// Records that were given to the log and are not known to be durable.
+    #[must_use]
+    pub fn unanswered(&self) -> u64 {
+        self.followed.values().map(|followed| followed.stream.unanswered()).sum()
+    }
+
     /// When the next step is due if nothing happens before.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {

@@ -223,7 +223,7 @@ impl Watcher {
                 self.limit = Some(count);
                 self.say("limit", &format!("{} folders are watched and the system takes no more; on Linux raise fs.inotify.max_user_watches", count));
             }
-            ErrorKind::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+            ErrorKind::Io(cause) if is_said_elsewhere(cause.kind()) => {}
             other => self.say("folder", &format!("{}: {}", folder.display(), notify::Error::new(other))),
         }
     }
@@ -252,6 +252,11 @@ impl Watcher {
             self.problem = Some(format!("not every change of a file is announced, it is polled for: {cause}"));
         }
     }
+}
+
+/// Whoever looks for files finds it out, too.
+fn is_said_elsewhere(kind: std::io::ErrorKind) -> bool {
+    matches!(kind, std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied)
 }
 
 #[cfg(test)]
@@ -368,5 +373,12 @@ mod tests {
             watcher.watch(folders.iter().map(String::as_str));
             assert_eq!(watcher.take_problem().is_some(), expected);
         }
+    }
+
+    #[test]
+    fn what_the_search_for_files_finds_out_too_is_not_said_here() {
+        use std::io::ErrorKind;
+        let kinds = [ErrorKind::PermissionDenied, ErrorKind::NotFound, ErrorKind::InvalidInput];
+        assert_eq!(kinds.map(is_said_elsewhere), [true, true, false]);
     }
 }
