@@ -4,6 +4,7 @@ use super::AgentError;
 use crate::{
     clock,
     codecs::gate::Rules,
+    config::DataDir,
     flow::{Gate, Intake, LogId},
     fs::{self, Fs, Lock, RealFs},
     log::{self, LogCounters, LogWriter, SourceTable},
@@ -60,6 +61,8 @@ pub struct SpoolSettings {
 /// The spool of this process.
 #[derive(Debug)]
 pub struct Spool {
+    /// Of the data directory.
+    id: Option<String>,
     log: LogWriter,
     gate: Option<Arc<Rules>>,
     bytes_max: u64,
@@ -104,8 +107,9 @@ impl Spool {
         let log = log::open(&real, &root, settings.log, &known).map_err(AgentError::new)?;
         let bytes_max = settings.log.bytes_max;
         let gate = settings.gate.clone();
-        let mut spool = Spool { log, gate, bytes_max, _files: files, shipping: None, carried: dead };
-        spool.ship(&settings)?;
+        let id = DataDir::open_existing(&settings.data).ok().and_then(|data| data.id().ok());
+        let mut spool = Spool { id, log, gate, bytes_max, _files: files, shipping: None, carried: dead };
+        spool.ship(&settings, ShipStatus::default())?;
         Ok((spool, known))
     }
 
@@ -117,16 +121,15 @@ impl Spool {
     pub fn reload(&mut self, settings: &SpoolSettings) -> Result<(), AgentError> {
         self.ship_settings(settings).check().map_err(AgentError::new)?;
         self.gate.clone_from(&settings.gate);
-        if let Some(shipping) = self.shipping.take() {
-            shipping.end();
-        }
-        self.ship(settings)
+        let counted = self.shipping.take().map(Shipping::end).unwrap_or_default();
+        self.ship(settings, counted)
     }
 
-    fn ship(&mut self, settings: &SpoolSettings) -> Result<(), AgentError> {
+    fn ship(&mut self, settings: &SpoolSettings, counted: ShipStatus) -> Result<(), AgentError> {
         let lock = settings.data.join("ship.lock");
         let limit = (settings.when_full == WhenFull::DropOldest).then_some(self.bytes_max);
-        self.shipping = Some(Shipping::start(Arc::new(RealFs), lock, self.ship_settings(settings), limit)?);
+        let ship = ShipSettings { counted, ..self.ship_settings(settings) };
+        self.shipping = Some(Shipping::start(Arc::new(RealFs), lock, ship, limit)?);
         Ok(())
     }
 
@@ -142,6 +145,7 @@ impl Spool {
             pace: Pace::default(),
             own: vec![(self.log.id, self.log.durable.clone())],
             carried: self.carried.clone(),
+            counted: ShipStatus::default(),
             fs: Arc::new(RealFs),
         }
     }
@@ -182,6 +186,12 @@ impl Spool {
     #[must_use]
     pub fn is_behind(&self, gate: Option<&Arc<Rules>>) -> bool {
         self.gate.as_ref().map(Arc::as_ptr) == gate.map(Arc::as_ptr)
+    }
+
+    /// What tells agents of one host apart, where that could be had: the data directory's id.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// The limit of its log.
@@ -293,10 +303,13 @@ impl Shipping {
         held(&self.shipper).clone()
     }
 
-    fn end(self) {
-        // It stops with the last who holds it.
-        drop(held(&self.shipper).take());
+    /// What was counted by then.
+    fn end(self) -> ShipStatus {
+        let shipper = held(&self.shipper).take().map(Arc::try_unwrap);
+        // Where somebody else holds it, it stops with the last who does.
+        let counted = shipper.map(|it| it.map_or_else(|shared| shared.status(), Shipper::stop));
         drop(self.stop);
         let _ = self.thread.join();
+        counted.unwrap_or_default()
     }
 }

@@ -2,8 +2,8 @@
 //! judged in `outcome.rs`.
 
 use super::{
-    BATCH_BYTES_MAX, BATCHES_HELD_MAX, SENDERS, Shared, ShipSettings, lane::Lane, progress::Saved, sender::Job,
-    servers::Servers,
+    BATCH_BYTES_MAX, BATCHES_HELD_MAX, SENDERS, Shared, ShipSettings, ShipStatus, lane::Lane, pins, progress::Saved,
+    sender::Job, servers::Servers,
 };
 use crate::{
     clock,
@@ -82,8 +82,10 @@ impl Run {
         let saved = Saved::load(&*settings.fs, &settings.progress);
         let servers = Servers::new(&settings.servers, saved.server.as_deref());
         shared.count(|status| {
-            status.servers = (0..servers.count()).map(|server| servers.url(server).to_owned()).collect();
-            status.server = servers.current();
+            let before = std::mem::take(&mut settings.counted);
+            let shown: Vec<_> = (0..servers.count()).map(|server| servers.shown(server).to_owned()).collect();
+            *status = ShipStatus { reachable: before.reachable && before.servers == shown, ..before };
+            (status.servers, status.server) = (shown, servers.current());
         });
         shared.inbox().follow = std::mem::take(&mut settings.own);
         let logs = Logs::new(settings.fs.clone(), settings.spool.clone());
@@ -146,7 +148,7 @@ impl Run {
             self.shared.wait(patience);
         }
         self.tidy(true);
-        self.save();
+        self.save(true);
         self.publish();
         self.shared.inbox().ended = true;
         self.shared.news.notify_all();
@@ -190,7 +192,10 @@ impl Run {
         for (log, open) in self.logs.iter_mut() {
             let route = self.routes.entry(log).or_insert_with(|| {
                 self.lanes_begun += 1;
-                self.lanes.insert(self.lanes_begun, Lane::new(self.lanes_begun, log, open.read_to()));
+                let suspects = pins::suspects(&self.saved.pins, log, &self.servers, self.settings.pace.stay);
+                let mut lane = Lane::new(self.lanes_begun, log, open.read_to());
+                lane.suspects = suspects;
+                self.lanes.insert(self.lanes_begun, lane);
                 Route { main: self.lanes_begun, fresh: None }
             });
             let Some(lane) = self.lanes.get_mut(&route.main) else { continue };
@@ -252,9 +257,11 @@ impl Run {
             if flight.due > clock::instant() || self.servers.rests_until(server).is_some() {
                 continue;
             }
-            let job = Job { batch: flight.batch.clone(), server, url: self.servers.url(server).to_owned() };
+            let batch = flight.batch.clone();
+            self.lease(*lane, server, batch.span());
+            let job = Job { batch, server, url: self.servers.url(server).to_owned() };
             if self.jobs.try_send(job).is_ok() {
-                flight.is_out = true;
+                self.sent(*lane, server);
                 self.out += 1;
                 self.turn = *lane;
             }
@@ -281,7 +288,7 @@ impl Run {
             }
         }
         if is_due(self.saved_at, self.settings.pace.save) {
-            self.save();
+            self.save(false);
         }
     }
 
@@ -302,10 +309,10 @@ impl Run {
         }
     }
 
-    /// Writes the progress file if there is anything new to write.
-    pub fn save(&mut self) {
-        let server = (self.servers.count() > 1).then(|| self.servers.url(self.servers.current()).to_owned());
-        let now = Saved { server, logs: self.progress() };
+    /// Writes the progress file if there is anything new to write; `is_end` when nothing more is sent.
+    pub fn save(&mut self, is_end: bool) {
+        let server = (self.servers.count() > 1).then(|| self.servers.shown(self.servers.current()).to_owned());
+        let now = Saved { server, logs: self.progress(), pins: self.pins(is_end) };
         if now == self.saved || self.is_blind || self.looked.is_none() {
             return;
         }
