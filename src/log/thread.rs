@@ -1,6 +1,6 @@
 //! The log thread: when groups close, and the only place of the writing half that knows the time.
 
-use super::{GROUP_BYTES_MAX, LogCounters, LogError, Options, PROMPT_MAX, RELAXED_MAX, UNSYNCED_BYTES_MAX};
+use super::{GROUP_BYTES_MAX, LogCounters, LogError, Options, PROMPT_MAX, RELAXED_MAX, Room, UNSYNCED_BYTES_MAX};
 use super::{folder, sources::SourceTable, writer::Writer};
 use crate::clock;
 use crate::flow::{Append, Intake, LogId, Pos, SyncClass};
@@ -58,13 +58,27 @@ impl LogWriter {
 /// # Errors
 /// The folder cannot be created or written.
 pub fn open(fs: &Arc<dyn Fs>, root: &Path, options: Options, carried: &SourceTable) -> Result<LogWriter, LogError> {
+    open_with_room(fs, root, options, carried, None)
+}
+
+/// The same; `room` is asked before an append is refused for want of room.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with_room(
+    fs: &Arc<dyn Fs>,
+    root: &Path,
+    options: Options,
+    carried: &SourceTable,
+    room: Option<Arc<dyn Room>>,
+) -> Result<LogWriter, LogError> {
     fs::create_dirs(&**fs, root).map_err(LogError::io("create", root))?;
     folder::tidy(&**fs, root)?;
     let segment_bytes_max = options.segment_bytes_max.min(options.bytes_max / 4);
     let options = Options { segment_bytes_max, ..options };
     let (ends, durable) = watch::channel(Pos(0));
     let mut attempts = 1;
-    let (id, writer) = loop {
+    let (id, mut writer) = loop {
         let id = LogId::random();
         match Writer::create(fs.clone(), root, id, options, carried.clone(), ends.clone()) {
             Ok(writer) => break (id, writer),
@@ -73,6 +87,7 @@ pub fn open(fs: &Arc<dyn Fs>, root: &Path, options: Options, carried: &SourceTab
         }
     };
     drop(ends);
+    writer.room = room;
     let (intake, appends) = Intake::channel();
     let (dir, counters) = (writer.dir().to_owned(), writer.counters());
     let thread = thread::Builder::new()

@@ -77,6 +77,8 @@ pub(crate) struct Writer {
     unasked: u64,
     /// Bytes of the logs beside it, where the limit is for all.
     others: u64,
+    /// Who is asked before an append is refused for want of room.
+    pub room: Option<Arc<dyn super::Room>>,
     origin: (Arc<Origin>, Vec<u8>),
     ends: watch::Sender<Pos>,
     counters: Arc<LogCounters>,
@@ -151,6 +153,7 @@ impl Writer {
             disk,
             unasked: 0,
             others: 0,
+            room: None,
             origin,
             ends,
             counters,
@@ -265,6 +268,20 @@ impl Writer {
     }
 
     fn make_room(&mut self, length: u64) -> Result<(), AppendError> {
+        let mut found = self.find_room(length);
+        if let (Err(AppendError::Full), Some(room)) = (&found, self.room.clone()) {
+            // Whoever makes room gives up what is durable.
+            self.commit();
+            room.make(&mut || {
+                self.unasked = 0;
+                found = self.find_room(length);
+                !matches!(found, Err(AppendError::Full))
+            });
+        }
+        found
+    }
+
+    fn find_room(&mut self, length: u64) -> Result<(), AppendError> {
         self.look_around(length)?;
         let limit = self.options.bytes_max.saturating_sub(self.others);
         let fits = |disk: u64| disk.saturating_add(length) <= limit;

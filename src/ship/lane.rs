@@ -1,7 +1,7 @@
 //! One log on its way: what of it was read, is being gathered, is on its way, and is on the server.
 
 use super::{
-    batch::{Batch, Building},
+    batch::{Batch, Building, GivenUp},
     pins::{Lease, Suspect},
 };
 use crate::{
@@ -233,8 +233,8 @@ impl Lane {
     }
 
     /// Gives up what begins before a position and is in memory, except for what a sender has: that is given up unless it
-    /// arrives. How many records and bytes.
-    pub fn give_up(&mut self, before: Pos) -> (u64, u64) {
+    /// arrives.
+    pub fn give_up(&mut self, before: Pos) -> GivenUp {
         let mut batches = Vec::new();
         if let Some(mut flight) = self.flight.take() {
             if flight.batch.span().from >= before.0 || flight.out.is_some() {
@@ -250,20 +250,19 @@ impl Lane {
         for batch in &batches {
             self.settle(batch.span());
         }
-        (batches.iter().map(|batch| batch.records()).sum(), batches.iter().map(|batch| batch.bytes() as u64).sum())
+        batches.iter().fold(GivenUp::default(), |lost, batch| lost.and(batch.lost()))
     }
 
-    /// Reads on to a position and gives up what is there. How many records and bytes.
-    pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> (u64, u64) {
-        let (mut records, mut bytes) = (0, 0);
+    /// Reads on to a position and gives up what is there.
+    pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> GivenUp {
+        let mut lost = GivenUp::default();
         while self.taken < to {
             let Some((frame, _)) = self.read(open, durable) else { break };
-            records += frame.batch.records.len() as u64;
-            bytes += frame.end.0 - frame.start.0;
+            lost = lost.with(&frame);
             self.settle(Span { from: self.taken.0, to: frame.end.0 });
             self.taken = frame.end;
         }
-        (records, bytes)
+        lost
     }
 
     /// Goes on with two halves of the batch that was on its way, the first of them first.

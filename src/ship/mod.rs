@@ -38,7 +38,7 @@ mod tests;
 mod tls;
 
 pub use servers::without_password;
-pub use status::ShipStatus;
+pub use status::{ShipStatus, Untold};
 
 use crate::{
     clock,
@@ -313,6 +313,18 @@ impl Shipper {
     /// at its limit and is to take what is new. What was given up is in the status; the room is there a moment later.
     pub fn skip_oldest(&self, bytes: u64) {
         self.shared.tell(|inbox| inbox.skip += bytes);
+    }
+
+    /// So many of the newest lines were lost for want of room, and no event tells of them.
+    pub fn lose(&self, lines: u64) {
+        self.shared.count(|status| status.untold.newest += lines);
+        self.shared.tell(|_| {});
+    }
+
+    /// An event tells of so much.
+    pub fn told(&self, told: Untold) {
+        self.shared.count(|status| status.untold = status.untold.without(told));
+        self.shared.tell(|_| {});
     }
 
     /// Ends shipping now; requests on their way are broken off. How it was in the end.

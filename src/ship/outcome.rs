@@ -50,7 +50,8 @@ impl Run {
             lane.trust(server);
         }
         self.servers.healthy(server);
-        (self.is_dropping, self.is_healthy) = (false, true);
+        self.say_dropped();
+        self.is_healthy = true;
         self.shared.count(|status| {
             status.batches += 1;
             status.frames += frames;
@@ -122,7 +123,7 @@ impl Run {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         let Some(flight) = lane.flight.take() else { return };
         lane.settle(flight.batch.span());
-        self.count_dropped(flight.batch.records(), flight.batch.bytes() as u64);
+        self.count_dropped(flight.batch.lost());
     }
 
     /// Turns to the next server. What this one has is written down first, so that after a restart none of it is sent to
@@ -161,12 +162,15 @@ impl Run {
             flight.refusals += 1;
             flight.due = clock::instant() + backoff(pace, log, flight.refusals);
         } else {
-            let (span, records) = (batch.span(), batch.records());
+            let (span, records, lines) = (batch.span(), batch.records(), batch.lost().lines);
             lane.settle(span);
             lane.flight = None;
             let place = format!("log {log} at {:x}", span.from);
             tracing::error!("{sentence}; refused {REFUSALS_MAX} times: {records} records of {place} are dropped");
-            self.shared.count(|status| status.refused += records);
+            self.shared.count(|status| {
+                status.refused += records;
+                status.untold.refused += lines;
+            });
         }
         self.note(sentence);
     }

@@ -5,6 +5,7 @@
 //! damaged costs no more than a second sending. It also says which server may have what (`pins.rs`), so that what was on its
 //! way when the agent was killed goes to that one.
 
+use super::Untold;
 use crate::{
     flow::{LogId, Pos, Progress, Span},
     fs::{self, Fs},
@@ -34,6 +35,8 @@ pub(super) struct Saved {
     pub logs: Progress,
     /// What servers may have beyond that; what comes first counts.
     pub pins: Vec<Pin>,
+    /// What was lost and is not told yet.
+    pub lost: Untold,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +48,8 @@ struct Content {
     logs: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pins: Vec<PinContent>,
+    #[serde(default, skip_serializing_if = "Untold::is_empty")]
+    lost: Untold,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,14 +101,14 @@ impl Saved {
         }
         let logs = content.logs.iter().filter_map(|(id, pos)| Some((id.parse::<LogId>().ok()?, Pos(*pos)))).collect();
         let pins = content.pins.into_iter().filter_map(PinContent::pin).collect();
-        Ok(Saved { server: content.server, logs, pins })
+        Ok(Saved { server: content.server, logs, pins, lost: content.lost })
     }
 
     /// Replaces the file.
     pub fn store(&self, fs: &dyn Fs, path: &Path) -> io::Result<()> {
         let logs = self.logs.iter().map(|(id, pos)| (id.to_string(), pos.0)).collect();
         let pins = self.pins.iter().map(PinContent::from).collect();
-        let content = Content { v: VERSION, server: self.server.clone(), logs, pins };
+        let content = Content { v: VERSION, server: self.server.clone(), logs, pins, lost: self.lost };
         fs::replace(fs, path, &serde_json::to_vec(&content)?)
     }
 }
@@ -122,7 +127,8 @@ mod tests {
         let server = "http://a:1".to_owned();
         let span = Span { from: 3, to: 9 };
         let pin = Pin { server: server.clone(), log: LogId::from_bits(7), span, waited: Duration::from_millis(5) };
-        let saved = Saved { server: Some(server), logs, pins: vec![pin] };
+        let saved =
+            Saved { server: Some(server), logs, pins: vec![pin], lost: Untold { oldest: 7, refused: 0, newest: 9 } };
         saved.store(&fs, path).unwrap();
         assert_eq!(Saved::load(&fs, path), saved);
         for damaged in ["", "{", "[]", r#"{"v":2,"logs":{}}"#, "\u{0}\u{0}\u{0}", r#"{"v":1,"logs":{"x":-1}}"#] {
