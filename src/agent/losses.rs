@@ -1,4 +1,4 @@
-//! Tells the server what an agent lost, as events among the others: a gap that nobody is told of is found at the worst time.
+//! Tells the server what an agent's inputs lost (the spool tells of its own), as events among the others: a gap that nobody is told of is found at the worst time.
 
 use super::{Agent, inputs};
 use crate::{
@@ -47,8 +47,6 @@ fn lost(agent: &Agent) -> BTreeMap<(String, String), u64> {
         lost.extend(dropped.map(|(why, count)| ((format!("records of {}", input.name), why), count)));
     }
     if let Some(ship) = agent.spool().ship_status() {
-        lost.insert(("oldest records of the spool".to_owned(), "it was full".to_owned()), ship.dropped_oldest);
-        lost.insert(("records of the spool".to_owned(), "the server refused them".to_owned()), ship.refused);
         lost.insert(("bytes of the spool".to_owned(), "the disk damaged them".to_owned()), ship.bad_bytes);
     }
     if let Some(files) = agent.files() {

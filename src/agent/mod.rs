@@ -25,7 +25,7 @@ use crate::{
     inputs::files::{self, FileInput, glob::Globs},
     log::SourceTable,
 };
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::atomic::Ordering, time::Duration};
 
 /// Why an agent cannot start: one sentence with what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,9 @@ impl Agent {
 
     /// Stops reading, ships what there is for at most `drain`, and leaves the rest in the spool.
     pub fn finish(mut self, drain: Duration) -> Finished {
+        let counters = self.stdin.as_ref().map(Stdin::counters);
         let lost = self.stdin.and_then(Stdin::finish);
+        self.spool.lose(counters.map_or(0, |counters| counters.untold.load(Ordering::Relaxed)));
         if let Some(files) = self.files {
             files.stop();
         }

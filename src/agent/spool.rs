@@ -1,28 +1,41 @@
 //! The log that an agent's inputs write, and the shipping of all logs beside it.
+//!
+//! What is given up or refused on the way is told to the server as an event among the others ([`Teller`]), by the process that
+//! ships. The progress file keeps what is not told yet, and an event that is itself given up counts as what it tells of.
 
 use super::{AgentError, room::RoomWatch};
 use crate::{
     clock,
     codecs::gate::Rules,
-    flow::{Gate, Intake, LogId},
+    config::DataDir,
+    flow::{Gate, Intake, LogId, Origin, RawBatch, SyncClass},
     fs::{self, Fs, Lock, RealFs},
-    log::{self, LogCounters, LogWriter, SourceTable},
+    inputs::notice,
+    log::{self, LogCounters, LogWriter, MakesRoom, SourceTable},
     pipeline::{carry_over, lock_of_dying},
-    ship::{FRESH_AFTER, Pace, ShipSettings, ShipStatus, Shipper, Tls},
+    ship::{FRESH_AFTER, Pace, ShipSettings, ShipStatus, Shipper, Tls, Untold},
 };
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often a process that does not ship tries to take that over, and how often the limit is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A thread that waits for its end alone.
-const IDLE: Duration = Duration::from_secs(3_600);
+/// How often the server is told what was lost.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How long an append waits for the oldest to be given up, and how often it looks.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+const ROOM_LOOK: Duration = Duration::from_millis(2);
+/// Where that was in vain, appends do not wait for so long: whatever fills the disk is not ours.
+const ROOM_REST: Duration = Duration::from_secs(5);
 /// With less room left than this, of one part in so many of the limit, the oldest is given up where that was asked for.
 const ROOM_PART: u64 = 8;
 /// A batch before it grows.
@@ -55,11 +68,15 @@ pub struct SpoolSettings {
     pub when_full: WhenFull,
     /// What records pass before they are in it.
     pub gate: Option<Arc<Rules>>,
+    /// This machine's name.
+    pub host: String,
 }
 
 /// The spool of this process.
 #[derive(Debug)]
 pub struct Spool {
+    /// Of the data directory.
+    id: Option<String>,
     log: LogWriter,
     gate: Option<Arc<Rules>>,
     bytes_max: u64,
@@ -67,14 +84,86 @@ pub struct Spool {
     /// Nobody else follows files here.
     _files: Option<Box<dyn Lock>>,
     shipping: Option<Shipping>,
+    shipper: SharedShipper,
+    teller: Arc<Mutex<Option<Teller>>>,
+    oldest: Arc<OldestGoes>,
     /// Logs whose sources this one carries on.
     carried: Vec<LogId>,
+}
+
+/// Shipping, where this process ships.
+type SharedShipper = Arc<Mutex<Option<Arc<Shipper>>>>;
+
+/// Tells the server what was lost on the way.
+#[derive(Debug)]
+struct Teller {
+    intake: Intake,
+    host: String,
+}
+
+impl Teller {
+    /// Puts what was lost into the spool; while that has no room it is kept for the next call.
+    fn tell(&self, shipper: &Shipper) {
+        let untold = shipper.status().untold;
+        if !untold.is_empty() && self.put(untold) {
+            shipper.told(untold);
+        }
+    }
+
+    fn put(&self, untold: Untold) -> bool {
+        let records = [
+            (untold.oldest, "oldest records of the spool", "it was full"),
+            (untold.refused, "records of the spool", "the server refused them"),
+            (untold.newest, "newest lines of pipes", "the spool was full"),
+        ];
+        let lost = records.into_iter().filter(|(count, ..)| *count > 0);
+        let records = lost.map(|(count, what, why)| notice::lost(count, what, why)).collect();
+        let (host, service) = (Some(self.host.clone()), Some("logship".to_owned()));
+        let origin = Arc::new(Origin { host, service, ..Origin::default() });
+        let batch = RawBatch { origin, span: None, mark: None, received: clock::now(), records };
+        self.intake.submit(batch, SyncClass::Prompt).is_ok_and(|pending| pending.wait().is_ok())
+    }
+}
+
+/// Makes room in the log by giving up the oldest, where that is wanted.
+#[derive(Debug)]
+struct OldestGoes {
+    shipper: SharedShipper,
+    is_wanted: AtomicBool,
+    bytes: u64,
+    /// When there was no room although it was asked for.
+    in_vain: Mutex<Option<Instant>>,
+}
+
+impl MakesRoom for OldestGoes {
+    fn make(&self, is_there: &mut dyn FnMut() -> bool) -> bool {
+        if held(&self.in_vain).is_some_and(|at| clock::since(at) < ROOM_REST) {
+            return false;
+        }
+        let begun = clock::instant();
+        let mut asked = None;
+        while self.is_wanted.load(Ordering::Acquire) && clock::since(begun) < ROOM_WAIT {
+            // What was asked for takes a moment.
+            if asked.is_none_or(|at| clock::since(at) > LOOK_EVERY) {
+                // Another process that ships sees to it itself.
+                let Some(shipper) = &*held(&self.shipper) else { return false };
+                shipper.skip_oldest(self.bytes);
+                asked = Some(clock::instant());
+            }
+            thread::sleep(ROOM_LOOK);
+            if is_there() {
+                return true;
+            }
+        }
+        *held(&self.in_vain) = Some(clock::instant());
+        false
+    }
 }
 
 /// The shipping of all logs, by this process or another.
 #[derive(Debug)]
 struct Shipping {
-    shipper: Arc<Mutex<Option<Arc<Shipper>>>>,
+    shipper: SharedShipper,
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -102,16 +191,26 @@ impl Spool {
             true => carry_over(&real, &root).map_err(AgentError::new)?,
             false => (SourceTable::default(), Vec::new()),
         };
+        let (bytes_max, shipper) = (settings.log.bytes_max, SharedShipper::default());
+        let is_wanted = AtomicBool::new(settings.when_full == WhenFull::DropOldest);
+        let oldest = Arc::new(OldestGoes {
+            shipper: shipper.clone(),
+            is_wanted,
+            bytes: bytes_max / ROOM_PART,
+            in_vain: Mutex::default(),
+        });
         // What is there is shipped also while the disk has no room for more.
         let options = log::Options { waits_for_room: true, ..settings.log };
-        let log = log::open(&real, &root, options, &known).map_err(AgentError::new)?;
+        let log = log::open_with_room(&real, &root, options, &known, Some(oldest.clone())).map_err(AgentError::new)?;
         let room = RoomWatch::start(real.clone(), root, options, log.counters.clone())?;
-        let bytes_max = settings.log.bytes_max;
+        let teller = Arc::new(Mutex::new(Some(Teller { intake: log.intake(), host: settings.host.clone() })));
         let gate = settings.gate.clone();
+        let id = DataDir::open_existing(&settings.data).ok().and_then(|data| data.id().ok());
         // Until the new log is there, what the dead know must stay.
         let carried = if is_there(&*real, &log) { dead } else { Vec::new() };
-        let mut spool = Spool { log, gate, bytes_max, room, _files: files, shipping: None, carried };
-        spool.ship(&settings)?;
+        let mut spool =
+            Spool { id, log, gate, bytes_max, room, _files: files, shipping: None, shipper, teller, oldest, carried };
+        spool.ship(&settings, ShipStatus::default())?;
         Ok((spool, known))
     }
 
@@ -123,16 +222,18 @@ impl Spool {
     pub fn reload(&mut self, settings: &SpoolSettings) -> Result<(), AgentError> {
         self.ship_settings(settings).check().map_err(AgentError::new)?;
         self.gate.clone_from(&settings.gate);
-        if let Some(shipping) = self.shipping.take() {
-            shipping.end();
-        }
-        self.ship(settings)
+        let counted = self.shipping.take().map(Shipping::end).unwrap_or_default();
+        self.ship(settings, counted)
     }
 
-    fn ship(&mut self, settings: &SpoolSettings) -> Result<(), AgentError> {
+    fn ship(&mut self, settings: &SpoolSettings, counted: ShipStatus) -> Result<(), AgentError> {
         let lock = settings.data.join("ship.lock");
-        let limit = (settings.when_full == WhenFull::DropOldest).then_some(self.bytes_max);
-        self.shipping = Some(Shipping::start(Arc::new(RealFs), lock, self.ship_settings(settings), limit)?);
+        let drops = settings.when_full == WhenFull::DropOldest;
+        self.oldest.is_wanted.store(drops, Ordering::Release);
+        let limit = drops.then_some(self.bytes_max);
+        let ship = ShipSettings { counted, ..self.ship_settings(settings) };
+        let shared = (self.shipper.clone(), self.teller.clone());
+        self.shipping = Some(Shipping::start(Arc::new(RealFs), lock, ship, limit, shared)?);
         Ok(())
     }
 
@@ -148,6 +249,7 @@ impl Spool {
             pace: Pace::default(),
             own: vec![(self.log.id, self.log.durable.clone())],
             carried: self.carried.clone(),
+            counted: ShipStatus::default(),
             fs: Arc::new(RealFs),
         }
     }
@@ -201,6 +303,12 @@ impl Spool {
         self.gate.as_ref().map(Arc::as_ptr) == gate.map(Arc::as_ptr)
     }
 
+    /// What tells agents of one host apart, where that could be had: the data directory's id.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// The limit of its log.
     #[must_use]
     pub fn bytes_max(&self) -> u64 {
@@ -230,8 +338,26 @@ impl Spool {
         self.shipping.as_ref()?.shipper()
     }
 
+    /// So many lines of a pipe were lost for want of room, and no event tells of them: one will.
+    pub fn lose(&self, lines: u64) {
+        if lines == 0 {
+            return;
+        }
+        match self.shipper() {
+            Some(shipper) => shipper.lose(lines),
+            // Another process ships: where there is no room for this either, stderr alone tells.
+            None => {
+                let untold = Untold { newest: lines, ..Untold::default() };
+                let _ = held(&self.teller).as_ref().map(|teller| teller.put(untold));
+            }
+        }
+    }
+
     /// Closes the log once nobody holds its entrance, and ships for at most `drain`; whether all is shipped.
     pub fn finish(self, drain: Duration) -> bool {
+        if let (Some(teller), Some(shipper)) = (held(&self.teller).take(), self.shipper()) {
+            teller.tell(&shipper);
+        }
         let Spool { log, shipping, room, .. } = self;
         let _ = log.join();
         room.end();
@@ -266,8 +392,8 @@ impl Shipping {
         path: PathBuf,
         settings: ShipSettings,
         limit: Option<u64>,
+        (shipper, teller): (SharedShipper, Arc<Mutex<Option<Teller>>>),
     ) -> Result<Shipping, AgentError> {
-        let shipper = Arc::new(Mutex::new(None));
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
         let wait = move |patience| stopped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
         let first = lock(&*real, &path)?;
@@ -290,14 +416,16 @@ impl Shipping {
                     None => {}
                 }
             }
-            let Some(limit) = limit else {
-                while wait(IDLE) {}
-                return;
-            };
-            let mut asked = clock::instant();
-            while wait(LOOK_EVERY) {
+            let (mut asked, mut told) = (clock::instant(), clock::instant());
+            while wait(if limit.is_some() { LOOK_EVERY } else { TELL_EVERY }) {
+                if clock::since(told) >= TELL_EVERY {
+                    told = clock::instant();
+                    // Not held while the log answers, which may want room of it.
+                    let shipper = held(&shared).clone();
+                    let _ = held(&teller).as_ref().zip(shipper).map(|(teller, shipper)| teller.tell(&shipper));
+                }
                 let shipper = held(&shared);
-                let Some(shipper) = shipper.as_ref() else { continue };
+                let (Some(shipper), Some(limit)) = (shipper.as_ref(), limit) else { continue };
                 let over = (shipper.status().queued_bytes + limit / ROOM_PART).saturating_sub(limit);
                 // What was asked for takes a moment to show.
                 if over > 0 && clock::since(asked) > LOOK_EVERY * 4 {
@@ -316,10 +444,111 @@ impl Shipping {
         held(&self.shipper).clone()
     }
 
-    fn end(self) {
-        // It stops with the last who holds it.
-        drop(held(&self.shipper).take());
+    /// What was counted by then.
+    fn end(self) -> ShipStatus {
+        let shipper = held(&self.shipper).take().map(Arc::try_unwrap);
+        // Where somebody else holds it, it stops with the last who does.
+        let counted = shipper.map(|it| it.map_or_else(|shared| shared.status(), Shipper::stop));
         drop(self.stop);
         let _ = self.thread.join();
+        counted.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        flow::{Pos, Record},
+        log::{Limit, Reader},
+    };
+
+    fn settings(data: &Path, when_full: WhenFull) -> SpoolSettings {
+        SpoolSettings {
+            data: data.to_owned(),
+            // Nobody is there.
+            servers: vec!["http://127.0.0.1:9".to_owned()],
+            token: None,
+            tls: Tls::default(),
+            log: log::Options { bytes_max: 64 << 10, together: true, ..log::Options::default() },
+            when_full,
+            gate: None,
+            host: "here".to_owned(),
+        }
+    }
+
+    fn append(intake: &Intake, batches: usize) -> usize {
+        let mut stored = 0;
+        for _ in 0..batches {
+            let records = vec![Record::text(vec![b'x'; 1_000].into()); 4];
+            let batch = RawBatch {
+                origin: Arc::new(Origin::default()),
+                span: None,
+                mark: None,
+                received: clock::now(),
+                records,
+            };
+            let pending = intake.submit(batch, SyncClass::Prompt).unwrap();
+            stored += if pending.wait().is_ok() { 4 } else { 0 };
+        }
+        stored
+    }
+
+    /// Lines in the spool that are to be shipped, and lost ones that its notices tell of or the next will.
+    fn left(data: &Path) -> (u64, u64) {
+        let progress: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(data.join("ship.json")).unwrap()).unwrap();
+        let (mut lines, mut told) = (0, progress["lost"]["oldest"].as_u64().unwrap_or(0));
+        for found in log::list(&RealFs, &data.join("spool")).unwrap() {
+            let real: Arc<dyn Fs> = Arc::new(RealFs);
+            let first = log::bases(&*real, &found.dir).unwrap()[0];
+            let mut reader = Reader::open(&real, &found.dir, Pos(first.0)).unwrap();
+            while let Some(frame) = reader.next(Limit::Everything).unwrap() {
+                let given_up = progress["logs"][found.id.to_string()].as_u64() > Some(frame.start.0);
+                for record in frame.batch.records.iter().filter(|_| !given_up) {
+                    match notice::told(record) {
+                        Some(count) => told += count,
+                        None => lines += 1,
+                    }
+                }
+            }
+        }
+        (lines, told)
+    }
+
+    #[test]
+    fn the_oldest_goes_at_once_and_every_line_of_it_is_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut all = 0;
+        for _ in 0..3 {
+            let (spool, _) = Spool::open(settings(temp.path(), WhenFull::DropOldest), false).unwrap();
+            let intake = spool.intake();
+            // Nothing that is new is dropped, however fast it comes; and the notice of the life before goes, too.
+            assert_eq!(append(&intake, 60), 240);
+            drop(intake);
+            all += 240;
+            assert!(!spool.finish(Duration::ZERO));
+            let (lines, told) = left(temp.path());
+            assert_eq!(lines + told, all, "{lines} and {told}");
+        }
+    }
+
+    #[test]
+    fn the_newest_that_is_lost_at_the_end_is_told_by_the_next() {
+        let temp = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(settings(temp.path(), WhenFull::Block), false).unwrap();
+        let intake = spool.intake();
+        let lost = 240 - append(&intake, 60) as u64;
+        drop(intake);
+        assert!(lost > 0);
+        spool.lose(lost);
+        assert!(!spool.finish(Duration::ZERO));
+        let first = left(temp.path());
+        // With more room.
+        let mut more = settings(temp.path(), WhenFull::Block);
+        more.log.bytes_max = 1 << 20;
+        let (spool, _) = Spool::open(more, false).unwrap();
+        assert!(!spool.finish(Duration::ZERO));
+        assert_eq!(left(temp.path()), (first.0, lost));
     }
 }

@@ -26,6 +26,7 @@ pub fn status(agent: &Agent, name: &str, started: (Timestamp, Instant)) -> Value
         .collect();
     json!({
         "name": name,
+        "id": spool.id(),
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "started": started.0.to_string(),

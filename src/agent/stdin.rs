@@ -120,6 +120,12 @@ impl Stdin {
         }
     }
 
+    /// What it counts.
+    #[must_use]
+    pub fn counters(&self) -> Arc<PipeCounters> {
+        self.told.counters.clone()
+    }
+
     /// Stops reading and waits until all that was read is durable; what went wrong, in a sentence.
     #[must_use]
     pub fn finish(self) -> Option<String> {

@@ -1,4 +1,5 @@
-//! `POST /api/v1/agents` and `GET /api/v1/agents`: what agents say of themselves, kept in memory by name.
+//! `POST /api/v1/agents` and `GET /api/v1/agents`: what agents say of themselves, kept in memory by name and id: the name is
+//! the host's, which may have several.
 //!
 //! Nothing here is durable: an agent says it again every few seconds. Limits: [`STATUS_BYTES_MAX`] each, [`AGENTS_MAX`] agents
 //! and [`STATUSES_BYTES_MAX`] over all; past them the agent heard of longest ago is forgotten.
@@ -32,6 +33,8 @@ pub const STATUS_BYTES_MAX: usize = 1 << 20;
 pub const AGENTS_MAX: usize = 1_000;
 /// Bytes of all their statuses together.
 pub const STATUSES_BYTES_MAX: usize = 32 << 20;
+/// Who has not been heard of for so long gives way to another agent of that name: its data directory was made anew.
+const SILENCE_MAX_MS: i64 = 30_000;
 /// What JSON takes in memory while it is read, for each byte of its text.
 const PARSED_RATIO: usize = 32;
 
@@ -45,21 +48,37 @@ struct Agent {
     status: Bytes,
 }
 
-/// All agents, by name.
+/// Which agent: its name, and the id of its data directory where it says that.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    name: String,
+    id: Option<String>,
+}
+
+/// All agents.
 #[derive(Debug, Default)]
 struct Known {
-    agents: BTreeMap<String, Agent>,
+    agents: BTreeMap<Key, Agent>,
     bytes: usize,
 }
 
 impl Known {
-    fn hear(&mut self, name: String, agent: Agent) {
+    fn hear(&mut self, key: Key, agent: Agent) {
+        if !self.agents.contains_key(&key) {
+            let (now, bytes) = (agent.seen.as_millis(), &mut self.bytes);
+            self.agents.retain(|other, said| {
+                let is_heard = now - said.seen.as_millis() < SILENCE_MAX_MS;
+                let stays = other.name != key.name || (other.id.is_some() && is_heard);
+                *bytes -= if stays { 0 } else { said.status.len() };
+                stays
+            });
+        }
         self.bytes += agent.status.len();
-        let before = self.agents.insert(name, agent);
+        let before = self.agents.insert(key, agent);
         self.bytes -= before.map_or(0, |before| before.status.len());
         while self.agents.len() > AGENTS_MAX || self.bytes > STATUSES_BYTES_MAX {
-            let oldest = self.agents.iter().min_by_key(|(_, agent)| agent.seen).map(|(name, _)| name.clone());
-            let Some(forgotten) = oldest.and_then(|name| self.agents.remove(&name)) else { return };
+            let oldest = self.agents.iter().min_by_key(|(_, agent)| agent.seen).map(|(key, _)| key.clone());
+            let Some(forgotten) = oldest.and_then(|key| self.agents.remove(&key)) else { return };
             self.bytes -= forgotten.status.len();
         }
     }
@@ -70,11 +89,11 @@ impl Known {
 pub struct Agents(Mutex<Known>);
 
 impl Agents {
-    fn hear(&self, name: String, agent: Agent) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).hear(name, agent);
+    fn hear(&self, key: Key, agent: Agent) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).hear(key, agent);
     }
 
-    fn all(&self) -> BTreeMap<String, Agent> {
+    fn all(&self) -> BTreeMap<Key, Agent> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).agents.clone()
     }
 }
@@ -88,9 +107,9 @@ pub async fn report(State(state): Shared, request: Request) -> Result<Json<Value
     let _room = state.ingest.admit(PARSED_RATIO * announced.min(STATUS_BYTES_MAX)).await?;
     let body = whole(Source::new(body, form.length)).await?;
     let now = clock::now();
-    let (name, agent) = blocking(move || read(&body, now)).await??;
+    let (key, agent) = blocking(move || read(&body, now)).await??;
     let reply = json!({"time": now.to_string(), "skew_ms": agent.skew_ms});
-    state.agents.hear(name, agent);
+    state.agents.hear(key, agent);
     Ok(Json(reply))
 }
 
@@ -109,12 +128,17 @@ async fn whole(mut source: Source) -> Result<Bytes, ApiError> {
     }
 }
 
-fn read(body: &[u8], now: Timestamp) -> Result<(String, Agent), ApiError> {
+fn read(body: &[u8], now: Timestamp) -> Result<(Key, Agent), ApiError> {
     let status: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad(format!("the status of an agent is one JSON object: {error}")))?;
     let name = match status.get("name") {
         Some(Value::String(name)) if (1..=NAME_BYTES_MAX).contains(&name.len()) => name.clone(),
         _ => return Err(ApiError::bad(format!("`name` must be a text of 1 to {NAME_BYTES_MAX} bytes"))),
+    };
+    let id = match status.get("id") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) if (1..=NAME_BYTES_MAX).contains(&id.len()) => Some(id.clone()),
+        Some(_) => return Err(ApiError::bad(format!("`id` must be a text of 1 to {NAME_BYTES_MAX} bytes"))),
     };
     let skew_ms = match status.get("time") {
         None => None,
@@ -130,17 +154,18 @@ fn read(body: &[u8], now: Timestamp) -> Result<(String, Agent), ApiError> {
     if status.len() > STATUS_BYTES_MAX {
         return Err(too_long(STATUS_BYTES_MAX));
     }
-    Ok((name, Agent { seen: now, skew_ms, status: status.into() }))
+    Ok((Key { name, id }, Agent { seen: now, skew_ms, status: status.into() }))
 }
 
 /// The handler of GET. Statuses leave as they are kept, without a copy of them all.
 pub async fn agents(State(state): Shared, uri: Uri) -> Result<Response, ApiError> {
     Params::read(&uri, &[])?;
     let mut pieces = vec![Bytes::from_static(b"{\"agents\":[")];
-    for (n, (name, agent)) in state.agents.all().into_iter().enumerate() {
+    for (n, (key, agent)) in state.agents.all().into_iter().enumerate() {
         let comma = if n == 0 { "" } else { "," };
-        let (name, skew) = (json!(name), json!(agent.skew_ms));
-        let head = format!("{comma}{{\"name\":{name},\"seen\":\"{}\",\"skew_ms\":{skew},\"status\":", agent.seen);
+        let (name, id, skew) = (json!(key.name), json!(key.id), json!(agent.skew_ms));
+        let head =
+            format!("{comma}{{\"name\":{name},\"id\":{id},\"seen\":\"{}\",\"skew_ms\":{skew},\"status\":", agent.seen);
         pieces.extend([head.into(), agent.status, Bytes::from_static(b"}")]);
     }
     pieces.push(Bytes::from_static(b"]}"));
@@ -192,6 +217,40 @@ mod tests {
         assert_eq!((&listed[0]["skew_ms"], &listed[0]["status"]["files"][0]["lag"]), (&Value::Null, &json!(3)));
     }
 
+    #[test]
+    fn agents_of_one_host_are_told_apart() {
+        let mut known = Known::default();
+        let mut hear = |id: Option<&str>, seen: i64| {
+            let key = Key { name: "web".to_owned(), id: id.map(str::to_owned) };
+            let agent = Agent { seen: Timestamp::from_millis(seen), skew_ms: None, status: "{}".into() };
+            known.hear(key, agent);
+            let ids: Vec<_> = known.agents.keys().map(|key| key.id.clone().unwrap_or_default()).collect();
+            assert_eq!(known.bytes, 2 * ids.len());
+            ids.join(",")
+        };
+        assert_eq!(hear(None, 0), "");
+        // The same one, of a later version.
+        assert_eq!(hear(Some("a"), 1), "a");
+        assert_eq!(hear(Some("b"), 2), "a,b");
+        assert_eq!(hear(Some("a"), SILENCE_MAX_MS), "a,b");
+        // One that is silent stays until its data directory seems to be made anew.
+        assert_eq!(hear(Some("a"), 9 * SILENCE_MAX_MS), "a,b");
+        assert_eq!(hear(Some("c"), 9 * SILENCE_MAX_MS), "a,c");
+    }
+
+    #[tokio::test]
+    async fn both_agents_of_a_host_are_listed() {
+        let server = server();
+        for id in ["a", "b", "a"] {
+            let body = json!({"name": "web", "id": id}).to_string();
+            assert_eq!(post(&server, JSON, body).await.status, 200);
+        }
+        let listed = listed(&server).await;
+        let ids: Vec<_> = listed.iter().map(|agent| (agent["name"].as_str(), agent["id"].as_str())).collect();
+        assert_eq!(ids, [(Some("web"), Some("a")), (Some("web"), Some("b"))]);
+        assert_eq!(post(&server, JSON, "{\"name\":\"a\",\"id\":7}").await.status, 400);
+    }
+
     #[tokio::test]
     async fn what_is_no_status_is_refused() {
         let server = server();
@@ -236,16 +295,17 @@ mod tests {
             skew_ms: None,
             status: vec![b' '; bytes].into(),
         };
+        let key = |name: &str| Key { name: name.to_owned(), id: None };
         let mut known = Known::default();
-        (0..AGENTS_MAX).for_each(|n| known.hear(format!("{n:05}"), agent(n, 9)));
-        known.hear("00000".to_owned(), agent(5_000, 10));
-        known.hear("new".to_owned(), agent(5_001, 9));
+        (0..AGENTS_MAX).for_each(|n| known.hear(key(&format!("{n:05}")), agent(n, 9)));
+        known.hear(key("00000"), agent(5_000, 10));
+        known.hear(key("new"), agent(5_001, 9));
         assert_eq!((known.agents.len(), known.bytes), (AGENTS_MAX, AGENTS_MAX * 9 + 1));
-        assert!(known.agents.contains_key("00000") && !known.agents.contains_key("00001"));
+        assert!(known.agents.contains_key(&key("00000")) && !known.agents.contains_key(&key("00001")));
         let large = STATUSES_BYTES_MAX / STATUS_BYTES_MAX;
-        (0..large).for_each(|n| known.hear(format!("large {n}"), agent(6_000 + n, STATUS_BYTES_MAX)));
+        (0..large).for_each(|n| known.hear(key(&format!("large {n}")), agent(6_000 + n, STATUS_BYTES_MAX)));
         assert_eq!((known.agents.len(), known.bytes), (large, STATUSES_BYTES_MAX));
-        known.hear("last".to_owned(), agent(9_000, 1));
+        known.hear(key("last"), agent(9_000, 1));
         assert_eq!((known.agents.len(), known.bytes), (large, STATUSES_BYTES_MAX - STATUS_BYTES_MAX + 1));
     }
 

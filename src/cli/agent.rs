@@ -10,7 +10,7 @@ use super::{
     signals::{self, Signal},
 };
 use crate::{
-    agent::{Agent, AgentSettings, Finished, SourcesSettings, Stdin},
+    agent::{Agent, AgentSettings, Finished, SourcesSettings, SpoolSettings, Stdin},
     codecs::{first_line::FirstLines, gate::Rules},
     flow::Origin,
     inputs::{
@@ -22,6 +22,7 @@ use crate::{
         },
         files::{self, transcode::Encoding},
     },
+    ship::without_password,
 };
 use clap::{Args, ValueEnum};
 use crossbeam_channel::{Receiver, after, never, select};
@@ -112,15 +113,13 @@ pub enum From {
 }
 
 pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
-    let (sender, signals) = crossbeam_channel::bounded(8);
-    // A full queue means that enough was asked for already.
-    signals::watch_with_hangups(move |signal| {
-        let _ = sender.try_send(signal);
-    })?;
+    let (send, signals) = queues();
+    signals::watch_with_hangups(send)?;
     let drain = settings::age("drain", &options.drain)?.unwrap_or(Duration::MAX);
     let settings = options.settings(shared)?;
     let mut in_use = (options.clone(), settings.spool.gate.clone());
-    let servers = settings.spool.servers.join(", ");
+    let servers: Vec<_> = settings.spool.servers.iter().map(|url| without_password(url)).collect();
+    let servers = servers.join(", ");
     let agent = Agent::start(settings).map_err(Failure::failed)?;
     if !shared.quiet {
         let read = match &*options.files {
@@ -144,9 +143,25 @@ pub fn run(shared: &Shared, options: &Options) -> Result<(), Failure> {
     lost.map_or(Ok(()), |lost| Err(Failure::failed(lost)))
 }
 
+/// What was asked for by signals.
+struct Signals {
+    ends: Receiver<Signal>,
+    hangups: Receiver<Signal>,
+}
+
+/// Signals on their way. A full queue means that enough was asked for already: one hangup that waits reads what all others
+/// that came until then could have.
+fn queues() -> (impl FnMut(Signal) + Send + 'static, Signals) {
+    let ((end, ends), (hangup, hangups)) = (crossbeam_channel::bounded(8), crossbeam_channel::bounded(1));
+    let send = move |signal| {
+        let _ = if signal == Signal::Hangup { hangup.try_send(signal) } else { end.try_send(signal) };
+    };
+    (send, Signals { ends, hangups })
+}
+
 /// Waits until the agent is asked to end, or has nothing to read any more. `stdin` breaks off at its end.
 fn wait_for_end(
-    signals: &Receiver<Signal>,
+    signals: &Signals,
     stdin: Option<Receiver<Infallible>>,
     has_other_inputs: &dyn Fn() -> bool,
     mut reload: impl FnMut(),
@@ -154,12 +169,12 @@ fn wait_for_end(
     let (mut stdin, mut reading) = (stdin.clone().unwrap_or_else(never), stdin);
     loop {
         select! {
-            recv(signals) -> signal => match signal {
-                Ok(Signal::Hangup) => reload(),
-                Ok(signal) => return reading.into_iter().for_each(|stdin| read_rest(signal, signals, &stdin)),
+            recv(signals.ends) -> signal => match signal {
+                Ok(signal) => return reading.into_iter().for_each(|stdin| read_rest(signal, &signals.ends, &stdin)),
                 // The sender lives as long as the process.
                 Err(_) => return,
             },
+            recv(signals.hangups) -> _ => reload(),
             recv(stdin) -> _ => {
                 if !has_other_inputs() {
                     return;
@@ -228,7 +243,8 @@ impl Options {
             input: "stdin".to_owned(),
             ..origin
         });
-        Ok(AgentSettings { spool: self.shipping.spool(shared)?, files: files(shared, self)?, sources, stdin })
+        let spool = SpoolSettings { host: self.host(), ..self.shipping.spool(shared)? };
+        Ok(AgentSettings { spool, files: files(shared, self)?, sources, stdin })
     }
 
     /// What is said of the lines of files and of stdin.
@@ -273,4 +289,22 @@ fn files(shared: &Shared, options: &Options) -> Result<files::Settings, Failure>
         containers: options.containers()?,
         first_lines: FirstLines::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hangups_that_come_while_settings_are_read_are_one() {
+        let (mut send, signals) = queues();
+        (0..8).for_each(|_| send(Signal::Hangup));
+        let mut reloads = 0;
+        wait_for_end(&signals, None, &|| true, || {
+            reloads += 1;
+            let next = if reloads == 1 { Signal::Hangup } else { Signal::Terminate };
+            (0..20).for_each(|_| send(next));
+        });
+        assert_eq!(reloads, 2);
+    }
 }

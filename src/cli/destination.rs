@@ -25,6 +25,9 @@ pub trait Destination: Send {
     /// The entrance.
     fn intake(&self) -> Intake;
 
+    /// So many lines were lost for want of room, and no event tells of them yet.
+    fn lose(&self, _lines: u64) {}
+
     /// Closes the entrance once every [`Intake`] is dropped; stays while `linger` says so; then brings what it has been given
     /// to its end within about `patience`. What is left then is durable, and the next process goes on with it.
     ///

@@ -86,7 +86,10 @@ pub fn run(shared: &args::Shared, options: &args::Pipe) -> Result<(), Failure> {
     let linger = || options.serve && stop.signals.load(Ordering::Acquire) == begun && !stop.now.load(Ordering::Acquire);
     let patience = if shared.server.is_some() { SHIP_PATIENCE } else { FINISH_PATIENCE };
     let outcome = match storing {
-        Ok(storing) => storing.finish(&linger, patience),
+        Ok(storing) => {
+            storing.lose(counters.untold.load(Ordering::Relaxed));
+            storing.finish(&linger, patience)
+        }
         Err(failure) => Err(Failure::failed(failure.message)),
     };
     // Last, so that all is stored and the page is gone before a stdout that nobody reads is waited for.

@@ -173,6 +173,7 @@ impl Storer {
         // A program that has closed its streams may still run, and its page is up as long.
         let end = ended.recv().ok();
         if let Ok(destination) = destination {
+            destination.lose(self.counters.untold.load(Ordering::Relaxed));
             let patience = end.map_or(Duration::ZERO, |end| end.index_patience());
             problems.extend(destination.finish(&|| false, patience).err().map(|failure| failure.message));
         }

@@ -81,6 +81,7 @@ impl Shipping {
                 Full::DropOldest => WhenFull::DropOldest,
             },
             gate: self.gate()?.map(Arc::new),
+            host: host_name(),
         })
     }
 
@@ -137,6 +138,10 @@ pub fn host_name() -> String {
 impl Destination for Spool {
     fn intake(&self) -> Intake {
         Spool::intake(self)
+    }
+
+    fn lose(&self, lines: u64) {
+        Spool::lose(self, lines);
     }
 
     fn finish(self: Box<Self>, linger: &dyn Fn() -> bool, patience: Duration) -> Result<(), Failure> {

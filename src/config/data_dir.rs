@@ -3,6 +3,7 @@
 //! `--data`, else `$LOGSHIP_DATA`, else `$XDG_STATE_HOME/logship` (`~/.local/state/logship`), else `/var/lib/logship` for
 //! root without a home. Made with mode 0700. `FORMAT` holds the number of the layout; a newer one is refused.
 
+use crate::flow::LogId;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt, fs,
@@ -17,6 +18,8 @@ pub const FORMAT: u32 = 1;
 /// Where the owner of the store, and an agent, say where they are.
 const SERVER: &str = "server.json";
 const AGENT: &str = "agent.json";
+/// What tells it from other data directories of this machine.
+const ID: &str = "ID";
 
 /// A data directory that exists.
 #[derive(Clone, Debug)]
@@ -121,6 +124,30 @@ impl DataDir {
         }
     }
 
+    /// What tells this directory from others for as long as it is there; made by whoever asks first.
+    ///
+    /// # Errors
+    /// It can neither be read nor written.
+    pub fn id(&self) -> io::Result<String> {
+        let path = self.root.join(ID);
+        let read = || fs::read_to_string(&path).map(|text| text.trim().to_owned());
+        match read() {
+            Ok(id) if !id.is_empty() => return Ok(id),
+            Ok(_) => fs::remove_file(&path)?,
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            Err(_) => {}
+        }
+        // Linked into place, so that of two processes one wins, and nobody sees half a file.
+        let temporary = self.root.join(format!(".{ID}.{}", std::process::id()));
+        fs::write(&temporary, format!("{}\n", LogId::random()))?;
+        let linked = fs::hard_link(&temporary, &path);
+        let _ = fs::remove_file(&temporary);
+        match linked {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
+            _ => read(),
+        }
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -199,6 +226,16 @@ mod tests {
         fs::write(dir.path().join("FORMAT"), "7\n").unwrap();
         let message = DataDir::open(dir.path()).unwrap_err().to_string();
         assert!(message.contains("format 7") && message.contains("--data DIR"), "{message}");
+    }
+
+    #[test]
+    fn its_id_stays_and_no_other_has_it() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let id = |dir: &tempfile::TempDir| DataDir::open(dir.path()).unwrap().id().unwrap();
+        assert_eq!(id(&one), id(&one));
+        assert_ne!(id(&one), id(&other));
+        fs::write(one.path().join(ID), "").unwrap();
+        assert_eq!((id(&one).len(), id(&one)), (12, id(&one)));
     }
 
     #[test]

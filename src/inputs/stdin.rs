@@ -66,6 +66,8 @@ pub struct PipeCounters {
     pub bytes_not_framed: AtomicU64,
     /// Bytes cut from overlong lines.
     pub truncated_bytes: AtomicU64,
+    /// Lost lines that no event among the others tells of, once all was read.
+    pub untold: AtomicU64,
 }
 
 impl PipeCounters {
@@ -191,6 +193,8 @@ struct Unanswered {
     records: u64,
     lines: u64,
     cost: usize,
+    /// It tells of so many lost lines.
+    tells: u64,
 }
 
 /// The second half: chunks to records to the log.
@@ -276,6 +280,10 @@ impl Framer {
         self.hand_over(true);
         self.tell(true);
         self.collect_answers(0);
+        self.tell_losses();
+        self.collect_answers(0);
+        let lost = self.counters.lines_not_stored.load(Ordering::Relaxed);
+        self.counters.untold.store(lost.saturating_sub(self.told), Ordering::Relaxed);
         self.first_failure
     }
 
@@ -304,7 +312,7 @@ impl Framer {
             match submitted {
                 Ok(pending) => {
                     self.unanswered_bytes += cost;
-                    self.unanswered.push_back(Unanswered { pending, records: count, lines, cost });
+                    self.unanswered.push_back(Unanswered { pending, records: count, lines, cost, tells: 0 });
                 }
                 Err(failure) => self.failed(failure, count, lines),
             }
@@ -319,13 +327,12 @@ impl Framer {
         let why = self.first_failure.as_ref().map_or("storing took too long".to_owned(), ToString::to_string);
         let records = vec![notice::lost(lost, "lines of the program", &why)];
         let batch = RawBatch { origin: self.about.clone(), span: None, mark: None, received: clock::now(), records };
-        self.counters.records.fetch_add(1, Ordering::Relaxed);
         match intake.submit(batch, SyncClass::Relaxed) {
             Ok(pending) => {
                 self.unanswered_bytes += BATCH_COST;
-                self.unanswered.push_back(Unanswered { pending, records: 1, lines: 0, cost: BATCH_COST });
+                self.unanswered.push_back(Unanswered { pending, records: 0, lines: 0, cost: BATCH_COST, tells: lost });
             }
-            Err(failure) => self.failed(failure, 1, 0),
+            Err(_) => self.told -= lost,
         }
     }
 
@@ -336,23 +343,27 @@ impl Framer {
 
     /// Takes the answers that have come; waits while batches of more than `unanswered_max` bytes miss theirs.
     fn collect_answers(&mut self, unanswered_max: usize) {
-        while let Some(Unanswered { pending, records, lines, cost }) = self.unanswered.pop_front() {
+        while let Some(Unanswered { pending, records, lines, cost, tells }) = self.unanswered.pop_front() {
             let answer = if self.unanswered_bytes > unanswered_max {
                 pending.wait()
             } else {
                 match pending.try_answer() {
                     Ok(answer) => answer,
                     Err(pending) => {
-                        return self.unanswered.push_front(Unanswered { pending, records, lines, cost });
+                        return self.unanswered.push_front(Unanswered { pending, records, lines, cost, tells });
                     }
                 }
             };
             self.unanswered_bytes -= cost;
             match answer {
                 Ok(_) => {
-                    self.counters.stored.fetch_add(records, Ordering::Relaxed);
+                    let notices = u64::from(tells > 0);
+                    self.counters.records.fetch_add(notices, Ordering::Relaxed);
+                    self.counters.stored.fetch_add(records + notices, Ordering::Relaxed);
                     self.tell_losses();
                 }
+                // It is told when there is room.
+                Err(_) if tells > 0 => self.told -= tells,
                 Err(failure) => self.failed(failure, records, lines),
             }
         }

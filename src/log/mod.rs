@@ -61,7 +61,7 @@ pub use sources::{
     KnownFile, PositionSet, RANGES_MAX, SOURCE_BYTES_MAX, SOURCES_MAX, SourceState, SourceTable, TABLE_BYTES_MAX,
     TooManySources,
 };
-pub use thread::{LogWriter, open};
+pub use thread::{LogWriter, open, open_with_room};
 #[cfg(test)]
 pub(crate) use {folder::tidy, wire::tests::framed, writer::Writer};
 
@@ -101,6 +101,12 @@ pub struct Options {
     pub free_bytes_min: u64,
     /// A disk without room for a new log is waited for: until then appends are answered `Full`.
     pub waits_for_room: bool,
+}
+
+/// Who makes room in a log that has none.
+pub trait MakesRoom: std::fmt::Debug + Send + Sync {
+    /// Waits until `is_there` says that there is room; false if there will be none soon. Nothing is written meanwhile.
+    fn make(&self, is_there: &mut dyn FnMut() -> bool) -> bool;
 }
 
 impl Default for Options {

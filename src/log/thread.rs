@@ -1,6 +1,6 @@
 //! The log thread: when groups close, and the only place of the writing half that knows the time.
 
-use super::{GROUP_BYTES_MAX, LogCounters, LogError, Options, PROMPT_MAX, RELAXED_MAX, UNSYNCED_BYTES_MAX};
+use super::{GROUP_BYTES_MAX, LogCounters, LogError, MakesRoom, Options, PROMPT_MAX, RELAXED_MAX, UNSYNCED_BYTES_MAX};
 use super::{folder, room::NoRoom, sources::SourceTable, writer::Writer};
 use crate::clock;
 use crate::flow::{Append, AppendError, Intake, LogId, Pos, SyncClass};
@@ -61,13 +61,27 @@ impl LogWriter {
 /// # Errors
 /// The folder cannot be created or written.
 pub fn open(fs: &Arc<dyn Fs>, root: &Path, options: Options, carried: &SourceTable) -> Result<LogWriter, LogError> {
+    open_with_room(fs, root, options, carried, None)
+}
+
+/// The same; `room` is asked before an append is refused for want of room.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with_room(
+    fs: &Arc<dyn Fs>,
+    root: &Path,
+    options: Options,
+    carried: &SourceTable,
+    room: Option<Arc<dyn MakesRoom>>,
+) -> Result<LogWriter, LogError> {
     fs::create_dirs(&**fs, root).map_err(LogError::io("create", root))?;
     folder::tidy(&**fs, root)?;
     let segment_bytes_max = options.segment_bytes_max.min(options.bytes_max / 4);
     let options = Options { segment_bytes_max, ..options };
     let (ends, durable) = watch::channel(Pos(0));
     let counters = Arc::new(LogCounters::default());
-    let opening = Opening { fs: fs.clone(), root: root.to_owned(), options, carried: carried.clone(), ends };
+    let opening = Opening { fs: fs.clone(), root: root.to_owned(), options, carried: carried.clone(), room, ends };
     let (intake, appends) = Intake::channel();
     let (id, dir, work): (_, _, Box<dyn FnOnce() -> Pos + Send>) = match opening.open(&counters) {
         Ok((id, writer)) => (id, writer.dir().to_owned(), Box::new(move || run(writer, appends))),
@@ -94,6 +108,7 @@ struct Opening {
     root: PathBuf,
     options: Options,
     carried: SourceTable,
+    room: Option<Arc<dyn MakesRoom>>,
     ends: watch::Sender<Pos>,
 }
 
@@ -112,7 +127,8 @@ impl Opening {
 
     fn create(&self, id: LogId, counters: &Arc<LogCounters>) -> Result<Writer, LogError> {
         let (carried, ends) = (self.carried.clone(), self.ends.clone());
-        let writer = Writer::create(self.fs.clone(), &self.root, id, self.options, carried, ends)?;
+        let mut writer = Writer::create(self.fs.clone(), &self.root, id, self.options, carried, ends)?;
+        writer.room.clone_from(&self.room);
         Ok(writer.counted_in(counters.clone()))
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Writer {
     unasked: u64,
     /// Bytes of the logs beside it, where the limit is for all.
     others: u64,
+    /// Who is asked before an append is refused for want of room.
+    pub room: Option<Arc<dyn super::MakesRoom>>,
     origin: (Arc<Origin>, Vec<u8>),
     ends: watch::Sender<Pos>,
     counters: Arc<LogCounters>,
@@ -152,6 +154,7 @@ impl Writer {
             disk,
             unasked: 0,
             others: 0,
+            room: None,
             origin,
             ends,
             counters,
@@ -277,45 +280,63 @@ impl Writer {
     }
 
     fn make_room(&mut self, length: u64) -> Result<(), AppendError> {
-        self.look_around(length)?;
+        let mut found = self.find_room(length);
+        if let (Ok(Some(_)), Some(room)) = (&found, self.room.clone()) {
+            // Whoever makes room gives up what is durable.
+            self.commit();
+            room.make(&mut || {
+                self.unasked = 0;
+                found = self.find_room(length);
+                !matches!(found, Ok(Some(_)))
+            });
+        }
+        match found? {
+            None => Ok(()),
+            Some(why) => {
+                self.counters.room.refused(why);
+                Err(AppendError::Full)
+            }
+        }
+    }
+
+    /// Why there is no room, if there is none.
+    fn find_room(&mut self, length: u64) -> Result<Option<NoRoom>, AppendError> {
+        if let Some(why) = self.look_around(length)? {
+            return Ok(Some(why));
+        }
         let limit = self.options.bytes_max.saturating_sub(self.others);
         let fits = |disk: u64| disk.saturating_add(length) <= limit;
         if fits(self.disk) {
-            return Ok(());
+            return Ok(None);
         }
         let unwritten = (self.pending.len() - self.written) as u64;
         let disk = super::folder::bytes(&*self.fs, &self.dir).map_err(|error| AppendError::Io(error.to_string()))?;
         self.disk = disk + unwritten;
         // Until there is room, every append looks.
         self.unasked = 0;
-        if fits(self.disk) {
-            return Ok(());
-        }
-        self.counters.room.refused(NoRoom::Limit { bytes_max: self.options.bytes_max });
-        Err(AppendError::Full)
+        Ok((!fits(self.disk)).then_some(NoRoom::Limit { bytes_max: self.options.bytes_max }))
     }
 
     /// Asks from time to time how much room the disk has, and what lies beside this log.
-    fn look_around(&mut self, length: u64) -> Result<(), AppendError> {
+    fn look_around(&mut self, length: u64) -> Result<Option<NoRoom>, AppendError> {
         if !self.options.together && self.options.free_bytes_min == 0 {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(left) = self.unasked.checked_sub(length) {
             self.unasked = left;
-            return Ok(());
+            return Ok(None);
         }
         let failed = |error: io::Error| AppendError::Io(error.to_string());
         if let Some(why) = room::reserve(&*self.fs, &self.dir, &self.options, length).map_err(failed)? {
-            self.counters.room.refused(why);
             self.give_back();
-            return Err(AppendError::Full);
+            return Ok(Some(why));
         }
         if let (true, Some(root)) = (self.options.together, self.dir.parent()) {
             let others = super::folder::bytes_beside(&*self.fs, root, self.id);
             self.others = others.map_err(|error| AppendError::Io(error.to_string()))?;
         }
         self.unasked = LOOK_BYTES.min(self.options.bytes_max / LOOK_PART);
-        Ok(())
+        Ok(None)
     }
 
     /// Gives the file system what is staged, so that it outlives this process; begins the segment that is due.

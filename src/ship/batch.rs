@@ -2,6 +2,7 @@
 
 use crate::{
     flow::{Frame, LogId, Pos, Span},
+    inputs::notice,
     log::wire,
 };
 use std::{
@@ -22,6 +23,8 @@ struct Piece {
     /// Where the frame ends.
     to: Pos,
     records: u64,
+    /// Lost lines that its records tell of beyond themselves.
+    tells: u64,
 }
 
 /// What is sent: the body as it goes over the wire.
@@ -65,6 +68,12 @@ impl Batch {
         self.pieces.iter().map(|piece| piece.records).sum()
     }
 
+    /// What is lost with it: its records, and where one tells of lost lines, those.
+    pub fn lost(&self) -> GivenUp {
+        let tells: u64 = self.pieces.iter().map(|piece| piece.tells).sum();
+        GivenUp { records: self.records(), bytes: self.bytes() as u64, lines: self.records() + tells }
+    }
+
     /// Compressed once, however often it is sent.
     pub fn wire(&self) -> &Wire {
         self.wire.get_or_init(|| match zstd::bulk::compress(&self.raw, ZSTD_LEVEL) {
@@ -90,6 +99,33 @@ impl Batch {
     }
 }
 
+/// What is not shipped any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct GivenUp {
+    pub records: u64,
+    pub bytes: u64,
+    /// Its records, and where one tells of lost lines, those instead.
+    pub lines: u64,
+}
+
+impl GivenUp {
+    /// With a frame that was not gathered.
+    pub fn with(self, frame: &Frame) -> GivenUp {
+        let records = frame.batch.records.len() as u64;
+        let of = GivenUp { records, bytes: frame.end.0 - frame.start.0, lines: records + tells(frame) };
+        self.and(of)
+    }
+
+    pub fn and(self, more: GivenUp) -> GivenUp {
+        GivenUp { records: self.records + more.records, bytes: self.bytes + more.bytes, lines: self.lines + more.lines }
+    }
+}
+
+/// Lost lines that the records of a frame tell of beyond themselves.
+fn tells(frame: &Frame) -> u64 {
+    frame.batch.records.iter().filter_map(notice::told).map(|told| told.saturating_sub(1)).sum()
+}
+
 /// A batch that is being gathered.
 #[derive(Debug)]
 pub(super) struct Building {
@@ -108,7 +144,8 @@ impl Building {
     pub fn add(&mut self, from: Pos, frame: &Frame, bytes: &[u8]) {
         wire::put(&mut self.batch.raw, from, frame.start, bytes);
         let (ends, records) = (self.batch.raw.len(), frame.batch.records.len() as u64);
-        self.batch.pieces.push(Piece { ends, from, to: frame.end, records });
+        let tells = tells(frame);
+        self.batch.pieces.push(Piece { ends, from, to: frame.end, records, tells });
     }
 
     pub fn bytes(&self) -> usize {

@@ -1,6 +1,9 @@
 //! One log on its way: what of it was read, is being gathered, is on its way, and is on the server.
 
-use super::batch::{Batch, Building};
+use super::{
+    batch::{Batch, Building, GivenUp},
+    pins::{Lease, Suspect},
+};
 use crate::{
     clock,
     flow::{Frame, LogId, Pos, Span},
@@ -18,8 +21,8 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Flight {
     pub batch: Arc<Batch>,
-    /// A sender has it.
-    pub is_out: bool,
+    /// A sender has it, for that server and since then.
+    pub out: Option<(usize, Instant)>,
     /// Not to be sent before.
     pub due: Instant,
     /// The server that may have some of it: it stays with that for a while.
@@ -28,6 +31,8 @@ pub(super) struct Flight {
     pub failing_since: Option<Instant>,
     /// How often it was refused alone.
     pub refusals: u32,
+    /// It may be on a server that is not asked for it any more.
+    pub is_elsewhere: bool,
     /// It was counted as possibly on two servers.
     pub is_doubled: bool,
     /// The spool has no room for it any longer: it is not sent again.
@@ -38,11 +43,12 @@ impl Flight {
     pub fn new(batch: Arc<Batch>) -> Flight {
         Flight {
             batch,
-            is_out: false,
+            out: None,
             due: clock::instant(),
             pinned: None,
             failing_since: None,
             refusals: 0,
+            is_elsewhere: false,
             is_doubled: false,
             is_given_up: false,
         }
@@ -65,6 +71,10 @@ pub(super) struct Lane {
     building: Option<Building>,
     ready: VecDeque<Arc<Batch>>,
     pub flight: Option<Flight>,
+    /// What servers may have of it since before this process or its settings.
+    pub suspects: Vec<Suspect>,
+    /// What the progress file says that a server may have.
+    pub lease: Option<Lease>,
     /// How far it reached when that was last looked at, of logs that others write or wrote.
     pub end: Pos,
     /// Damaged stretches and their bytes that were said and counted.
@@ -85,6 +95,8 @@ impl Lane {
             building: None,
             ready: VecDeque::new(),
             flight: None,
+            suspects: Vec::new(),
+            lease: None,
             end: progress,
             damage: (0, 0),
         }
@@ -130,7 +142,8 @@ impl Lane {
     /// Reads frames into the open batch, at most so many bytes and a frame; whether a batch became ready.
     pub fn gather(&mut self, open: &mut OpenLog, durable: Option<Pos>, bytes_max: usize) -> bool {
         let ended = loop {
-            if self.building.as_ref().is_some_and(|building| building.bytes() >= bytes_max) {
+            let is_full = |building: &Building| building.bytes() >= bytes_max || self.is_at_edge();
+            if self.building.as_ref().is_some_and(is_full) {
                 return self.seal();
             }
             let Some((frame, bytes)) = self.read(open, durable) else {
@@ -145,6 +158,11 @@ impl Lane {
             self.taken = frame.end;
         };
         ended && self.seal()
+    }
+
+    /// Where a stretch begins or ends that a server may have: a batch is of one kind, or too much would stay or be counted.
+    fn is_at_edge(&self) -> bool {
+        self.suspects.iter().any(|it| it.span.from == self.taken.0 || it.span.to == self.taken.0)
     }
 
     fn read(&mut self, open: &mut OpenLog, durable: Option<Pos>) -> Option<(Frame, Bytes)> {
@@ -192,9 +210,10 @@ impl Lane {
     /// The batch that is to be sent next, unless a sender has it.
     pub fn next_flight(&mut self) -> Option<&mut Flight> {
         if self.flight.is_none() {
-            self.flight = self.ready.pop_front().map(Flight::new);
+            let suspects = &self.suspects;
+            self.flight = self.ready.pop_front().map(|batch| Suspect::apply(suspects, Flight::new(batch)));
         }
-        self.flight.as_mut().filter(|flight| !flight.is_out)
+        self.flight.as_mut().filter(|flight| flight.out.is_none())
     }
 
     /// When there is something to do without anything having happened; `rests_until` is of the server that is used now or
@@ -206,7 +225,7 @@ impl Lane {
         rests_until: impl Fn(Option<usize>) -> Option<Instant>,
     ) -> Option<Instant> {
         match &self.flight {
-            Some(flight) if flight.is_out || !is_sender_free => None,
+            Some(flight) if flight.out.is_some() || !is_sender_free => None,
             Some(flight) => Some(rests_until(flight.pinned).map_or(flight.due, |until| until.max(flight.due))),
             None if self.ready.is_empty() => self.sealed_at(wait),
             None => is_sender_free.then(clock::instant),
@@ -214,11 +233,11 @@ impl Lane {
     }
 
     /// Gives up what begins before a position and is in memory, except for what a sender has: that is given up unless it
-    /// arrives. How many records and bytes.
-    pub fn give_up(&mut self, before: Pos) -> (u64, u64) {
+    /// arrives.
+    pub fn give_up(&mut self, before: Pos) -> GivenUp {
         let mut batches = Vec::new();
         if let Some(mut flight) = self.flight.take() {
-            if flight.batch.span().from >= before.0 || flight.is_out {
+            if flight.batch.span().from >= before.0 || flight.out.is_some() {
                 flight.is_given_up |= flight.batch.span().from < before.0;
                 self.flight = Some(flight);
             } else {
@@ -231,20 +250,19 @@ impl Lane {
         for batch in &batches {
             self.settle(batch.span());
         }
-        (batches.iter().map(|batch| batch.records()).sum(), batches.iter().map(|batch| batch.bytes() as u64).sum())
+        batches.iter().fold(GivenUp::default(), |lost, batch| lost.and(batch.lost()))
     }
 
-    /// Reads on to a position and gives up what is there. How many records and bytes.
-    pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> (u64, u64) {
-        let (mut records, mut bytes) = (0, 0);
+    /// Reads on to a position and gives up what is there.
+    pub fn skip(&mut self, open: &mut OpenLog, durable: Option<Pos>, to: Pos) -> GivenUp {
+        let mut lost = GivenUp::default();
         while self.taken < to {
             let Some((frame, _)) = self.read(open, durable) else { break };
-            records += frame.batch.records.len() as u64;
-            bytes += frame.end.0 - frame.start.0;
+            lost = lost.with(&frame);
             self.settle(Span { from: self.taken.0, to: frame.end.0 });
             self.taken = frame.end;
         }
-        (records, bytes)
+        lost
     }
 
     /// Goes on with two halves of the batch that was on its way, the first of them first.

@@ -8,8 +8,8 @@
 //!   set of those. The progress file only spares sending again.
 //! - Within a log, frames arrive in order: one request of a log is on its way at a time. Only where more than
 //!   [`ShipSettings::fresh_after`] bytes wait, what is new goes beside them (`fresh.rs`).
-//! - With several servers, a batch that may have reached one stays with it for [`Pace::stay`]; after that it may be on two,
-//!   which is counted.
+//! - With several servers, a batch that may have reached one stays with it for [`Pace::stay`], over stops, reloads and crashes
+//!   (`pins.rs`); after that it may be on two, which is counted.
 //!
 //! # How
 //! One thread (`run.rs`) reads the logs in turns, gathers batches and decides; [`SENDERS`] threads hold one request each. The
@@ -25,6 +25,7 @@ mod client;
 mod fresh;
 mod lane;
 mod outcome;
+mod pins;
 mod progress;
 mod run;
 mod sender;
@@ -36,7 +37,8 @@ mod testing;
 mod tests;
 mod tls;
 
-pub use status::ShipStatus;
+pub use servers::without_password;
+pub use status::{ShipStatus, Untold};
 
 use crate::{
     clock,
@@ -149,6 +151,8 @@ pub struct ShipSettings {
     /// Logs whose source tables another log carries on: they go when they are shipped. One that knows sources and is not
     /// carried is shipped and kept.
     pub carried: Vec<LogId>,
+    /// What was counted before by the shipping that this one replaces: it goes on from there.
+    pub counted: ShipStatus,
     /// The file system of the spool.
     pub fs: Arc<dyn Fs>,
 }
@@ -165,6 +169,7 @@ impl ShipSettings {
     fn client(&self) -> io::Result<client::Client> {
         for server in &self.servers {
             if !server.starts_with("http://") && !server.starts_with("https://") {
+                let server = without_password(server);
                 return Err(io::Error::other(format!("{server}: expected a URL such as http://logs.example:7447")));
             }
         }
@@ -237,6 +242,8 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Shipper {
     shared: Arc<Shared>,
     client: client::Client,
+    /// The servers' URLs.
+    urls: Vec<String>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -249,7 +256,8 @@ impl Shipper {
         let client = settings.client()?;
         let shared = Arc::new(Shared::default());
         let (jobs, queue) = crossbeam_channel::bounded(SENDERS);
-        let mut shipper = Shipper { shared: shared.clone(), client: client.clone(), threads: Vec::new() };
+        let urls = settings.servers.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
+        let mut shipper = Shipper { shared: shared.clone(), client: client.clone(), urls, threads: Vec::new() };
         for _ in 0..SENDERS {
             let (queue, client, shared) = (queue.clone(), client.clone(), shared.clone());
             shipper.spawn("ship-send", move || sender::run(&queue, &client, &shared))?;
@@ -274,10 +282,9 @@ impl Shipper {
 
     /// Tells the server in use how this agent is, in the caller's thread: `status` is the body of `POST /api/v1/agents`.
     pub fn report(&self, status: &str) {
-        let in_use = self.status();
-        let Some(server) = in_use.servers.get(in_use.server) else { return };
+        let Some(server) = self.urls.get(self.status().server) else { return };
         if let Err(cause) = self.client.report(server, status) {
-            tracing::debug!("cannot tell {server} how this agent is: {cause}");
+            tracing::debug!("cannot tell {} how this agent is: {cause}", without_password(server));
         }
     }
 
@@ -308,9 +315,22 @@ impl Shipper {
         self.shared.tell(|inbox| inbox.skip += bytes);
     }
 
-    /// Ends shipping now; requests on their way are broken off.
-    pub fn stop(mut self) {
+    /// So many of the newest lines were lost for want of room, and no event tells of them.
+    pub fn lose(&self, lines: u64) {
+        self.shared.count(|status| status.untold.newest += lines);
+        self.shared.tell(|_| {});
+    }
+
+    /// An event tells of so much.
+    pub fn told(&self, told: Untold) {
+        self.shared.count(|status| status.untold = status.untold.without(told));
+        self.shared.tell(|_| {});
+    }
+
+    /// Ends shipping now; requests on their way are broken off. How it was in the end.
+    pub fn stop(mut self) -> ShipStatus {
         self.end();
+        self.status()
     }
 
     fn end(&mut self) {

@@ -26,7 +26,7 @@ impl Run {
             self.shared.count(|status| status.wire_bytes += done.wire_bytes as u64);
         }
         let Some(flight) = self.lanes.get_mut(&done.lane).and_then(|lane| lane.flight.as_mut()) else { return };
-        flight.is_out = false;
+        flight.out = None;
         let batch = flight.batch.clone();
         match done.result {
             Ok(stored) if stored.durable.contains(batch.span()) => {
@@ -47,9 +47,11 @@ impl Run {
         if let Some(lane) = self.lanes.get_mut(&batch.lane) {
             lane.settle(batch.span());
             lane.flight = None;
+            lane.trust(server);
         }
         self.servers.healthy(server);
-        (self.is_dropping, self.is_healthy) = (false, true);
+        self.say_dropped();
+        self.is_healthy = true;
         self.shared.count(|status| {
             status.batches += 1;
             status.frames += frames;
@@ -82,10 +84,7 @@ impl Run {
             return;
         }
         let (sentence, is_new) = self.servers.failed(server, failure);
-        if is_new {
-            tracing::warn!("{sentence}; everything waits in the spool and is sent when this heals");
-        }
-        self.note(sentence);
+        self.note(sentence.clone());
         let (pace, log) = (&self.settings.pace, self.lanes.get(&lane).map_or(LogId::from_bits(0), |lane| lane.log));
         self.servers.rest(server, |failures| pause(pace, failure, log, failures));
         if given_up {
@@ -93,24 +92,29 @@ impl Run {
         } else {
             self.stay_or_leave(lane, server, took, failure);
         }
+        if is_new {
+            let next = self.servers.what_next(server, self.settings.pace.stay);
+            tracing::warn!("{sentence}; {next}");
+        }
     }
 
     /// What a server may have stays with it for a while; what it never saw goes to the next at once.
     fn stay_or_leave(&mut self, lane: u64, server: usize, took: Duration, failure: &Failure) {
-        let Some(flight) = self.lanes.get_mut(&lane).and_then(|lane| lane.flight.as_mut()) else { return };
+        let Some(lane) = self.lanes.get_mut(&lane) else { return };
+        let Some(flight) = lane.flight.as_mut() else { return };
         if failure.sent && failure.kind != Kind::Denied {
             flight.pinned = Some(server);
         }
         let now = clock::instant();
         let since = *flight.failing_since.get_or_insert(now.checked_sub(took).unwrap_or(now));
-        let waits = matches!(failure.kind, Kind::Denied | Kind::Throttled);
         let is_unseen = matches!(failure.kind, Kind::Unreachable | Kind::Certificate) && flight.pinned.is_none();
-        let is_long = clock::since(since) >= self.settings.pace.stay && !waits;
+        let is_long = clock::since(since) >= self.settings.pace.stay && failure.kind != Kind::Throttled;
         if self.servers.count() > 1 && (is_unseen || is_long) {
-            let doubled = flight.pinned.take().is_some() && !std::mem::replace(&mut flight.is_doubled, true);
             flight.failing_since = None;
-            let records = if doubled { flight.batch.records() } else { 0 };
-            self.leave(server, records);
+            let may_have = flight.pinned.take().is_some();
+            lane.distrust(server);
+            let doubled = if may_have { lane.double() } else { 0 };
+            self.leave(server, doubled);
         }
     }
 
@@ -119,7 +123,7 @@ impl Run {
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         let Some(flight) = lane.flight.take() else { return };
         lane.settle(flight.batch.span());
-        self.count_dropped(flight.batch.records(), flight.batch.bytes() as u64);
+        self.count_dropped(flight.batch.lost());
     }
 
     /// Turns to the next server. What this one has is written down first, so that after a restart none of it is sent to
@@ -127,7 +131,7 @@ impl Run {
     fn leave(&mut self, server: usize, possibly_doubled: u64) {
         let turned = self.servers.turn_from(server);
         if turned {
-            self.save();
+            self.save(false);
         }
         self.shared.count(|status| {
             status.failovers += u64::from(turned);
@@ -137,7 +141,7 @@ impl Run {
 
     /// A server will not have a batch: smaller ones are tried, down to the frame that is wrong.
     fn refused(&mut self, lane: u64, server: usize, failure: &Failure) {
-        let url = self.servers.url(server).to_owned();
+        let url = self.servers.shown(server).to_owned();
         let pace = &self.settings.pace;
         let Some(lane) = self.lanes.get_mut(&lane) else { return };
         let log = lane.log;
@@ -158,12 +162,15 @@ impl Run {
             flight.refusals += 1;
             flight.due = clock::instant() + backoff(pace, log, flight.refusals);
         } else {
-            let (span, records) = (batch.span(), batch.records());
+            let (span, records, lines) = (batch.span(), batch.records(), batch.lost().lines);
             lane.settle(span);
             lane.flight = None;
             let place = format!("log {log} at {:x}", span.from);
             tracing::error!("{sentence}; refused {REFUSALS_MAX} times: {records} records of {place} are dropped");
-            self.shared.count(|status| status.refused += records);
+            self.shared.count(|status| {
+                status.refused += records;
+                status.untold.refused += lines;
+            });
         }
         self.note(sentence);
     }

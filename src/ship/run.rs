@@ -2,8 +2,8 @@
 //! judged in `outcome.rs`.
 
 use super::{
-    BATCH_BYTES_MAX, BATCHES_HELD_MAX, SENDERS, Shared, ShipSettings, lane::Lane, progress::Saved, sender::Job,
-    servers::Servers,
+    BATCH_BYTES_MAX, BATCHES_HELD_MAX, SENDERS, Shared, ShipSettings, ShipStatus, batch::GivenUp, held, lane::Lane,
+    pins, progress::Saved, sender::Job, servers::Servers,
 };
 use crate::{
     clock,
@@ -69,8 +69,8 @@ pub(super) struct Run {
     is_blind: bool,
     /// The progress file could not be written.
     is_mute: bool,
-    /// Records are being given up, which has been said.
-    pub is_dropping: bool,
+    /// Records that were given up since that was said.
+    dropped: u64,
     /// The lane that had its turn last.
     turn: u64,
     /// How far the own logs were when a drain began.
@@ -82,8 +82,11 @@ impl Run {
         let saved = Saved::load(&*settings.fs, &settings.progress);
         let servers = Servers::new(&settings.servers, saved.server.as_deref());
         shared.count(|status| {
-            status.servers = (0..servers.count()).map(|server| servers.url(server).to_owned()).collect();
-            status.server = servers.current();
+            let before = std::mem::take(&mut settings.counted);
+            let shown: Vec<_> = (0..servers.count()).map(|server| servers.shown(server).to_owned()).collect();
+            *status = ShipStatus { reachable: before.reachable && before.servers == shown, ..before };
+            (status.servers, status.server) = (shown, servers.current());
+            status.untold = status.untold.max(saved.lost);
         });
         shared.inbox().follow = std::mem::take(&mut settings.own);
         let logs = Logs::new(settings.fs.clone(), settings.spool.clone());
@@ -108,7 +111,7 @@ impl Run {
             tidied: None,
             is_blind: false,
             is_mute: false,
-            is_dropping: false,
+            dropped: 0,
             turn: 0,
             drain_to: None,
         }
@@ -135,6 +138,10 @@ impl Run {
                 }
             }
             let skipped = wanted.skip > 0 && self.skip_oldest(wanted.skip);
+            if skipped {
+                // Before the segments go: what is lost with them is told, whatever happens.
+                self.save(false);
+            }
             let drained = wanted.drain && self.is_drained();
             self.tidy(skipped || drained);
             self.publish();
@@ -145,8 +152,13 @@ impl Run {
             let patience = self.patience();
             self.shared.wait(patience);
         }
+        if self.looked.is_none() {
+            // Or nothing of what is to be remembered could be written down.
+            self.look();
+        }
         self.tidy(true);
-        self.save();
+        self.save(true);
+        self.say_dropped();
         self.publish();
         self.shared.inbox().ended = true;
         self.shared.news.notify_all();
@@ -190,7 +202,10 @@ impl Run {
         for (log, open) in self.logs.iter_mut() {
             let route = self.routes.entry(log).or_insert_with(|| {
                 self.lanes_begun += 1;
-                self.lanes.insert(self.lanes_begun, Lane::new(self.lanes_begun, log, open.read_to()));
+                let suspects = pins::suspects(&self.saved.pins, log, &self.servers, self.settings.pace.stay);
+                let mut lane = Lane::new(self.lanes_begun, log, open.read_to());
+                lane.suspects = suspects;
+                self.lanes.insert(self.lanes_begun, lane);
                 Route { main: self.lanes_begun, fresh: None }
             });
             let Some(lane) = self.lanes.get_mut(&route.main) else { continue };
@@ -252,9 +267,11 @@ impl Run {
             if flight.due > clock::instant() || self.servers.rests_until(server).is_some() {
                 continue;
             }
-            let job = Job { batch: flight.batch.clone(), server, url: self.servers.url(server).to_owned() };
+            let batch = flight.batch.clone();
+            self.lease(*lane, server, batch.span());
+            let job = Job { batch, server, url: self.servers.url(server).to_owned() };
             if self.jobs.try_send(job).is_ok() {
-                flight.is_out = true;
+                self.sent(*lane, server);
                 self.out += 1;
                 self.turn = *lane;
             }
@@ -281,7 +298,7 @@ impl Run {
             }
         }
         if is_due(self.saved_at, self.settings.pace.save) {
-            self.save();
+            self.save(false);
         }
     }
 
@@ -302,10 +319,11 @@ impl Run {
         }
     }
 
-    /// Writes the progress file if there is anything new to write.
-    pub fn save(&mut self) {
-        let server = (self.servers.count() > 1).then(|| self.servers.url(self.servers.current()).to_owned());
-        let now = Saved { server, logs: self.progress() };
+    /// Writes the progress file if there is anything new to write; `is_end` when nothing more is sent.
+    pub fn save(&mut self, is_end: bool) {
+        let server = (self.servers.count() > 1).then(|| self.servers.shown(self.servers.current()).to_owned());
+        let now =
+            Saved { server, logs: self.progress(), pins: self.pins(is_end), lost: held(&self.shared.status).untold };
         if now == self.saved || self.is_blind || self.looked.is_none() {
             return;
         }
@@ -327,7 +345,7 @@ impl Run {
     /// anything was given up.
     fn skip_oldest(&mut self, bytes: u64) -> bool {
         let mut left = bytes;
-        let (mut records, mut dropped) = (0, 0);
+        let mut lost = GivenUp::default();
         for alive in [false, true] {
             for (log, open) in self.logs.iter_mut().filter(|(_, open)| open.is_alive() == alive) {
                 let Some(route) = self.routes.get(&log) else { continue };
@@ -336,25 +354,33 @@ impl Run {
                 let to = lane.until.map_or(to, |until| until.min(to));
                 left = left.saturating_sub(to.0 - lane.progress().0);
                 let durable = self.own.get(&log).map(Growing::end);
-                let (held, read) = (lane.give_up(to), lane.skip(open, durable, to));
-                records += held.0 + read.0;
-                dropped += held.1 + read.1;
+                lost = lost.and(lane.give_up(to)).and(lane.skip(open, durable, to));
             }
         }
-        self.count_dropped(records, dropped);
+        self.count_dropped(lost);
         left < bytes
     }
 
-    pub fn count_dropped(&mut self, records: u64, bytes: u64) {
-        if records > 0 && !std::mem::replace(&mut self.is_dropping, true) {
+    pub fn count_dropped(&mut self, lost: GivenUp) {
+        if lost.records > 0 && self.dropped == 0 {
             tracing::warn!(
                 "the spool has no room: its oldest records are given up and counted until the server takes some"
             );
         }
+        self.dropped += lost.records;
         self.shared.count(|status| {
-            status.dropped_oldest += records;
-            status.dropped_oldest_bytes += bytes;
+            status.dropped_oldest += lost.records;
+            status.dropped_oldest_bytes += lost.bytes;
+            status.untold.oldest += lost.lines;
         });
+    }
+
+    /// Says how many that were, when it is over.
+    pub fn say_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            tracing::warn!("{dropped} of the oldest records were given up: the spool had no room");
+        }
     }
 
     fn publish(&mut self) {

@@ -1,7 +1,7 @@
 //! How shipping is, for whoever shows it.
 
 use crate::event::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::time::Instant;
 
 /// How shipping is. Every record is in one of `records`, `refused`, `dropped_oldest`, or still queued.
@@ -55,8 +55,49 @@ pub struct ShipStatus {
     pub skew_ms: Option<i64>,
     /// How long ago the server last said that it has something durably.
     pub seconds_since_success: Option<u64>,
+    /// What no event among the others tells of yet.
+    #[serde(skip)]
+    pub untold: Untold,
     #[serde(skip)]
     pub(super) last_success: Option<Instant>,
+}
+
+/// Lost lines that no event tells of yet; it outlives the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Untold {
+    /// Given up for what is newer.
+    pub oldest: u64,
+    /// Refused by the server.
+    pub refused: u64,
+    /// Of pipes that ended while there was no room.
+    pub newest: u64,
+}
+
+impl Untold {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Untold::default()
+    }
+
+    /// The larger of each.
+    #[must_use]
+    pub fn max(self, other: Untold) -> Untold {
+        let Untold { oldest, refused, newest } = other;
+        Untold { oldest: self.oldest.max(oldest), refused: self.refused.max(refused), newest: self.newest.max(newest) }
+    }
+
+    /// What is left when so much was told.
+    #[must_use]
+    pub fn without(self, told: Untold) -> Untold {
+        let Untold { oldest, refused, newest } = told;
+        Untold {
+            oldest: self.oldest.saturating_sub(oldest),
+            refused: self.refused.saturating_sub(refused),
+            newest: self.newest.saturating_sub(newest),
+        }
+    }
 }
 
 fn as_text<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {

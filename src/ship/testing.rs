@@ -288,6 +288,7 @@ impl Place {
             pace: pace(),
             own: Vec::new(),
             carried: Vec::new(),
+            counted: super::ShipStatus::default(),
             fs: Arc::new(RealFs),
         }
     }

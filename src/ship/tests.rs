@@ -276,6 +276,82 @@ fn a_batch_stays_with_a_server_that_may_have_it_and_may_then_be_on_two() {
     assert_eq!((second.frames(later), first.requests()), (expected, asked));
 }
 
+/// Ships to two servers, of which the first stores and never answers, and is stopped or killed meanwhile; then again as
+/// `again` says. What the first and the second then have, of what is there, and the status.
+fn interrupted(
+    is_killed: bool,
+    then: Step,
+    again: impl FnOnce(&mut ShipSettings),
+) -> ([Vec<super::testing::Kept>; 3], super::ShipStatus) {
+    let (place, first, second) = (Place::new(), Server::start(vec![]), Server::start(vec![]));
+    *first.script.lock().unwrap() = vec![Step::Hang; 1_000].into();
+    let (dead, expected) = place.dead(20);
+    let mut settings = place.settings(&[&first, &second]);
+    (settings.pace.stay, settings.pace.reply) = (PATIENCE, PATIENCE);
+    let shipper = Shipper::start(settings).unwrap();
+    until(|| !first.frames(dead).is_empty());
+    let as_it_was = std::fs::read(place.progress()).unwrap();
+    shipper.stop();
+    if is_killed {
+        std::fs::write(place.progress(), as_it_was).unwrap();
+    }
+    *first.script.lock().unwrap() = vec![then; 100_000].into();
+    let mut settings = place.settings(&[&first, &second]);
+    again(&mut settings);
+    let shipper = Shipper::start(settings).unwrap();
+    assert!(shipper.drain(PATIENCE), "{:?}", shipper.status());
+    ([first.frames(dead), second.frames(dead), expected], shipper.stop())
+}
+
+#[test]
+fn what_a_server_may_have_stays_with_it_over_a_stop_and_a_crash() {
+    let doubled = |[one, other, all]: &[Vec<super::testing::Kept>; 3], status: &super::ShipStatus| {
+        let both: Vec<_> = one.iter().filter(|frame| other.contains(frame)).collect();
+        let union: std::collections::BTreeSet<_> = one.iter().chain(other).cloned().collect();
+        assert_eq!(&union.into_iter().collect::<Vec<_>>(), all);
+        assert!(both.len() as u64 <= status.possibly_doubled, "{both:?}: {status:?}");
+        both.len()
+    };
+    for is_killed in [false, true] {
+        // It answers again, however long that takes.
+        let (had, status) = interrupted(is_killed, Step::Store, |settings| settings.pace.stay = PATIENCE);
+        assert_eq!((&had[0], had[1].len(), status.possibly_doubled), (&had[2], 0, 0), "{is_killed}");
+        // It does not: the time that it had before counts after a stop.
+        let begun = crate::clock::instant();
+        let (had, status) = interrupted(is_killed, Step::Refuse, |_| {});
+        assert!(doubled(&had, &status) > 0);
+        assert!(!is_killed || crate::clock::since(begun) >= super::testing::pace().stay);
+        // It is no server of ours any more.
+        let (had, status) = interrupted(is_killed, Step::Refuse, |settings| drop(settings.servers.remove(0)));
+        assert!(doubled(&had, &status) > 0);
+    }
+}
+
+#[test]
+fn counts_go_on_where_they_were() {
+    let (place, server) = (Place::new(), Server::start(vec![]));
+    place.dead(3);
+    let shipper = Shipper::start(place.settings(&[&server])).unwrap();
+    assert!(shipper.drain(PATIENCE));
+    let counted = shipper.stop();
+    place.dead(4);
+    let shipper = Shipper::start(ShipSettings { counted, ..place.settings(&[&server]) }).unwrap();
+    assert!(shipper.status().reachable && shipper.drain(PATIENCE));
+    assert_eq!(shipper.status().frames, 7);
+}
+
+#[test]
+fn a_server_that_refuses_our_token_is_left_after_a_while() {
+    let (place, first, second) = (Place::new(), Server::start(vec![]), Server::start(vec![]));
+    *first.script.lock().unwrap() = vec![Step::Answer(401, "", "{}"); 100_000].into();
+    let (dead, expected) = place.dead(20);
+    let shipper = Shipper::start(place.settings(&[&first, &second])).unwrap();
+    assert!(shipper.drain(PATIENCE), "{:?}", shipper.status());
+    let status = shipper.stop();
+    assert_eq!((second.frames(dead), first.frames(dead)), (expected, vec![]));
+    assert_eq!((status.server, status.failovers, status.possibly_doubled), (1, 1, 0));
+}
+
 #[test]
 fn the_oldest_can_be_given_up_while_no_server_is_there() {
     let (place, gone) = (Place::new(), Server::start(vec![]));

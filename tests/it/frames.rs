@@ -160,6 +160,7 @@ fn a_batch_that_turns_to_another_server_keeps_its_identities() {
         pace: Pace { stay: every(300), backoff_max: every(20), ..Pace::default() },
         own: Vec::new(),
         carried: Vec::new(),
+        counted: logship::ship::ShipStatus::default(),
         fs: Arc::new(RealFs),
     };
     let shipper = Shipper::start(settings).unwrap();
