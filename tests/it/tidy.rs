@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    ("ship", &["event", "flow", "fs", "config", "log", "pipeline", "clock"]),
+    ("ship", &["event", "flow", "fs", "config", "log", "inputs", "pipeline", "clock"]),
     ("agent", &["event", "flow", "fs", "config", "log", "codecs", "inputs", "pipeline", "ship", "clock"]),
     ("auth", &["event", "flow", "config", "clock"]),
     ("api", &["event", "flow", "codecs", "log", "query", "pipeline", "auth", "clock"]),
